@@ -1,0 +1,1 @@
+"""ferbench: what synthetic faces are worth when a machine learns facial expressions."""

@@ -1,0 +1,92 @@
+"""`ferbench evaluate`: score a trained classifier again, on another split or other data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from ferbench import checkpoint, precision, results, scoring
+from ferbench import run as runs
+from ferbench.classes import CLASSES
+from ferbench.commands import inputs
+from ferbench.commands.classify import WEIGHTS
+from ferbench.data.face_set import FaceSet
+from ferbench.errors import UserError
+from ferbench.models import FaceClassifier, build
+from ferbench.precision import Precision
+from ferbench.row import row_from_json
+from ferbench.run import Record
+from ferbench.schema import Classify, Evaluate, read_config
+
+
+def run(job: Evaluate) -> None:
+    """Score the run's weights, or say that it was done already."""
+    device = runs.resolve_device(job.device)
+    chosen = precision.choose(job.precision, device)
+    source = Path(job.run)
+    trained = _trained_row(source)
+    model = _model(source).to(device)
+    faces = inputs.open_faces(job.data)
+    folder = _folder(job, source, faces)
+    facts = runs.status_of(folder)
+    if facts.get("status") == "complete":
+        print(f"done already: {folder} (force=true scores it again)")
+        results.append_row(Path(job.outputs) / "metrics.csv", row_from_json(facts["row"]))
+        return
+    config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
+    with runs.recorded(folder, "evaluate", config, {"run": str(source)}) as record:
+        record.update(environment=runs.environment(device))
+        _score(job, model, faces, trained, record, device, chosen)
+
+
+def _score(
+    job: Evaluate, model: FaceClassifier, faces: FaceSet, trained: dict[str, Any], record: Record,
+    device: torch.device, chosen: Precision,
+) -> None:  # fmt: skip
+    tested = scoring.score(
+        model, faces, split=job.eval.split, batch=job.eval.batch, tta=job.eval.tta,
+        precision=chosen, device=device,
+    )  # fmt: skip
+    scoring.write(record.folder, tested, history=(), best_epoch=None)
+    row = scoring.row(
+        tested, run=runs.name_in(Path(job.outputs), record.folder), command="evaluate",
+        training=trained, environment=record.facts["environment"],
+    )  # fmt: skip
+    record.update(status="complete", finished=row.finished, row=asdict(row))
+    results.append_row(Path(job.outputs) / "metrics.csv", row)
+    print(f"run: {record.folder}\n{scoring.summary(tested)}")
+
+
+def _trained_row(source: Path) -> dict[str, Any]:
+    """The row of a complete run of `ferbench classify`; UserError if there is none."""
+    facts = runs.status_of(source)
+    if facts.get("command") != "classify" or facts.get("status") != "complete":
+        raise UserError(f"run={source}: expected the folder of a complete run of ferbench classify")
+    row: dict[str, Any] = facts["row"]
+    return row
+
+
+def _model(source: Path) -> FaceClassifier:
+    """The run's network with its weights; what ImageNet gave is in them already."""
+    job: Classify = read_config(Classify, source / "config.yaml")
+    section = asdict(replace(job.model, pretrained="none"))
+    model = build(classes=len(CLASSES), **section)
+    try:
+        model.load_state_dict(checkpoint.load_weights(source / WEIGHTS))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{source / WEIGHTS}: not the weights of this network ({reason})") from None
+    return model
+
+
+def _folder(job: Evaluate, source: Path, faces: FaceSet) -> Path:
+    """outputs/evaluate/<run>_<data>_<split>_<hash>: the same scoring, the same folder."""
+    hashes = faces.manifest["hashes"]
+    short = runs.hash_of([str(source.resolve().name), asdict(job.eval), job.precision, hashes])[:8]
+    name = f"{source.resolve().name}_{job.data.name}_{job.eval.split}_{short}"
+    folder = Path(job.outputs) / "evaluate" / name
+    return runs.free_folder(folder) if job.force else folder

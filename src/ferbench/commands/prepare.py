@@ -1,0 +1,119 @@
+"""`ferbench prepare`: FER2013 from the archive to a checked cache, with its duplicate table."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ferbench.classes import CLASSES
+from ferbench.commands import inputs
+from ferbench.data import face_set, face_sets, fer2013, kaggle
+from ferbench.schema import Prepare
+
+FORMAT = 1  # of what is cached beside the arrays; another number makes an old cache void
+
+
+def run(job: Prepare) -> None:
+    """Cache the source unless the cache fits it, and print what is in it."""
+    if job.source == "toy":
+        size, folder = inputs.toy_size(job.data), Path(job.data.folder)
+        manifest = face_sets.open_toy(folder, size, workers=os.cpu_count() or 1).manifest
+    else:
+        source = kaggle.download() if job.source == "kaggle" else Path(job.source)
+        folder = Path(job.outputs) / "data" / "fer2013"
+        manifest = _prepared(source, folder, job)
+    print(_report(manifest))
+    print(f"cached in {folder}")
+
+
+def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
+    """The manifest of the cache, which is written first where it does not fit the source."""
+    wanted = {
+        "name": "fer2013",
+        "prepare": FORMAT,
+        "fingerprint": fer2013.fingerprint(source),
+        "allow_other_counts": job.allow_other_counts,
+        "near_correlation": job.near_correlation,
+    }
+    if not job.force and (folder / face_set.MANIFEST).exists():
+        manifest = face_set.read_manifest(folder)
+        if all(manifest.get(key) == value for key, value in wanted.items()):
+            print(f"{source} is prepared already; force=true reads it again")
+            return manifest
+    began = time.perf_counter()
+    with _bar("reading") as show:
+        splits, report = fer2013.read_source(
+            source, allow_other_counts=job.allow_other_counts, on_progress=show
+        )
+    facts = {
+        **wanted,
+        "source": source.name,
+        "kind": report.kind,
+        "converted": report.converted,
+        "messages": list(report.messages),
+    }
+    print(f"read {source} ({report.kind}); looking for copies")
+    face_sets.store(folder, splits, facts, near_correlation=job.near_correlation)
+    print(f"done in {time.perf_counter() - began:.1f} s")
+    return face_set.read_manifest(folder)
+
+
+class _bar:
+    """A progress bar as a callback of (done, total); none where nobody looks at a terminal."""
+
+    def __init__(self, label: str) -> None:
+        self._bar = tqdm(desc=label, unit="img", disable=None, leave=False, file=sys.stderr)
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def _show(self, done: int, total: int) -> None:
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+
+def _report(manifest: dict[str, Any]) -> str:
+    """Counts by split and class, and what the search for copies found, as text."""
+    counts = manifest["counts"]
+    lines = [f"{'':9}" + "".join(f"{name:>10}" for name in (*CLASSES, "all"))]
+    for split, by_class in counts.items():
+        numbers = [*by_class.values(), sum(by_class.values())]
+        lines.append(f"{split:9}" + "".join(f"{number:>10,}" for number in numbers))
+    lines += ["", *_copies(manifest)]
+    if manifest.get("converted"):
+        kinds = ", ".join(f"{n:,} of {kind}" for kind, n in manifest["converted"].items())
+        lines.append(f"converted to 48 x 48 gray: {kinds}")
+    return "\n".join([*lines, *manifest.get("messages", [])])
+
+
+def _copies(manifest: dict[str, Any]) -> list[str]:
+    found = manifest["duplicates"]
+    same, near = found["identical"], found["near"]
+    rows = [
+        ("groups of identical images", same["groups"]),
+        ("  redundant copies in them", same["redundant_copies"]),
+        ("  groups across splits", same["groups_across_splits"]),
+        ("  groups with conflicting labels", same["groups_with_conflicting_labels"]),
+        (f"pairs of near-identical images (correlation {manifest['near_correlation']:.2f} or more)",
+         near["pairs"]),
+        ("pairs of mirrored images", near["mirrored_pairs"]),
+        ("  near or mirrored pairs across splits", near["pairs_across_splits"]),
+        ("blank images", found["blank_images"]),
+    ]  # fmt: skip
+    for split, facts in found["splits"].items():
+        rows += [
+            (f"{split} images identical to one of {key.removeprefix('identical_to_')}", number)
+            for key, number in facts.items()
+            if key.startswith("identical_to_")
+        ]
+    width = max(len(label) for label, _ in rows)
+    return [f"{label:<{width}}  {number:>8,}" for label, number in rows]

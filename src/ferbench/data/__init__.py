@@ -1,0 +1,1 @@
+"""Face data: archives, the toy renderer, sets on disk, batches on the device."""

@@ -1,0 +1,179 @@
+"""A set of labeled faces on disk: memory-mapped arrays and a manifest, written all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.errors import UserError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Labeled faces of one split; row i of every array is the same face.
+
+    images: [N, 48, 48] uint8; labels: [N] int64 in the order of `CLASSES`; names: [N] str;
+    action_units: [N, A] float32 in [0, 1], or None where nobody knows them.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: np.ndarray
+    action_units: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        assert self.images.shape == (n, IMAGE_PX, IMAGE_PX) and self.images.dtype == np.uint8
+        assert self.labels.shape == (n,) and self.labels.dtype == np.int64
+        assert self.names.shape == (n,) and self.names.dtype.kind == "U"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: np.ndarray) -> Faces:
+        """The faces of `rows` (indices or a boolean mask), copied into memory."""
+        units = None if self.action_units is None else self.action_units[rows]
+        return Faces(self.images[rows], self.labels[rows], self.names[rows], units)
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """A set as read from disk; `extras` holds the set's further arrays by file stem."""
+
+    root: Path
+    splits: dict[str, Faces]
+    manifest: dict[str, Any]
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def content_hash(faces: Faces) -> str:
+    """Hex SHA-256 of images and labels, in order; names and files do not count."""
+    digest = hashlib.sha256(np.ascontiguousarray(faces.images).data)
+    digest.update(faces.labels.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def class_counts(faces: Faces) -> dict[str, int]:
+    """Number of faces of each class, by name, in the order of `CLASSES`."""
+    counts = np.bincount(faces.labels, minlength=len(CLASSES))
+    return {name: int(count) for name, count in zip(CLASSES, counts, strict=True)}
+
+
+def write(
+    root: Path,
+    splits: Mapping[str, Faces],
+    manifest: Mapping[str, Any],
+    *,
+    extras: Mapping[str, np.ndarray] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Write a set at `root`, or nothing: it is made in a folder beside it and renamed.
+
+    manifest: what the caller knows (name, source, ...); class order, counts and hashes are added.
+    extras: further arrays, `<stem>.npy`; texts: further files by name.
+    Raises OSError (a full disk, say) with nothing left behind.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    try:
+        for split, faces in splits.items():
+            _write_split(made, split, faces)
+        for stem, array in (extras or {}).items():
+            np.save(made / f"{stem}.npy", array, allow_pickle=False)
+        for name, text in (texts or {}).items():
+            (made / name).write_text(text, encoding="utf-8")
+        facts = _facts(splits) | {"extras": sorted(extras or {})}
+        text = json.dumps({**manifest, **facts}, indent=2, ensure_ascii=False)
+        (made / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        made.chmod(0o755)
+        _replace_folder(made, root)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def read(root: Path) -> FaceSet:
+    """The set at `root`, memory-mapped.
+
+    Raises UserError if the set is absent, damaged or of another class order.
+    """
+    manifest = read_manifest(root)
+    try:
+        splits = {split: _read_split(root, split, manifest) for split in manifest["counts"]}
+        extras = {stem: _load(root / f"{stem}.npy") for stem in manifest["extras"]}
+    except (OSError, ValueError, KeyError, AssertionError) as error:
+        raise UserError(f"{root}: the set is damaged ({error}); delete the folder") from error
+    return FaceSet(root, splits, manifest, extras)
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """The manifest of the set at `root`, its format and class order checked (UserError)."""
+    try:
+        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{root}: no face set here ({MANIFEST} is missing)") from None
+    except ValueError as error:
+        raise UserError(f"{root}: the manifest is damaged ({error}); delete the folder") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UserError(f"{root}: not a face set of format {FORMAT}; prepare it again")
+    if tuple(manifest.get("classes", ())) != CLASSES:
+        raise UserError(f"{root}: classes are {manifest.get('classes')}; expected {list(CLASSES)}")
+    return manifest
+
+
+def _facts(splits: Mapping[str, Faces]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "classes": list(CLASSES),
+        "image_px": IMAGE_PX,
+        "counts": {split: class_counts(faces) for split, faces in splits.items()},
+        "hashes": {split: content_hash(faces) for split, faces in splits.items()},
+        "action_units": [s for s, faces in splits.items() if faces.action_units is not None],
+    }
+
+
+def _write_split(folder: Path, split: str, faces: Faces) -> None:
+    arrays = {"images": faces.images, "labels": faces.labels, "names": faces.names}
+    if faces.action_units is not None:
+        arrays["action_units"] = faces.action_units
+    for kind, array in arrays.items():
+        np.save(folder / f"{split}_{kind}.npy", array, allow_pickle=False)
+
+
+def _read_split(root: Path, split: str, manifest: dict[str, Any]) -> Faces:
+    kinds = ["images", "labels", "names"]
+    if split in manifest["action_units"]:
+        kinds.append("action_units")
+    faces = Faces(*(_load(root / f"{split}_{kind}.npy") for kind in kinds))
+    if class_counts(faces) != manifest["counts"][split]:
+        raise ValueError(f"{split}: labels do not match the manifest's counts")
+    return faces
+
+
+def _load(path: Path) -> np.ndarray:
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def _replace_folder(made: Path, root: Path) -> None:
+    """Put `made` in the place of `root`; an older set moves aside first and is then deleted."""
+    if not root.exists():
+        os.rename(made, root)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{root.name}-old-", dir=root.parent))
+    os.rename(root, aside / root.name)
+    os.rename(made, root)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,47 @@
+"""The one face of every classifier network."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ferbench.models.cnn import Cnn
+from ferbench.models.library import LibraryNetwork
+from ferbench.models.tuning import rest
+from ferbench.models.vgg import Vgg
+
+Network = Cnn | Vgg | LibraryNetwork
+
+
+class FaceClassifier(nn.Module):
+    """Gray faces to logits, at the size that the network takes.
+
+    network: maps [N, 1, input_px, input_px] to [N, classes]; has `embed` and `head`.
+    """
+
+    def __init__(self, network: Network, *, input_px: int) -> None:
+        super().__init__()
+        self.network = network
+        self.input_px = input_px
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[N, 1, H, H] float32 images in [-1, 1] to [N, classes] logits."""
+        return self.network(self._resized(images))  # type: ignore[no-any-return]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """[N, 1, H, H] float32 images in [-1, 1] to [N, F] features: what the head sees."""
+        return self.network.embed(self._resized(images))
+
+    def train(self, mode: bool = True) -> FaceClassifier:
+        """As nn.Module.train, but what is frozen stays in evaluation mode."""
+        super().train(mode)
+        rest(self)
+        return self
+
+    def _resized(self, images: Tensor) -> Tensor:
+        """[N, 1, input_px, input_px], bicubic without aliasing; [-1, 1] is kept."""
+        if images.shape[-1] == self.input_px:
+            return images
+        size = (self.input_px, self.input_px)
+        resized = functional.interpolate(images, size, mode="bicubic", antialias=True)
+        return resized.clamp(-1, 1)  # bicubic weights are negative in places
