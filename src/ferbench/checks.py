@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from ferbench.errors import UserError
 
+LISTED = 25  # so many options are listed where none is near
+
 
 def one_of(key: str, value: str, allowed: Iterable[str]) -> None:
     """Refuse a value that is not in `allowed`, with the nearest ones."""
@@ -29,9 +31,20 @@ def between(key: str, value: float, low: float, high: float) -> None:
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
-    """`did you mean a, b?`, or the whole list where it is short or nothing is near."""
+    """`did you mean a, b?`; where nothing is near, the whole list, or that --help shows it.
+
+    A dotted option is near too if its last part is, or holds the word: lr finds train.peak_lr.
+    """
     known = sorted(set(options))
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    if not near:
+        tails = {option: option.rpartition(".")[2] for option in known}
+        close = difflib.get_close_matches(word, set(tails.values()), n=3, cutoff=0.6)
+        near = [
+            key for key, tail in tails.items() if tail in close or (len(word) > 1 and word in key)
+        ]
     if near:
-        return f"did you mean {', '.join(near)}?"
+        return f"did you mean {', '.join(near[:5])}?"
+    if len(known) > LISTED:
+        return "--help lists what there is"
     return f"expected one of {', '.join(known)}"

@@ -3,107 +3,137 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import tempfile
 import traceback
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-from ferbench import cli_help, overrides
+from ferbench import cli_help, completion, overrides
+from ferbench.conf_files import CONF, file_name
+from ferbench.config_errors import one_line
 from ferbench.errors import UserError
 from ferbench.schema import COMMANDS, read_config, register
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-USER_MISTAKE, BUG = 2, 1
-_MAIN_PROCESS = os.getpid()
+BUG, USER_MISTAKE, INTERRUPTED = 1, 2, 130
+NOBODY_READS = 128 + signal.SIGPIPE
 
 
 def main() -> None:
-    """Entry point of `ferbench`: answer help at once, else compose the config and run."""
+    """Entry point of `ferbench`: do what the command line says and exit with its status."""
     full_error = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    signal.signal(signal.SIGTERM, _terminate)
+    os.register_at_fork(after_in_child=_terminate_as_usual)
     try:
-        status = _main(sys.argv[1:])
-    except (UserError, _Reported) as error:
-        if full_error:
-            raise
-        _exit(error)
-    except KeyboardInterrupt as error:
-        if full_error:
-            raise
-        print(f"\nferbench: {str(error) or 'interrupted'}", file=sys.stderr)
-        raise SystemExit(getattr(error, "exit_status", 130)) from None
+        status = _main(sys.argv[1:], full_error)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        status = _report(error, full_error)
     raise SystemExit(status)
 
 
-def _main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+def _main(arguments: list[str], full_error: bool) -> int:
+    """Answer help, version and completion at once; else check the words and run the command."""
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if command in ("-h", "--help", "help") and not rest:
         print(cli_help.overview())
-        return 0
-    if arguments[0] in ("-V", "--version"):
+    elif command in ("-h", "--help", "help"):
+        overrides.check_command(rest[0])
+        print(cli_help.command(rest[0]))
+    elif "--version" in arguments or command == "-V":
         from importlib.metadata import version
 
         print(f"ferbench {version('ferbench')}")
-        return 0
-    command, rest = arguments[0], arguments[1:]
-    overrides.check_command(command)
-    if "-h" in rest or "--help" in rest:
-        print(cli_help.command(command))
-        return 0
-    _compose_and_run(command, overrides.normalized(command, rest))
+    elif command == "--completion":
+        print(completion.script(" ".join(rest)))
+    elif command == "--complete":
+        print("\n".join(completion.candidates(" ".join(rest))))
+    else:
+        overrides.check_command(command)
+        return _command(command, rest, full_error)
     return 0
 
 
-def _compose_and_run(command: str, arguments: list[str]) -> None:
-    """Hand the command to Hydra, which composes the config and calls `run_command` a job."""
+def _command(command: str, rest: list[str], full_error: bool) -> int:
+    if "-h" in rest or "--help" in rest:
+        words = [word for word in rest if word not in ("-h", "--help")]
+        print(cli_help.group(command, words) if words else cli_help.command(command))
+        return 0
+    return _compose_and_run(command, overrides.for_hydra(command, rest), full_error)
+
+
+# --- composition ---------------------------------------------------------------------------------
+
+
+def _compose_and_run(command: str, arguments: list[str], full_error: bool) -> int:
+    """Hand the command to Hydra, which composes the config and calls the job, or every job."""
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     register()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
     sys.argv = ["ferbench", *arguments]
-    name = command.replace("-", "_")
-    compose = hydra.main(version_base="1.3", config_path=str(cli_help.CONF), config_name=name)
-    failures: list[Exception] = []
+    compose = hydra.main(version_base="1.3", config_path=str(CONF), config_name=file_name(command))
+    with tempfile.NamedTemporaryFile("r", prefix="ferbench-status-") as statuses:
+        try:
+            with _raising_hydra():
+                compose(_Job(command, Path(statuses.name), full_error))()
+        except (HydraException, OmegaConfBaseException, YAMLError) as error:
+            raise UserError(one_line(error, command)) from error
+        return min(map(int, statuses.read().split()), default=0)
+
+
+@contextmanager
+def _raising_hydra() -> Iterator[None]:
+    """Hydra raises its errors, instead of printing them and exiting."""
+    before = os.environ.get("HYDRA_FULL_ERROR", "0")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        compose(partial(run_command, command, failures))()
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(overrides.one_line(error)) from error
-    if failures:
-        raise failures[0]
+        yield
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = before
 
 
-def run_command(command: str, failures: list[Exception], cfg: DictConfig) -> None:
-    """Check the config and run the command; one job of a sweep, or the only one.
+@dataclass(frozen=True)
+class _Job:
+    """What Hydra calls with a composed config: one job of a sweep, or the only one.
 
-    An error is put in `failures`, because Hydra adds lines of its own to one that is raised. In a
-    sweep it is printed at once and the other jobs go on; a job in another process has to raise.
+    Hydra adds lines of its own to an error that reaches it, so errors end here: they are printed,
+    and the other jobs of a sweep go on. The exit status is added to a file, because a launcher
+    may run the job in another process.
     """
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
-    settings = HydraConfig.get()
-    sweeping = settings.mode == RunMode.MULTIRUN
-    if sweeping:
-        print(f"[{settings.job.num + 1}] {' '.join(settings.overrides.task)}", flush=True)
-    try:
-        _run_job(command, cfg, list(settings.overrides.task))
-    except Exception as error:
-        failures.append(_report(error) if sweeping else error)
-        if os.getpid() != _MAIN_PROCESS:
-            raise failures[-1] from None
+    command: str
+    statuses: Path
+    full_error: bool
 
+    def __call__(self, cfg: DictConfig) -> None:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+        from omegaconf import OmegaConf
 
-def _report(error: Exception) -> _Reported:
-    """Print an error of one job, a user's mistake as one line, a bug as its traceback."""
-    if isinstance(error, UserError):
-        print(f"ferbench: {error}", file=sys.stderr, flush=True)
-        return _Reported(USER_MISTAKE)
-    traceback.print_exception(error)
-    return _Reported(BUG)
+        settings = HydraConfig.get()
+        given: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
+        if settings.mode == RunMode.MULTIRUN:
+            print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
+        try:
+            _run_job(self.command, cfg, given)
+        except Exception as error:
+            status = _report(error, self.full_error)
+            if status == NOBODY_READS:
+                raise SystemExit(status) from None
+            with self.statuses.open("a") as file:
+                file.write(f"{status}\n")
 
 
 def _run_job(command: str, cfg: DictConfig, given: list[str]) -> None:
@@ -114,11 +144,11 @@ def _run_job(command: str, cfg: DictConfig, given: list[str]) -> None:
     try:
         job = OmegaConf.to_object(cfg)
     except OmegaConfBaseException as error:
-        raise UserError(overrides.one_line(error)) from error
+        raise UserError(one_line(error, command)) from error
     if getattr(job, "resume", None):
         job = _resumed(schema, job, given)
     assert isinstance(job, schema)
-    import_module(f"ferbench.commands.{command.replace('-', '_')}").run(job)
+    import_module(f"ferbench.commands.{file_name(command)}").run(job)
 
 
 def _resumed(schema: type, job: Any, given: list[str]) -> Any:
@@ -128,22 +158,48 @@ def _resumed(schema: type, job: Any, given: list[str]) -> Any:
         raise UserError(
             f"resume={job.resume}: goes on with the run's own config; leave out {', '.join(others)}"
         )
-    from dataclasses import replace
-
-    folder = Path(job.resume)
-    return replace(read_config(schema, folder / "config.yaml"), resume=str(folder))
-
-
-class _Reported(Exception):
-    """An error that was printed already; carries the exit status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+    config = Path(job.resume) / "config.yaml"
+    if not config.is_file():
+        raise UserError(f"resume={job.resume}: no {config.name} in it; expected a run's folder")
+    return replace(read_config(schema, config), resume=str(config.parent))
 
 
-def _exit(error: UserError | _Reported) -> NoReturn:
-    if isinstance(error, _Reported):
-        raise SystemExit(error.status) from None
-    print(f"ferbench: {error}", file=sys.stderr)
-    raise SystemExit(USER_MISTAKE) from None
+# --- errors and signals --------------------------------------------------------------------------
+
+
+def _report(error: BaseException, full_error: bool) -> int:
+    """Print an error, a user's mistake or a stop as one line, a bug as traceback; its status."""
+    if isinstance(error, BrokenPipeError) and _nobody_reads():
+        return NOBODY_READS
+    stopped = isinstance(error, KeyboardInterrupt)
+    if full_error or not (stopped or isinstance(error, UserError)):
+        traceback.print_exception(error)
+    else:
+        new_line = "\n" if stopped and sys.stderr.isatty() else ""  # after the terminal's ^C
+        print(f"{new_line}ferbench: {str(error) or 'interrupted'}", file=sys.stderr, flush=True)
+    if stopped:
+        return int(getattr(error, "exit_status", INTERRUPTED))
+    return USER_MISTAKE if isinstance(error, UserError) else BUG
+
+
+def _nobody_reads() -> bool:
+    """Whether stdout is closed at its other end (`| head`); what is left is then thrown away."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+class _Terminated(KeyboardInterrupt):
+    exit_status = 128 + signal.SIGTERM
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends the program like Ctrl-C does, so that locks and half files are cleaned up."""
+    raise _Terminated("terminated")
+
+
+def _terminate_as_usual() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ferbench.row import Row
     from ferbench.scores import PerClass, Reliability
 
 DPI = 150
@@ -119,6 +120,33 @@ def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
         axes.set(ylim=(0, 106), ylabel="percent", xlabel="class (test images)")
         axes.yaxis.grid(True, color="0.9")
         _head(figure, axes, title)
+        _save(figure, path)
+
+
+def plot_accuracy(labels: Sequence[str], rows: Sequence[Row], *, path: Path, title: str) -> None:
+    """Accuracy of several runs as horizontal bars with their 95 % intervals.
+
+    labels: one a row, shown at the left; rows: of one test set, the first stands on top.
+    """
+    from matplotlib import rc_context
+
+    accuracy = 100 * np.array([row.accuracy for row in rows])
+    low = 100 * np.array([row.accuracy_low for row in rows])
+    high = 100 * np.array([row.accuracy_high for row in rows])
+    with rc_context(STYLE):
+        figure, axes = _figure(6.0, 1.2 + 0.45 * len(rows))
+        place = np.arange(len(rows))
+        axes.barh(place, accuracy, 0.6, color=BLUE)
+        axes.errorbar(accuracy, place, xerr=[accuracy - low, high - accuracy], fmt="none",
+                      ecolor="black", elinewidth=1.0, capsize=3)  # fmt: skip
+        for y, value, end in zip(place, accuracy, high, strict=True):
+            axes.annotate(f"{value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center")
+        axes.axvline(100 / len(CLASSES), color=GRAY, linestyle="--", linewidth=1.0)
+        axes.set_yticks(place, labels)
+        axes.invert_yaxis()
+        axes.set(xlim=(0, 108), xlabel="accuracy, percent (whiskers: 95 % interval; dashed: chance)")
+        axes.xaxis.grid(True, color="0.9")
+        figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
         _save(figure, path)
 
 

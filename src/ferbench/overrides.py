@@ -1,95 +1,185 @@
-"""Command-line arguments checked before Hydra sees them, and Hydra's errors in one line."""
+"""Command-line arguments, checked and put in order before Hydra sees them."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ferbench import cli_help
+from ferbench import conf_files
 from ferbench.checks import nearest
+from ferbench.config_errors import in_words
 from ferbench.errors import UserError
-from ferbench.schema import COMMANDS, keys_of
+from ferbench.schema import COMMANDS, LITERAL, keys_of
 
-HYDRA_FLAGS = {"-m", "--multirun", "--resolve", "--hydra-help", "--version", "--run"}
-HYDRA_OPTIONS = {"-c", "--cfg", "-i", "--info", "-p", "--package", "-cd", "--config-dir"}
-_OVERRIDE = re.compile(r"(?P<sign>\+{1,2}|~)?(?P<key>[\w./@-]+)(?:=(?P<value>.*))?", re.DOTALL)
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+SHORT = {"-m": "--multirun", "-c": "--cfg", "-p": "--package", "-cd": "--config-dir"}
+SWITCHES = ("--multirun", "--resolve", "--hydra-help")
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "--cfg": ("job", "hydra", "all"),
+    "--package": (),
+    "--config-dir": (),
+    "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+}
+QUOTED = "text, in quotes if it holds special characters (hydra.cc: override grammar)"
+_OVERRIDE = re.compile(r"(?P<sign>\+{1,2}|~)?(?P<key>[\w./-]+)(?:=(?P<value>.*))?", re.DOTALL)
 
 
 def check_command(name: str) -> None:
     """Refuse a command that does not exist."""
+    if name.startswith("-") or "=" in name:
+        raise UserError(f"{name}: expected a command before it, one of {', '.join(COMMANDS)}")
     if name not in COMMANDS:
         raise UserError(f"{name}: no such command; {nearest(name, COMMANDS)}")
 
 
-def normalized(command: str, arguments: list[str]) -> list[str]:
-    """The arguments as Hydra wants them, every key checked.
+def for_hydra(command: str, arguments: list[str]) -> list[str]:
+    """The arguments as Hydra wants them: flags first, then overrides, every key checked.
 
     `+key=value` means `key=value`, because all keys exist; `--flag` of a boolean key means
-    `flag=true`. Raises UserError for an unknown key, group option or flag.
+    `flag=true`; the values of `schema.LITERAL` are taken as they stand, except in a sweep.
+    Raises UserError for an unknown key, option or flag, and for several values without -m.
     """
-    kept, skip = [], False
-    for argument in arguments:
-        if skip or argument in HYDRA_FLAGS:
-            kept, skip = [*kept, argument], False
-        elif argument in HYDRA_OPTIONS:
-            kept, skip = [*kept, argument], True
-        elif argument.startswith("-"):
-            kept.append(_flag(command, argument))
+    flags, words = _split(command, arguments)
+    sweep = "--multirun" in flags
+    further = [Path(flag.partition("=")[2]) for flag in flags if flag.startswith("--config-dir=")]
+    return [*flags, *(_override(command, word, sweep, further) for word in words)]
+
+
+# --- flags ---------------------------------------------------------------------------------------
+
+
+def _split(command: str, arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Flags with their values attached, and overrides."""
+    flags, words, rest = [], [], iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        name = SHORT.get(name, name)
+        if not argument.startswith("-"):
+            words.append(argument)
+        elif name in OPTIONS:
+            flags.append(_option(name, value if equals else next(rest, "")))
+        elif name in SWITCHES:
+            flags.append(name)
         else:
-            kept.append(_override(command, argument))
-    return kept
+            words.append(_boolean(command, argument))
+    if "--resolve" in flags and not any(flag.startswith("--cfg=") for flag in flags):
+        raise UserError("--resolve: goes with --cfg job; expected both")
+    what = [flag for flag in flags if flag.startswith(("--multirun", "--cfg", "--info"))]
+    if len(what) > 1:
+        raise UserError(f"{' '.join(what)}: expected one of these")
+    return flags, words
 
 
-def _flag(command: str, argument: str) -> str:
+def _option(name: str, value: str) -> str:
+    """`--cfg=job` after a look at the value."""
+    choices = OPTIONS[name]
+    if not value:
+        raise UserError(f"{name}: a value is needed; expected {name} {'|'.join(choices) or 'NAME'}")
+    if choices and value not in choices:
+        raise UserError(f"{name}={value}: unknown; {nearest(value, choices)}")
+    if name == "--config-dir" and not Path(value).is_dir():
+        raise UserError(
+            f"{name}={value}: no such folder; expected one that holds GROUP/OPTION.yaml"
+        )
+    return f"{name}={value}"
+
+
+def _boolean(command: str, argument: str) -> str:
     """`--rebuild` to `rebuild=true`."""
     name, _, value = argument.lstrip("-").partition("=")
     key = name.replace("-", "_")
-    booleans = [key for key, kind in keys_of(COMMANDS[command]).items() if kind is bool]
-    if key in booleans:
+    keys = keys_of(COMMANDS[command])
+    if keys.get(key) is bool:
         return f"{key}={value or 'true'}"
-    known = [f"--{key}" for key in booleans] + [*HYDRA_FLAGS, *HYDRA_OPTIONS, "--help"]
+    if key in keys or key in conf_files.groups_of(command):
+        raise UserError(f"{argument}: not a flag; expected {key}={value or 'VALUE'}")
+    booleans = [f"--{key}" for key, kind in keys.items() if kind is bool]
+    known = [*SHORT, *SWITCHES, *OPTIONS, *booleans, "--help", "--version"]
     raise UserError(f"{argument}: no such flag; {nearest(argument, known)}")
 
 
-def _override(command: str, argument: str) -> str:
-    """Check the key, and a group's options where the value is plain; drop the plus sign."""
+# --- overrides -----------------------------------------------------------------------------------
+
+
+def _override(command: str, argument: str, sweep: bool, further: list[Path]) -> str:
+    """Check key and value; drop the plus sign. What belongs to Hydra is left to it."""
+    keys, groups = keys_of(COMMANDS[command]), conf_files.groups_of(command)
     match = _OVERRIDE.fullmatch(argument)
-    if not match or (match["value"] is None and match["sign"] != "~"):
+    if not match:
         raise UserError(f"{argument}: expected key=value")
-    key, value = match["key"], match["value"] or ""
-    if key.startswith("hydra.") or key.startswith("hydra/"):
+    sign, key, value = match.groups()
+    if key.startswith(("hydra.", "hydra/")):
         return argument
-    groups = cli_help.groups_of(command)
-    known = [*keys_of(COMMANDS[command]), *groups]
-    if key.split("@")[0] not in known:
-        raise UserError(f"{key}: no such key of ferbench {command}; {nearest(key, known)}")
+    if key not in (*keys, *groups):
+        raise UserError(
+            f"{key}: no such key of ferbench {command}; {nearest(key, [*keys, *groups])}"
+        )
+    if sign == "~":
+        raise UserError(f"{argument}: a key cannot be removed; expected {key}=VALUE")
+    if value is None:
+        raise UserError(f"{argument}: a value is needed; expected {key}=VALUE")
+    if key in LITERAL and not sweep:
+        return f"{key}={_quoted(value)}"
+    parsed = _parsed(command, key, value, sweep)
     if key in groups:
-        _check_options(key, value)
-    return argument if match["sign"] == "~" else f"{key}={value}"
+        _check_options(key, value, parsed, further)
+    return f"{key}={value}"
 
 
-def _check_options(group: str, value: str) -> None:
-    """Refuse a group's option that has no file; sweeps name several with commas."""
-    options = cli_help.options_of(group)
-    for option in value.split(",") if re.fullmatch(r"[\w,-]+", value) else []:
-        if option not in options and option != "null":
+def _quoted(value: str) -> str:
+    """The value in quotes that Hydra removes again, unless it is null or has quotes."""
+    if value == "null" or value.startswith(("'", '"')):
+        return value
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return QuotedString(text=value, quote=Quote.single).with_quotes()
+
+
+def _parsed(command: str, key: str, value: str, sweep: bool) -> Override:
+    """What Hydra's grammar makes of the value; refuses several values outside a sweep."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        (parsed,) = OverridesParser.create().parse_overrides([f"{key}={value}"])
+    except HydraException:
+        kind = keys_of(COMMANDS[command]).get(key, str)
+        expected = QUOTED if kind is str else in_words(kind)
+        raise UserError(f"{key}={value}: cannot be read; expected {expected}") from None
+    if not parsed.is_sweep_override():
+        return parsed
+    if not sweep:
+        raise UserError(
+            f"{key}={value}: several values are a sweep; "
+            f"expected -m before it: ferbench {command} -m {key}={value}"
+        )
+    if not parsed.is_discrete_sweep():
+        raise UserError(f"{key}={value}: no end of values; expected some with commas, or range()")
+    return parsed
+
+
+def _check_options(group: str, value: str, parsed: Override, further: list[Path]) -> None:
+    """Refuse a group's option that has no file; a sweep and a list name several."""
+    options = conf_files.options_of(group, *further)
+    for option in _options(parsed):
+        if option is None or option == "null":
+            raise UserError(f"{group}={value}: an option is needed; {nearest('', options)}")
+        if isinstance(option, str) and option not in options:
             raise UserError(f"{group}={option}: no such option; {nearest(option, options)}")
 
 
-def one_line(error: BaseException) -> str:
-    """What is wrong with the config, as `key: reason`, out of Hydra's or OmegaConf's error."""
-    chain: list[Any] = [error]
-    while chain[-1].__cause__ is not None:
-        chain.append(chain[-1].__cause__)
-    for one in reversed(chain):
-        key = getattr(one, "full_key", None)
-        if key:
-            return f"{key}: {_reason(one, key)}"
-    return " ".join(str(error).split())
+def _options(parsed: Override) -> Iterator[Any]:
+    """The single options of a plain value, a list, or a sweep; a glob names what exists."""
+    from hydra.core.override_parser.types import Glob
 
-
-def _reason(error: Any, key: str) -> str:
-    message = str(error.msg if getattr(error, "msg", None) else error).splitlines()[0]
-    if "Missing mandatory value" in message or "missing" in type(error).__name__.lower():
-        return f"a value is needed; expected {key}=VALUE"
-    return message
+    value = parsed.value()
+    if isinstance(value, Glob):
+        return
+    if parsed.is_sweep_override():
+        yield from parsed.sweep_string_iterator()
+    else:
+        yield from value if isinstance(value, list) else [value]

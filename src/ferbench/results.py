@@ -29,7 +29,8 @@ from ferbench.row import (
 )
 
 __all__ = [
-    "FailedRun", "Rebuilt", "Row", "append_row", "failed_runs", "find_done", "read_rows", "rebuild",
+    "FailedRun", "Rebuilt", "Row", "append_row", "failed_runs", "read_rows", "rebuild",
+    "restore_row",
 ]  # fmt: skip
 
 RUN_FILE = "run.json"
@@ -87,16 +88,15 @@ def read_rows(table: Path) -> list[Row]:
     return found
 
 
-def find_done(table: Path, *, config_hash: str, data_hash: str, test_hash: str) -> str | None:
-    """Folder of the latest run of just this config, training and test data; None if there is none.
+def restore_row(table: Path, folder: Path, cells: Any) -> None:
+    """Put the row of a complete run back, from its run.json, if the table lost it.
 
-    The folder is the row's `run`, relative to outputs/.
+    Raises UserError if the row is of a version that lacks what this one needs.
     """
-    wanted = (config_hash, data_hash, test_hash)
-    done = [
-        row for row in read_rows(table) if (row.config_hash, row.data_hash, row.test_hash) == wanted
-    ]
-    return max(done, key=lambda row: moment(row.finished)).run if done else None
+    try:
+        append_row(table, rows_.row_from_json(cells))
+    except ValueError as error:
+        raise UserError(f"{folder}: {error}; force=true runs it again") from None
 
 
 @contextmanager

@@ -35,16 +35,16 @@ class Row:
     selected_on: str
     # the model and its training
     model: str
-    stem: str | None = None
+    stem: str
     input_px: int
-    pretrained: str | None = None
-    tune: str | None = None
+    pretrained: str
+    tune: str
     parameters: int
     seed: int
     epochs: int
     best_epoch: int | None = None
     precision: str
-    tta: str | None = None
+    tta: str
     # what it takes to do it again
     config_hash: str
     data_hash: str

@@ -14,6 +14,11 @@ from ferbench.recipe import Recipe
 TTA = ("none", "flip", "ten_crop")
 LOGGERS = ("tensorboard", "wandb", "mlflow", "none")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+# Paths and free text: the command line takes them as they stand, commas and brackets included.
+LITERAL = frozenset({
+    "outputs", "source", "run", "resume", "name", "where", "columns",
+    "data.folder", "logger.project", "logger.address",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Prepare:
     data: DataConfig
 
     def __post_init__(self) -> None:
-        between("near_correlation", self.near_correlation, 0.5, 1)
+        between("near_correlation", self.near_correlation, 0.9, 1)
 
 
 @dataclass(frozen=True)

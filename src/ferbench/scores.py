@@ -25,8 +25,8 @@ def scores(
     """Every score of the common table, by its column's name (docs/metrics.md defines them).
 
     labels: [N] integers in the order of `CLASSES`, N > 0; logits: [N, 7] floats.
-    clean: [N] bool, False where the image is a copy of one that was trained on (or of an earlier
-    test image); None where nobody has looked, which leaves the `_dedup` scores None.
+    clean: [N] bool, False where the image is a copy of an earlier one, of training or test; None
+    where nobody has looked, which leaves the `_dedup` scores None.
 
     The prediction is the largest logit, the first of `CLASSES` among equals. A class that is
     never predicted has precision and F1 of 0. A class without a test image has no recall (None),

@@ -119,11 +119,12 @@ def row(
 
 def summary(tested: Tested) -> str:
     """The main scores in two lines for the terminal."""
-    found = tested.scores
+    found = {name: "-" if v is None else f"{v:.4f}" for name, v in tested.scores.items()}
+    n, clean = tested.scores["n_test"], tested.scores["n_test_dedup"]
     return (
-        f"{tested.data} {tested.split}: accuracy {found['accuracy']:.4f} "
-        f"({found['accuracy_low']:.4f} to {found['accuracy_high']:.4f}, n={found['n_test']:,}), "
-        f"without copies {found['accuracy_dedup']:.4f} (n={found['n_test_dedup']:,})\n"
-        f"balanced accuracy {found['balanced_accuracy']:.4f}, macro F1 {found['macro_f1']:.4f}, "
-        f"AUROC {found['auroc']:.4f}, calibration error {found['ece']:.4f}"
+        f"{tested.data} {tested.split}: accuracy {found['accuracy']} "
+        f"({found['accuracy_low']} to {found['accuracy_high']}, n={n:,}), "
+        f"without copies {found['accuracy_dedup']} (n={clean:,})\n"
+        f"balanced accuracy {found['balanced_accuracy']}, macro F1 {found['macro_f1']}, "
+        f"AUROC {found['auroc']}, calibration error {found['ece']}"
     )

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from ferbench.errors import UserError
+from ferbench.results import FailedRun
 from ferbench.row import COLUMNS, KINDS, SCORES, Row, moment
 from ferbench.table_layout import LAYOUTS, Cell, Grid
 
@@ -21,7 +22,7 @@ DEFAULT_SCORES = (
 LOWER_IS_BETTER = ("ece", "nll")
 PERCENT = tuple(name for name in SCORES if name != "nll")
 TEST = ["test_data", "test_split", "test_hash"]  # rows that differ here are never compared
-GROUP = [*TEST, "cell", "data_hash"]
+GROUP = [*TEST, "cell", "data_hash", "tta"]
 NUMBERS = [name for name in COLUMNS if KINDS[name] is not str]
 TEXTS = [name for name in COLUMNS if KINDS[name] is str]
 LEADING = {True: ["model", "data", "train_images"], False: ["run", "data", "seed"]}
@@ -71,9 +72,27 @@ def show(
     return "\n".join(LAYOUTS[format](grid, width) for grid in grids)
 
 
+_NO_PROCESS = {
+    "killed": "its process is gone",
+    "unknown": "it says that it runs, but its process cannot be looked up from here",
+}
+
+
+def show_failed(runs: Sequence[FailedRun]) -> str:
+    """The runs without a result as text: two lines a run, what and when, then why."""
+    if not runs:
+        return "No failed runs.\n"
+    size = max(len(run.status) for run in runs)
+    lines = [f"{len(runs)} run{'s' * (len(runs) > 1)} without a result"]
+    for run in runs:
+        lines.append(f"{run.status.ljust(size)}  {run.when[:19] or 'no date':19}  {run.run}")
+        lines.append(f"    {run.error or _NO_PROCESS.get(run.status, 'no error was recorded')}")
+    return "\n".join([*lines, ""])
+
+
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
     """One line a row, one column a field: numbers as float64 (NaN if empty), text ("" if empty)."""
-    table = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+    table: pd.DataFrame = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
     table[NUMBERS] = table[NUMBERS].astype("float64")
     table[TEXTS] = table[TEXTS].astype(object).fillna("")
     return table
@@ -135,7 +154,7 @@ def filter_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
     for condition in parse_where(where):
         cells = table[condition.column]
         if condition.operator in _ORDER:
-            keep = _ORDER[condition.operator](cells, condition.values[0]) & (cells != "")
+            keep = _ORDER[condition.operator](cells, condition.values[0])
         else:
             keep = cells.isin(condition.values) == (condition.operator == "=")
         table = table[keep]
@@ -156,7 +175,8 @@ def check_column(key: str, name: str) -> None:
 def group_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """One line for each experiment on one test set: the mean over its seeds.
 
-    An experiment is a `cell` (the config without its seed) on the same data. Adds `seeds` (how
+    An experiment is a `cell` (the config without its seed) trained on the same data and tested
+    with the same augmentation. Adds `seeds` (how
     many) and for every number a column `<name>_sd`, the standard deviation over n - 1 (NaN for
     n = 1). A mean of cells of which some are empty is empty; text that differs is "various".
     """
@@ -172,7 +192,8 @@ def group_seeds(table: pd.DataFrame) -> pd.DataFrame:
     means = groups[NUMBERS].mean().mask(gaps)
     spread = groups[NUMBERS].std(ddof=1).mask(gaps).add_suffix("_sd")
     seeds = groups.size().rename("seeds").astype("float64")
-    return pd.concat([result, means, spread, seeds], axis=1).reset_index()
+    grouped: pd.DataFrame = pd.concat([result, means, spread, seeds], axis=1).reset_index()
+    return grouped
 
 
 def sort_rows(table: pd.DataFrame, sort: str) -> pd.DataFrame:
@@ -183,9 +204,10 @@ def sort_rows(table: pd.DataFrame, sort: str) -> pd.DataFrame:
     if name not in table:
         check_column("sort", name)
     downwards = name in SCORES and name not in LOWER_IS_BETTER
-    return table.sort_values(
+    ordered: pd.DataFrame = table.sort_values(
         name, ascending=downwards == sort.startswith("-"), kind="stable", na_position="last"
     )
+    return ordered
 
 
 # --- print ---------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from ferbench.errors import UserError
 from ferbench.loggers import Logger, open_logger
 from ferbench.models import FaceClassifier, build
 from ferbench.precision import Precision
-from ferbench.row import row_from_json
 from ferbench.run import Interrupted, Record, StopSignal
 from ferbench.schema import Classify
 
@@ -166,7 +165,7 @@ def _is_done(folder: Path, job: Classify) -> bool:
     if facts.get("status") != "complete":
         return False
     print(f"done already: {folder} (force=true runs it again)")
-    results.append_row(Path(job.outputs) / "metrics.csv", row_from_json(facts["row"]))
+    results.restore_row(Path(job.outputs) / "metrics.csv", folder, facts["row"])
     return True
 
 

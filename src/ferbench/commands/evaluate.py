@@ -18,7 +18,6 @@ from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.models import FaceClassifier, build
 from ferbench.precision import Precision
-from ferbench.row import row_from_json
 from ferbench.run import Record
 from ferbench.schema import Classify, Evaluate, read_config
 
@@ -35,7 +34,7 @@ def run(job: Evaluate) -> None:
     facts = runs.status_of(folder)
     if facts.get("status") == "complete":
         print(f"done already: {folder} (force=true scores it again)")
-        results.append_row(Path(job.outputs) / "metrics.csv", row_from_json(facts["row"]))
+        results.restore_row(Path(job.outputs) / "metrics.csv", folder, facts["row"])
         return
     config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
     with runs.recorded(folder, "evaluate", config, {"run": str(source)}) as record:

@@ -41,7 +41,7 @@ class SourceReport:
 
     kind: "zip" or "folder" of image files, "csv", "icml csv" or "train+test csv";
     counts: images by split and class; converted: number of images by what they were before
-    ("RGB", "96x96"); messages: sentences for the user, most often none.
+    ("RGB", "96x96", "RGB 96x96"); messages: other sentences for the user, most often none.
     """
 
     source: str
@@ -75,10 +75,6 @@ def read_source(
         splits, converted = _collect(source, form, on_progress)
     counts = {split: class_counts(faces) for split, faces in splits.items()}
     messages = form.messages + _count_messages(source, counts, allow_other_counts)
-    if converted:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in converted.items())
-        what = f"converted to {IMAGE_PX}x{IMAGE_PX} gray"
-        messages += (f"{sum(converted.values()):,} images were {what}: {kinds}",)
     key = fingerprint(source)
     return splits, SourceReport(str(source), form.kind, key, counts, converted, messages)
 
@@ -137,7 +133,9 @@ def _no_form(files: Files) -> UserError:
         text = f"{csvs[0]} has no column {columns}; expected emotion, pixels and Usage"
         return refusal(files.source, text)
     where = "the file" if files.names == [files.source.name] else f"its {len(files.names):,} files"
-    return refusal(files.source, f"found no FER2013 in {where}; {archive.FORMS}")
+    packed = [name for name in files.names if name.lower().endswith((".zip", ".tar.gz", ".tgz"))]
+    hint = f" (unpack {packed[0]})" if packed else ""
+    return refusal(files.source, f"found no FER2013 in {where}{hint}; {archive.FORMS}")
 
 
 def _outside_messages(outside: list[str]) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def aligned_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     variance = _window_sums(target**2) / WINDOW_PX**2 - mean**2
     norm = WINDOW_PX * np.sqrt(np.maximum(variance, 0.0))
     ratio = np.divide(product, norm, out=np.zeros_like(product), where=norm > 1e-3)
-    best: np.ndarray = ratio.reshape(len(ratio), -1).max(axis=1)
+    best: np.ndarray = ratio.max(axis=(1, 2))
     return best
 
 
@@ -130,7 +130,7 @@ def _unit(images: np.ndarray) -> np.ndarray:
 
 
 def _flat(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1)
+    return images.reshape(len(images), CELLS**2)
 
 
 def _window_sums(images: np.ndarray) -> np.ndarray:

@@ -1,0 +1,47 @@
+"""`ferbench demo`: the whole way, small, on toy faces, by the very commands that a user types."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ferbench import figures, results
+from ferbench.errors import UserError
+from ferbench.schema import Demo
+
+
+def run(job: Demo) -> None:
+    """Run the steps, print the table and draw its figure; a step that was done is skipped."""
+    began = time.perf_counter()
+    for step in steps(job):
+        _run_step(step)
+    figure = Path(job.outputs) / "accuracy.png"
+    rows = results.read_rows(Path(job.outputs) / "metrics.csv")
+    latest = list({(row.model, row.data): row for row in rows}.values())
+    labels = [f"{row.model}\n{row.data}" for row in latest]
+    figures.plot_accuracy(labels, latest, path=figure, title="toy faces, private split")
+    _run_step(["table", f"outputs={job.outputs}"])
+    print(f"\nfigure: {figure}\nthe whole way took {time.perf_counter() - began:.0f} s")
+
+
+def steps(job: Demo) -> list[list[str]]:
+    """The commands, each as the words after `ferbench`."""
+    sizes = ["data.toy_train=7000", "data.toy_public=1400", "data.toy_private=1400"]
+    common = [*sizes, f"outputs={job.outputs}"]
+    train = ["data=toy", "train=quick", "logger=none", f"seed={job.seed}", f"device={job.device}"]
+    return [
+        ["prepare", "source=toy", *common],
+        ["classify", "model=cnn", *train, *common],
+        ["classify", "model=mobilenet_v3", *train, *common],
+    ]
+
+
+def _run_step(words: list[str]) -> None:
+    """Show and run one command; its failure ends the demo."""
+    print(f"\n$ ferbench {shlex.join(words)}", flush=True)
+    done = subprocess.run([sys.executable, "-m", "ferbench", *words], check=False)
+    if done.returncode:
+        raise UserError(f"demo: `ferbench {words[0]}` ended with status {done.returncode}")

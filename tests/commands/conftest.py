@@ -1,0 +1,58 @@
+"""Small face sets and composed configs, for running commands in this process."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ferbench.classes import CLASSES, SPLITS
+from ferbench.cli_help import CONF
+from ferbench.data import face_sets
+from ferbench.data.face_set import Faces
+from ferbench.schema import register
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+SMALL = [
+    "model.width=4", "train.epochs=2", "train.batch=16", "train.warmup_epochs=0", "logger=none",
+    "train.ema_decay=0.5", "device=cpu", "precision=fp32",
+]  # fmt: skip
+
+
+def patterned_faces(split: str, per_class: int, rng: np.random.Generator) -> Faces:
+    """Noise with a bright bar whose place tells the class: learned in one epoch."""
+    labels = np.repeat(np.arange(len(CLASSES)), per_class).astype(np.int64)
+    images = rng.integers(0, 60, (len(labels), 48, 48), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[6 * label + 2 : 6 * label + 7] += 150
+    names = np.array([f"{split}_{i:04d}" for i in range(len(labels))])
+    return Faces(images, labels, names)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    """An outputs folder with a prepared FER2013 of made images: 140, 70 and 70.
+
+    The first private image is a copy of the first of train.
+    """
+    rng = np.random.default_rng(0)
+    sizes = zip(SPLITS, (20, 10, 10), strict=True)
+    splits = {split: patterned_faces(split, n, rng) for split, n in sizes}
+    splits["private"].images[0] = splits["train"].images[0]
+    folder = tmp_path / "outputs" / "data" / "fer2013"
+    face_sets.store(folder, splits, {"name": "fer2013"}, near_correlation=None)
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def make_job(outputs: Path) -> Callable[..., Any]:
+    """make_job(command, override, ...): the checked config of a command on those outputs."""
+    register()
+
+    def make(command: str, *overrides: str) -> Any:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose(command, [f"outputs={outputs}", *overrides])
+        return OmegaConf.to_object(cfg)
+
+    return make

@@ -1,0 +1,170 @@
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+from ferbench import classifier, results
+from ferbench.checkpoint import load_weights
+from ferbench.classes import CLASSES
+from ferbench.commands import classify, evaluate
+from ferbench.errors import UserError
+from ferbench.run import Interrupted
+
+SMALL = (
+    "model.width=4", "train.epochs=2", "train.batch=16", "train.warmup_epochs=0", "logger=none",
+    "train.ema_decay=0.5", "device=cpu", "precision=fp32",
+)  # fmt: skip
+
+
+def runs_in(outputs, command="classify"):
+    return sorted(path for path in (outputs / command).iterdir())
+
+
+def table_rows(outputs):
+    return results.read_rows(outputs / "metrics.csv")
+
+
+def test_a_run_leaves_its_folder_and_one_row(outputs, make_job):
+    classify.run(make_job("classify", *SMALL, "name=first"))
+    (folder,) = runs_in(outputs)
+    left = {path.name for path in folder.iterdir()}
+    assert left >= {
+        "config.yaml", "run.json", "metrics.jsonl", "model.safetensors", "predictions.npz",
+        "confusion.png", "per_class.png", "reliability.png", "learning_curves.png",
+    }  # fmt: skip
+    assert "state.pt" not in left
+    (row,) = table_rows(outputs)
+    assert row.run == f"classify/{folder.name}"
+    assert (row.data, row.test_data, row.test_split) == ("real", "fer2013", "private")
+    assert (row.train_images, row.n_test, row.n_test_dedup, row.seed) == (140, 70, 69, 0)
+    assert json.loads((folder / "run.json").read_text())["status"] == "complete"
+
+
+def test_the_row_is_what_the_predictions_say(outputs, make_job):
+    classify.run(make_job("classify", *SMALL))
+    (folder,), (row,) = runs_in(outputs), table_rows(outputs)
+    saved = np.load(folder / "predictions.npz", allow_pickle=False)
+    hits = saved["logits"].argmax(1) == saved["labels"]
+    assert row.accuracy == hits.mean()
+    assert row.accuracy_dedup == hits[saved["clean"]].mean()
+    assert tuple(saved["classes"]) == CLASSES
+
+
+def test_a_second_run_is_skipped_and_force_runs_it_again(outputs, make_job, capsys):
+    classify.run(make_job("classify", *SMALL))
+    classify.run(make_job("classify", *SMALL))
+    assert "done already" in capsys.readouterr().out
+    assert len(table_rows(outputs)) == 1
+    classify.run(make_job("classify", *SMALL, "force=true"))
+    first, second = table_rows(outputs)
+    assert second.run == f"{first.run}-2"
+    assert (first.cell, first.config_hash) == (second.cell, second.config_hash)
+    assert first.accuracy == second.accuracy
+
+
+def test_a_lost_table_comes_back_from_a_skipped_run(outputs, make_job):
+    classify.run(make_job("classify", *SMALL))
+    rows = table_rows(outputs)
+    (outputs / "metrics.csv").unlink()
+    classify.run(make_job("classify", *SMALL))
+    assert table_rows(outputs) == rows
+
+
+def test_seeds_share_a_cell_and_other_settings_do_not(outputs, make_job):
+    for change in ("seed=1", "seed=2", "train.batch=20"):
+        classify.run(make_job("classify", *SMALL, change))
+    first, second, other = table_rows(outputs)
+    assert first.cell == second.cell != other.cell
+    assert first.config_hash != second.config_hash
+
+
+def test_logger_name_and_outputs_do_not_change_the_cell(outputs, make_job):
+    plain = classify._result_config(make_job("classify", *SMALL))
+    named = classify._result_config(make_job("classify", *SMALL, "name=x", "logger=tensorboard"))
+    assert plain == named
+
+
+def test_stopped_and_resumed_equals_uninterrupted(outputs, make_job, monkeypatch):
+    """SIGTERM after 11 of 16 steps; the same command goes on and ends in the same weights."""
+    whole = make_job("classify", *SMALL, "name=whole")
+    classify.run(whole)
+    (folder,) = runs_in(outputs)
+    wanted = load_weights(folder / "model.safetensors")
+
+    steps = iter(range(1, 100))
+    real_step = classifier._Loop._step
+
+    def step(self, images, labels):
+        if next(steps) == 11:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real_step(self, images, labels)
+
+    monkeypatch.setattr(classifier._Loop, "_step", step)
+    with pytest.raises(Interrupted, match="resume=") as stopped:
+        classify.run(make_job("classify", *SMALL, "name=parts"))
+    assert stopped.value.exit_status == 143
+    parts = next(path for path in runs_in(outputs) if path.name.startswith("parts"))
+    assert json.loads((parts / "run.json").read_text())["status"] == "interrupted"
+    classify.run(make_job("classify", *SMALL, "name=parts"))
+    got = load_weights(parts / "model.safetensors")
+    assert all((got[name] == wanted[name]).all() for name in wanted)
+    lines = (parts / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+
+
+def test_changed_data_are_refused_when_resuming(outputs, make_job, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(classifier, "fit", stop)
+    job = make_job("classify", *SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        classify.run(job)
+    (folder,) = runs_in(outputs)
+    with pytest.raises(UserError, match="the data have changed"):
+        classify._check_inputs(folder, {"train": "other"})
+
+
+def test_a_failure_is_recorded_and_leaves_no_row(outputs, make_job, monkeypatch):
+    def fail(*args, **kwargs):
+        raise FloatingPointError("the loss is nan at epoch 1, step 3")
+
+    monkeypatch.setattr(classifier, "fit", fail)
+    with pytest.raises(FloatingPointError):
+        classify.run(make_job("classify", *SMALL))
+    (failed,) = results.failed_runs(outputs)
+    assert (failed.status, failed.command) == ("failed", "classify")
+    assert "the loss is nan at epoch 1, step 3" in failed.error
+    assert table_rows(outputs) == []
+
+
+def test_without_fer2013_one_line_says_how_to_get_it(tmp_path, make_job):
+    with pytest.raises(UserError, match=r"prepare source=.*data=toy works without it"):
+        classify.run(make_job("classify", *SMALL, f"outputs={tmp_path / 'empty'}"))
+
+
+def test_evaluate_scores_another_split_with_the_same_weights(outputs, make_job, capsys):
+    classify.run(make_job("classify", *SMALL))
+    (folder,) = runs_in(outputs)
+    evaluate.run(make_job("evaluate", f"run={folder}", "eval.split=kaggle", "device=cpu"))
+    first, again = table_rows(outputs)
+    assert (again.command, again.test_split, again.n_test) == ("evaluate", "kaggle", 140)
+    assert (again.model, again.seed, again.cell) == (first.model, first.seed, first.cell)
+    evaluate.run(make_job("evaluate", f"run={folder}", "eval.split=kaggle", "device=cpu"))
+    assert "done already" in capsys.readouterr().out
+    assert len(table_rows(outputs)) == 2
+
+
+def test_evaluate_repeats_the_run_exactly(outputs, make_job):
+    classify.run(make_job("classify", *SMALL))
+    (folder,) = runs_in(outputs)
+    evaluate.run(make_job("evaluate", f"run={folder}", "device=cpu", "precision=fp32"))
+    (scored,) = runs_in(outputs, "evaluate")
+    one, two = (np.load(path / "predictions.npz") for path in (folder, scored))
+    np.testing.assert_array_equal(one["logits"], two["logits"])
+
+
+def test_evaluate_refuses_what_is_no_complete_run(tmp_path, make_job):
+    with pytest.raises(UserError, match="expected the folder of a complete run"):
+        evaluate.run(make_job("evaluate", f"run={tmp_path}"))
