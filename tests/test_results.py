@@ -1,7 +1,6 @@
 """The common table: many writers, killed writers, and the way back from the runs."""
 
 import dataclasses
-from dataclasses import asdict
 import json
 import os
 import platform
@@ -10,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 

@@ -144,7 +144,9 @@ def plot_accuracy(labels: Sequence[str], rows: Sequence[Row], *, path: Path, tit
         axes.axvline(100 / len(CLASSES), color=GRAY, linestyle="--", linewidth=1.0)
         axes.set_yticks(place, labels)
         axes.invert_yaxis()
-        axes.set(xlim=(0, 108), xlabel="accuracy, percent (whiskers: 95 % interval; dashed: chance)")
+        axes.set(
+            xlim=(0, 108), xlabel="accuracy, percent (whiskers: 95 % interval; dashed: chance)"
+        )
         axes.xaxis.grid(True, color="0.9")
         figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
         _save(figure, path)

@@ -94,7 +94,7 @@ def restore_row(table: Path, folder: Path, cells: Any) -> None:
     Raises UserError if the row is of a version that lacks what this one needs.
     """
     try:
-        append_row(table, rows_.row_from_json(cells))
+        append_row(table, row_from_json(cells))
     except ValueError as error:
         raise UserError(f"{folder}: {error}; force=true runs it again") from None
 

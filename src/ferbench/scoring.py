@@ -65,17 +65,13 @@ def write(
     best_epoch: int | None,
 ) -> None:  # fmt: skip
     """predictions.npz and the figures; learning curves where there is a history."""
-    arrays = {
-        "names": tested.names,
-        "labels": tested.labels,
-        "logits": tested.logits,
-        "clean": tested.clean,
-        "classes": np.array(CLASSES),
-    }
 
     def save(path: Path) -> None:
         with path.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(
+                file, names=tested.names, labels=tested.labels, logits=tested.logits,
+                clean=tested.clean, classes=np.array(CLASSES),
+            )  # fmt: skip
 
     checkpoint.write_whole(folder / "predictions.npz", save)
     counts = scores.confusion(tested.labels, tested.logits.argmax(1))

@@ -6,22 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
 from ferbench.classes import CLASSES, SPLITS
 from ferbench.cli_help import CONF
 from ferbench.data import face_sets
 from ferbench.data.face_set import Faces
 from ferbench.schema import register
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-
-SMALL = [
-    "model.width=4", "train.epochs=2", "train.batch=16", "train.warmup_epochs=0", "logger=none",
-    "train.ema_decay=0.5", "device=cpu", "precision=fp32",
-]  # fmt: skip
 
 
 def patterned_faces(split: str, per_class: int, rng: np.random.Generator) -> Faces:
-    """Noise with a bright bar whose place tells the class: learned in one epoch."""
+    """Noise with a bright bar whose place tells the class."""
     labels = np.repeat(np.arange(len(CLASSES)), per_class).astype(np.int64)
     images = rng.integers(0, 60, (len(labels), 48, 48), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):

@@ -4,6 +4,7 @@ import signal
 
 import numpy as np
 import pytest
+
 from ferbench import classifier, results
 from ferbench.checkpoint import load_weights
 from ferbench.classes import CLASSES

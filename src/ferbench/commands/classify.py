@@ -80,10 +80,10 @@ def _fit(
     chosen: Precision,
 ) -> Fit:  # fmt: skip
     """Train, with the epoch's numbers in metrics.jsonl and the logger; stop on a signal."""
-    sets = [
+    train, public = (
         batches.to_device(faces.splits[split].images, faces.splits[split].labels, device)
         for split in ("train", "public")
-    ]
+    )
     first = _epochs_done(folder) + 1
     if (folder / STATE).exists():
         print(f"going on from the state of epoch {first - 1}")
@@ -94,7 +94,7 @@ def _fit(
     try:
         with StopSignal() as signal:
             return classifier.fit(
-                model, *sets, job.train, classes=len(CLASSES), seed=job.seed, precision=chosen,
+                model, train, public, job.train, classes=len(CLASSES), seed=job.seed, precision=chosen,
                 state=folder / STATE, should_stop=lambda: bool(signal.received),
                 on_epoch=lambda history: _log_epoch(folder, logger, history),
             )  # fmt: skip
@@ -180,4 +180,3 @@ def _epochs_done(folder: Path) -> int:
     if not (folder / STATE).exists():
         return 0
     return int(checkpoint.load_state(folder / STATE)["position"]["epoch"])
-

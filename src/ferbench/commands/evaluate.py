@@ -28,7 +28,7 @@ def run(job: Evaluate) -> None:
     chosen = precision.choose(job.precision, device)
     source = Path(job.run)
     trained = _trained_row(source)
-    model = _model(source).to(device)
+    model = _model(source).to(device).to(memory_format=torch.channels_last)
     faces = inputs.open_faces(job.data)
     folder = _folder(job, source, faces)
     facts = runs.status_of(folder)

@@ -47,7 +47,7 @@ def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
             print(f"{source} is prepared already; force=true reads it again")
             return manifest
     began = time.perf_counter()
-    with _bar("reading") as show:
+    with _Bar("reading") as show:
         splits, report = fer2013.read_source(
             source, allow_other_counts=job.allow_other_counts, on_progress=show
         )
@@ -64,7 +64,7 @@ def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
     return face_set.read_manifest(folder)
 
 
-class _bar:
+class _Bar:
     """A progress bar as a callback of (done, total); none where nobody looks at a terminal."""
 
     def __init__(self, label: str) -> None:
@@ -96,19 +96,23 @@ def _report(manifest: dict[str, Any]) -> str:
 
 
 def _copies(manifest: dict[str, Any]) -> list[str]:
+    """What the search for copies found, one line a number."""
     found = manifest["duplicates"]
-    same, near = found["identical"], found["near"]
+    same = found["identical"]
     rows = [
         ("groups of identical images", same["groups"]),
         ("  redundant copies in them", same["redundant_copies"]),
         ("  groups across splits", same["groups_across_splits"]),
         ("  groups with conflicting labels", same["groups_with_conflicting_labels"]),
-        (f"pairs of near-identical images (correlation {manifest['near_correlation']:.2f} or more)",
-         near["pairs"]),
-        ("pairs of mirrored images", near["mirrored_pairs"]),
-        ("  near or mirrored pairs across splits", near["pairs_across_splits"]),
         ("blank images", found["blank_images"]),
-    ]  # fmt: skip
+    ]
+    if "near_correlation" in manifest:
+        near, least = found["near"], manifest["near_correlation"]
+        rows += [
+            (f"near-identical pairs (aligned correlation {least:.2f} or more)", near["pairs"]),
+            ("mirrored pairs", near["mirrored_pairs"]),
+            ("  near or mirrored pairs across splits", near["pairs_across_splits"]),
+        ]
     for split, facts in found["splits"].items():
         rows += [
             (f"{split} images identical to one of {key.removeprefix('identical_to_')}", number)

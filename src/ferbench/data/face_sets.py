@@ -86,9 +86,7 @@ def store(
         for split in SPLITS
     }
     manifest = {**facts, "duplicates": found.summary()}
-    face_set.write(
-        folder, splits, manifest, extras=masks, texts={"duplicates.csv": found.to_csv()}
-    )
+    face_set.write(folder, splits, manifest, extras=masks, texts={"duplicates.csv": found.to_csv()})
     return found
 
 

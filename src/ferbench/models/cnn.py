@@ -24,10 +24,11 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(ConvNormRelu(channels, channels), ConvNormRelu(channels, channels))
+        self.body = nn.Sequential(*(ConvNormRelu(channels, channels) for _ in range(2)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)  # type: ignore[no-any-return]
+        """[N, C, H, W] to the same shape."""
+        return x + self.body(x)
 
 
 class Cnn(nn.Module):
@@ -58,7 +59,8 @@ class Cnn(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """[N, 8 * width] features: what the head sees."""
-        return self.features(x)  # type: ignore[no-any-return]
+        return self.features(x)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.drop(self.embed(x)))  # type: ignore[no-any-return]
+        """[N, in_channels, H, W] to [N, classes] logits."""
+        return self.head(self.drop(self.embed(x)))

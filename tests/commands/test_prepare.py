@@ -1,0 +1,83 @@
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferbench.classes import CLASSES
+from ferbench.commands import prepare
+from ferbench.data import face_set
+from ferbench.errors import UserError
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A zip with the release's layout: two training images a class, one of each test split."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "fer2013.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        for name in CLASSES:
+            for k, split in enumerate(("Training", "Training", "PublicTest", "PrivateTest")):
+                folder = "train" if split == "Training" else "test"
+                with made.open(f"{folder}/{name}/{split}_{k}.png", "w") as file:
+                    pixels = rng.integers(0, 256, (48, 48), dtype=np.uint8)
+                    Image.fromarray(pixels).save(file, "PNG")
+    return path
+
+
+def make(make_job, archive, *overrides):
+    return make_job("prepare", f"source={archive}", "allow_other_counts=true", *overrides)
+
+
+def test_prepare_writes_the_cache_and_prints_its_counts(make_job, archive, tmp_path, capsys):
+    prepare.run(make(make_job, archive, f"outputs={tmp_path / 'new'}"))
+    faces = face_set.read(tmp_path / "new/data/fer2013")
+    assert {split: len(f) for split, f in faces.splits.items()} == {
+        "train": 14, "public": 7, "private": 7,
+    }  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "train" in printed and "groups of identical images" in printed
+    assert (tmp_path / "new/data/fer2013/duplicates.csv").exists()
+
+
+def test_a_second_call_finds_the_cache_and_another_source_does_not(
+    make_job, archive, tmp_path, capsys
+):
+    prepare.run(make(make_job, archive))
+    before = (tmp_path / "outputs/data/fer2013/manifest.json").stat().st_mtime_ns
+    prepare.run(make(make_job, archive))
+    assert "is prepared already" in capsys.readouterr().out
+    assert (tmp_path / "outputs/data/fer2013/manifest.json").stat().st_mtime_ns == before
+    with zipfile.ZipFile(archive, "a") as made:
+        made.writestr("README.txt", "another archive")
+    prepare.run(make(make_job, archive))
+    assert (tmp_path / "outputs/data/fer2013/manifest.json").stat().st_mtime_ns > before
+
+
+def test_other_counts_are_refused_and_leave_no_cache(make_job, archive, tmp_path):
+    job = make_job("prepare", f"source={archive}", f"outputs={tmp_path / 'new'}")
+    with pytest.raises(UserError, match="allow_other_counts=true"):
+        prepare.run(job)
+    assert not list((tmp_path / "new").rglob("*.npy"))
+
+
+def test_a_bad_archive_leaves_the_earlier_cache(make_job, archive, tmp_path):
+    prepare.run(make(make_job, archive))
+    good = face_set.read(tmp_path / "outputs/data/fer2013").manifest["hashes"]
+    with zipfile.ZipFile(archive, "a") as made:
+        made.writestr("train/angry/Training_9.png", b"no image")
+    with pytest.raises(UserError, match=r"Training_9\.png"):
+        prepare.run(make(make_job, archive))
+    assert face_set.read(tmp_path / "outputs/data/fer2013").manifest["hashes"] == good
+
+
+def test_toy_faces_are_rendered_once(make_job, tmp_path, capsys):
+    sizes = ("data.toy_train=14", "data.toy_public=7", "data.toy_private=7")
+    prepare.run(make_job("prepare", "source=toy", *sizes))
+    prepare.run(make_job("prepare", "source=toy", *sizes))
+    assert capsys.readouterr().out.count("rendering 28 toy faces") == 1
+    faces = face_set.read(tmp_path / "outputs/data/toy")
+    assert faces.manifest["name"] == "toy"
+    assert faces.splits["train"].action_units is not None
+    prepare.run(make_job("prepare", "source=toy", *sizes, "data.toy_seed=1"))
+    assert "rendering 28 toy faces" in capsys.readouterr().out
