@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from ferbench import checkpoint, optim
@@ -130,7 +130,7 @@ class _Loop:
         self.seed, self.precision, self.at = seed, precision, Position()
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.forward = torch.compile(model) if recipe.compile else model
-        average = get_ema_multi_avg_fn(recipe.ema_decay)
+        average = moving_average(recipe.ema_decay)
         self.ema = (
             AveragedModel(model, multi_avg_fn=average, use_buffers=True)
             if recipe.ema_decay
@@ -294,6 +294,25 @@ def held_out_scores(labels: Tensor, logits: Tensor) -> dict[str, float]:
         "accuracy": float((predicted == labels).double().mean()),
         "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
     }
+
+
+def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Update of averaged weights and buffers toward the current ones, in place.
+
+    The decay rises as (1 + n) / (10 + n) with the number of updates n up to `decay`, so that the
+    random initial weights do not stay in the average for long. Counters are copied.
+    """
+
+    @torch.no_grad()
+    def update(averaged: Any, current: Any, count: Any) -> None:
+        n = int(count)
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))
+        else:
+            for old, new in zip(averaged, current, strict=True):
+                old.copy_(new)
+
+    return update
 
 
 def class_weights(labels: Tensor, classes: int, kind: str) -> Tensor | None:
