@@ -16,16 +16,26 @@ from torch import Tensor
 
 from ferbench.errors import UserError
 
+PARTIAL = ".part"
+# What torch.load was seen to raise, or may, on files with missing or changed bytes.
+_DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError)
+
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a file beside `path`, then rename it: a reader sees the old or the new."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         write(beside)
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
     finally:
+        beside.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete what killed processes left half-written; no other process may be writing there."""
+    for beside in folder.glob(f".*{PARTIAL}"):
         beside.unlink(missing_ok=True)
 
 
@@ -57,12 +67,20 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """What `save_state` wrote, read without running any code; UserError if it is damaged."""
+    """What `save_state` wrote, read without running any code.
+
+    Raises UserError if the file is absent, damaged, or holds more than tensors and plain values.
+    """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; there is no state to go on from") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except pickle.UnpicklingError:
+        reason = "damaged, or with something else than tensors and plain values"
+        raise UserError(f"{path}: not a state file ({reason})") from None
+    except _DAMAGE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path}: not a whole state file ({reason})") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: not a state file (it holds a {type(state).__name__})")
     return state

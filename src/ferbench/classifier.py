@@ -5,26 +5,26 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from ferbench import checkpoint, optim
+from ferbench import checkpoint, losses, optim
 from ferbench.data import batches
-from ferbench.data.batches import DeviceFaces
+from ferbench.data.batches import Batch, DeviceFaces
+from ferbench.errors import UserError
 from ferbench.precision import Precision
 from ferbench.recipe import Recipe
+from ferbench.run import keep_freed_memory
 
-CHECK_STEPS = 20  # how often the loss is read: each reading makes a GPU wait
+CHECK_STEPS = 20  # how often the losses are read: each reading makes a GPU wait
+SCORE_BATCH = 512  # images at a time when the held-out faces are scored
 
 
 class Stopped(Exception):
@@ -40,8 +40,8 @@ class Position:
     seconds: float = 0.0
     train_seconds: float = 0.0
     train_images: int = 0
-    loss_sum: float = 0.0
-    hits: int = 0
+    loss_sum: float = 0.0  # of the epoch so far, one term an image
+    hits: float = 0.0
     seen: int = 0
     best_epoch: int = 0  # counted from 1; 0: none yet
     best_score: float = -math.inf
@@ -77,50 +77,61 @@ def fit(
     model: maps [N, 1, H, W] float32 in [-1, 1] to [N, classes] logits, on the faces' device.
     state: file for the whole state, written after every epoch and when stopped; if it exists, the
     run goes on from it, and on a CPU ends bit for bit as if it had never been interrupted.
-    on_epoch gets the numbers of every epoch so far, the latest last. should_stop is asked after every step.
-    Raises Stopped once the state is saved, FloatingPointError when the loss is not finite.
+    on_epoch gets the numbers of every epoch so far, the latest last; it is called before the state
+    is saved, so a run that is killed in between calls it for that epoch again.
+    should_stop is asked after every optimizer step.
+    Raises Stopped once the state is saved, FloatingPointError when a loss is not finite, UserError
+    if the state is damaged or another run's.
     """
+    if train.images.device.type == "cpu":
+        keep_freed_memory()
     loop = _Loop(model, train, held_out, recipe, classes, seed, precision)
     if state.exists():
-        loop.load(checkpoint.load_state(state))
-    bar = tqdm(total=recipe.epochs * loop.steps * recipe.batch, unit="img", unit_scale=True,
+        loop.go_on_from(state)
+    bar = tqdm(total=recipe.epochs * loop.epoch_images, unit="img", unit_scale=True,
                initial=loop.images_done(), disable=None, smoothing=0.05)  # fmt: skip
     with bar:
         while not loop.finished():
-            for _ in loop.epoch_steps(bar):
+            for _ in loop.rest_of_epoch(bar):
                 if should_stop():
                     checkpoint.save_state(state, loop.state())
                     raise Stopped
             loop.end_epoch()
-            checkpoint.save_state(state, loop.state())
             on_epoch(loop.at.history)
+            checkpoint.save_state(state, loop.state())
     at = loop.at
-    return Fit(loop.best, at.history, at.best_epoch, at.seconds,
-               at.train_images / max(at.train_seconds, 1e-9))  # fmt: skip
+    speed = at.train_images / max(at.train_seconds, 1e-9)
+    return Fit(loop.best, at.history, at.best_epoch, at.seconds, speed)
 
 
 @torch.inference_mode()
 def predict(
     model: nn.Module, images: Tensor, *, batch: int, precision: Precision, tta: str
 ) -> np.ndarray:
-    """[N, K] float32 logits of images [N, 1, H, W] uint8.
+    """[N, K] float32 logits of images [N, 1, H, W] uint8, N > 0.
 
     With several views of an image, the logarithm of the mean of their probabilities.
     """
+    precision.prepare(model)
     was_training = model.training
     model.eval()
     rows = []
     for chunk in images.split(batch):
         with precision.autocast():
-            logits = [model(view).float() for view in batches.views(batches.normalize(chunk), tta)]
-        mean = torch.stack([one.log_softmax(1) for one in logits]).logsumexp(0) - math.log(len(logits))
-        rows.append((logits[0] if len(logits) == 1 else mean).cpu())
+            views = batches.views(batches.normalize(chunk), tta)
+            logits = torch.stack([model(view).float() for view in views])
+        rows.append((logits[0] if len(logits) == 1 else _log_mean(logits)).cpu())
     model.train(was_training)
     return torch.cat(rows).numpy()
 
 
+def _log_mean(logits: Tensor) -> Tensor:
+    """Logits [V, N, K] of V views to the logarithm [N, K] of their mean probabilities."""
+    return logits.log_softmax(2).logsumexp(0) - math.log(len(logits))
+
+
 class _Loop:
-    """The training loop's parts and its position; `state` and `load` hold all of it."""
+    """The training loop's parts and its position; `state` and `go_on_from` hold all of it."""
 
     def __init__(
         self, model: nn.Module, train: DeviceFaces, held_out: DeviceFaces, recipe: Recipe,
@@ -128,74 +139,65 @@ class _Loop:
     ) -> None:  # fmt: skip
         self.model, self.train, self.held_out, self.recipe = model, train, held_out, recipe
         self.seed, self.precision, self.at = seed, precision, Position()
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        precision.prepare(model)
         self.forward = torch.compile(model) if recipe.compile else model
-        average = moving_average(recipe.ema_decay)
-        self.ema = (
-            AveragedModel(model, multi_avg_fn=average, use_buffers=True)
-            if recipe.ema_decay
-            else None
-        )
+        self.average = optim.AveragedWeights(model, recipe.ema_decay) if recipe.ema_decay else None
         self.optimizer = optim.build(model, recipe)
         self.scaler = torch.amp.GradScaler(enabled=precision.scales_loss)
-        self.generator = torch.Generator()
-        self.class_weight = class_weights(train.labels, classes, recipe.class_weights)
-        self.steps = max(len(train) // recipe.batch, 1)
+        self.class_weight = losses.class_weights(train.labels, classes, recipe.class_weights)
+        self.steps = batches.steps_per_epoch(len(train), recipe.batch)
+        self.epoch_images = self.steps * min(len(train), recipe.batch)
+        self.unread: list[Tensor] = []  # loss and hits of the latest steps, on the device
         self.best: dict[str, Tensor] = {}
 
     def finished(self) -> bool:
         """All epochs done, or no gain on the held-out faces for `patience_epochs`."""
-        patience = self.recipe.patience_epochs
-        stale = bool(patience) and self.at.epoch - self.at.best_epoch >= patience
-        return self.at.epoch >= self.recipe.epochs or (stale and self.at.best_epoch > 0)
+        at, patience = self.at, self.recipe.patience_epochs
+        stale = 0 < patience <= at.epoch - at.best_epoch
+        return at.epoch >= self.recipe.epochs or stale
 
     def images_done(self) -> int:
-        return (self.at.epoch * self.steps + self.at.step) * self.recipe.batch
+        """Training images shown so far."""
+        return self.at.epoch * self.epoch_images + self.at.step * self.recipe.batch
 
-    def epoch_steps(self, bar: tqdm[Any]) -> Any:
-        """Train the rest of the current epoch, yielding after every step."""
-        at, recipe = self.at, self.recipe
-        order = batches.epoch_order(self.train.labels, balanced=recipe.sampling == "balanced",
-                                    seed=self.seed, epoch=at.epoch)  # fmt: skip
-        if at.step == 0:
-            self.generator.manual_seed(self.seed * 1_000_003 + at.epoch + 1_000_000_000)
+    def rest_of_epoch(self, bar: tqdm[Any]) -> Iterator[None]:
+        """Train what is left of the current epoch, yielding after every optimizer step."""
+        at, clock = self.at, time.perf_counter()
         self.model.train()
-        sums = torch.zeros(2, dtype=torch.float64, device=self.train.images.device)
-        for images, labels in batches.training_batches(self.train, order, recipe.batch, first=at.step):
-            began = time.perf_counter()
-            loss, hits = self._step(images, labels)
-            sums += torch.stack([loss.double() * len(labels), hits.double()])
-            at.step, at.seen = at.step + 1, at.seen + len(labels)
+        for batch in batches.training_batches(
+            self.train, self.recipe, seed=self.seed, epoch=at.epoch, first=at.step
+        ):
+            updated = self._step(batch)
             if at.step % CHECK_STEPS == 0 or at.step == self.steps:
-                self._read(sums, bar)
-            elapsed = time.perf_counter() - began
-            at.train_seconds, at.train_images = at.train_seconds + elapsed, at.train_images + len(labels)
-            at.seconds += elapsed
-            bar.update(len(labels))
-            yield
-            if at.step == self.steps:
-                return
+                self._read_losses()
+                self._describe(bar)
+            now = time.perf_counter()
+            at.seconds, at.train_seconds = at.seconds + now - clock, at.train_seconds + now - clock
+            clock = now
+            at.train_images += len(batch.labels)
+            bar.update(len(batch.labels))
+            if updated:
+                yield
 
-    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One optimizer step (or a part of one); returns the loss and the number of hits."""
+    def _step(self, batch: Batch) -> bool:
+        """Forward and backward of one batch; True if the optimizer stepped after it."""
         recipe, at = self.recipe, self.at
-        changed = batches.augment(images, recipe.augment, self.generator)
-        changed, partners, share = batches.mix(changed, labels, mixup=recipe.mixup,
-                                               cutmix=recipe.cutmix, generator=self.generator)  # fmt: skip
         optim.set_lr(self.optimizer, recipe.peak_lr * self._lr_factor())
         with self.precision.autocast():
-            logits = self.forward(changed).float()
-        loss = share * self._loss(logits, labels)
-        if share < 1:
-            loss = loss + (1 - share) * self._loss(logits, partners)
-        self.scaler.scale(loss / recipe.accumulate).backward()
-        if (at.step + 1) % recipe.accumulate == 0 or at.step + 1 == self.steps:
+            logits = self.forward(batch.images).float()
+        loss = losses.mixed_cross_entropy(
+            logits, batch, weight=self.class_weight, label_smoothing=recipe.label_smoothing
+        )
+        group_start = at.step - at.step % recipe.accumulate
+        group = min(recipe.accumulate, self.steps - group_start)
+        self.scaler.scale(loss / group).backward()
+        self.unread.append(torch.stack([loss.detach(), losses.mixed_hits(logits.detach(), batch)]))
+        at.step += 1
+        at.seen += len(batch.labels)
+        updates = at.step == group_start + group
+        if updates:
             self._update()
-        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
-
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, weight=self.class_weight,
-                               label_smoothing=self.recipe.label_smoothing)  # fmt: skip
+        return updates
 
     def _lr_factor(self) -> float:
         recipe = self.recipe
@@ -205,37 +207,44 @@ class _Loop:
         )  # fmt: skip
 
     def _update(self) -> None:
+        """Clip, step, average."""
         if self.recipe.clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.ema is not None:
-            self.ema.update_parameters(self.model)
+        if self.average is not None:
+            self.average.update(self.model)
 
-    def _read(self, sums: Tensor, bar: tqdm[Any]) -> None:
-        """Move the device's sums into the position, check them, show them."""
-        loss_sum, hits = sums.tolist()
-        sums.zero_()
+    def _read_losses(self) -> None:
+        """Move the unread losses into the position; raise FloatingPointError at a bad one."""
+        if not self.unread:
+            return
+        at, rows = self.at, torch.stack(self.unread).tolist()
+        images = min(len(self.train), self.recipe.batch)
+        first = at.step - len(rows) + 1
+        self.unread.clear()
+        for step, (loss, hits) in enumerate(rows, first):
+            _require_finite(loss, f"at epoch {at.epoch + 1}, step {step}")
+            at.loss_sum, at.hits = at.loss_sum + loss * images, at.hits + hits
+
+    def _describe(self, bar: tqdm[Any]) -> None:
         at = self.at
-        if not math.isfinite(loss_sum):
-            raise FloatingPointError(
-                f"the loss is {loss_sum} at epoch {at.epoch + 1}, step {at.step}; "
-                "a lower train.peak_lr or precision=fp32 may help"
-            )
-        at.loss_sum, at.hits = at.loss_sum + loss_sum, at.hits + int(hits)
-        bar.set_description(f"epoch {at.epoch + 1}/{self.recipe.epochs}", refresh=False)
         best = f"{at.best_score:.4f}" if at.best_epoch else "-"
+        bar.set_description(f"epoch {at.epoch + 1}/{self.recipe.epochs}", refresh=False)
         bar.set_postfix_str(f"loss {at.loss_sum / at.seen:.3f} acc {at.hits / at.seen:.3f} "
                             f"best {best}", refresh=False)  # fmt: skip
 
     def end_epoch(self) -> None:
         """Score the averaged weights on the held-out faces, keep the best, go to the next epoch."""
         at, began = self.at, time.perf_counter()
-        scored = self.ema.module if self.ema is not None else self.model
-        logits = predict(scored, self.held_out.images, batch=512, precision=self.precision, tta="none")
-        held_out = held_out_scores(self.held_out.labels.cpu(), torch.from_numpy(logits))
+        scored = self.model if self.average is None else self.average.model
+        logits = predict(scored, self.held_out.images, batch=SCORE_BATCH,
+                         precision=self.precision, tta="none")  # fmt: skip
+        held_out = losses.held_out_scores(self.held_out.labels.cpu(), torch.from_numpy(logits))
+        _require_finite(held_out["loss"], f"on the held-out faces after epoch {at.epoch + 1}")
+        self._keep_best(scored, held_out)
         at.seconds += time.perf_counter() - began
         row = {
             "epoch": at.epoch + 1,
@@ -246,39 +255,45 @@ class _Loop:
             "seconds": at.seconds,
             "images_per_second": at.train_images / max(at.train_seconds, 1e-9),
         }
-        self._keep_best(scored, held_out)
         at.history.append(row)
-        at.epoch, at.step, at.seen, at.loss_sum, at.hits = at.epoch + 1, 0, 0, 0.0, 0
+        at.epoch, at.step, at.seen, at.loss_sum, at.hits = at.epoch + 1, 0, 0, 0.0, 0.0
 
     def _keep_best(self, scored: nn.Module, held_out: dict[str, float]) -> None:
         at, by = self.at, self.recipe.select
         score = at.epoch if by == "last" else -held_out["loss"] if by == "loss" else held_out[by]
         if score > at.best_score:
             at.best_score, at.best_epoch = score, at.epoch + 1
-            self.best = {name: value.detach().cpu().clone() for name, value in scored.state_dict().items()}
+            self.best = {name: x.detach().cpu().clone() for name, x in scored.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything the rest of the run depends on."""
+        """Everything the rest of the run depends on; gradients are not in it (see `fit`)."""
+        self._read_losses()
         return {
             "model": self.model.state_dict(),
-            "ema": None if self.ema is None else self.ema.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "generator": self.generator.get_state(),
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "best": self.best,
             "position": copy.deepcopy(vars(self.at)),
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Take up what `state` returned."""
+    def go_on_from(self, path: Path) -> None:
+        """Take up what `state` returned; UserError if the file is not this run's."""
+        state = checkpoint.load_state(path)
+        try:
+            self._load(state)
+        except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path}: not a state of this run ({reason}); delete it") from None
+
+    def _load(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
-        if self.ema is not None:
-            self.ema.load_state_dict(state["ema"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_rng"])
         if torch.cuda.is_available() and len(state["cuda_rng"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["cuda_rng"])
@@ -286,43 +301,8 @@ class _Loop:
         self.at = Position(**state["position"])
 
 
-def held_out_scores(labels: Tensor, logits: Tensor) -> dict[str, float]:
-    """Cross-entropy (nats), accuracy and macro F1 of logits [N, K] against labels [N], on the CPU."""
-    predicted = logits.argmax(1)
-    return {
-        "loss": float(F.cross_entropy(logits, labels)),
-        "accuracy": float((predicted == labels).double().mean()),
-        "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
-    }
-
-
-def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Update of averaged weights and buffers toward the current ones, in place.
-
-    The decay rises as (1 + n) / (10 + n) with the number of updates n up to `decay`, so that the
-    random initial weights do not stay in the average for long. Counters are copied.
-    """
-
-    @torch.no_grad()
-    def update(averaged: Any, current: Any, count: Any) -> None:
-        n = int(count)
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))
-        else:
-            for old, new in zip(averaged, current, strict=True):
-                old.copy_(new)
-
-    return update
-
-
-def class_weights(labels: Tensor, classes: int, kind: str) -> Tensor | None:
-    """[classes] float32 loss weights, or None for `none`.
-
-    inverse: total / (classes * count), as scikit-learn's `balanced`; sqrt_inverse: its square root.
-    A class without faces gets weight 0.
-    """
-    if kind == "none":
-        return None
-    counts = torch.bincount(labels, minlength=classes).float()
-    weights = torch.where(counts > 0, len(labels) / (classes * counts.clamp_min(1)), 0.0)
-    return weights if kind == "inverse" else weights.sqrt()
+def _require_finite(loss: float, where: str) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} {where}; a lower train.peak_lr or precision=fp32 may help"
+        )

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -31,8 +32,7 @@ NOBODY_READS = 128 + signal.SIGPIPE
 def main() -> None:
     """Entry point of `ferbench`: do what the command line says and exit with its status."""
     full_error = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    signal.signal(signal.SIGTERM, _terminate)
-    os.register_at_fork(after_in_child=_terminate_as_usual)
+    signal.signal(signal.SIGTERM, partial(_terminate, os.getpid()))
     try:
         status = _main(sys.argv[1:], full_error)
         sys.stdout.flush()
@@ -124,9 +124,9 @@ class _Job:
 
         settings = HydraConfig.get()
         given: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
-        if settings.mode == RunMode.MULTIRUN:
-            print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
         try:
+            if settings.mode == RunMode.MULTIRUN:
+                print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
             _run_job(self.command, cfg, given)
         except Exception as error:
             status = _report(error, self.full_error)
@@ -196,10 +196,8 @@ class _Terminated(KeyboardInterrupt):
     exit_status = 128 + signal.SIGTERM
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def _terminate(main_process: int, number: int, frame: FrameType | None) -> None:
     """SIGTERM ends the program like Ctrl-C does, so that locks and half files are cleaned up."""
+    if os.getpid() != main_process:  # forked from it: as if there were no handler
+        os._exit(128 + number)
     raise _Terminated("terminated")
-
-
-def _terminate_as_usual() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)

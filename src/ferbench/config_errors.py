@@ -25,8 +25,10 @@ def one_line(error: BaseException, command: str) -> str:
     missing = getattr(error, "missing_cfg_file", None)
     if missing:
         group, _, option = missing.rpartition("/")
-        options = getattr(error, "options", None) or ()
-        return f"{group}={option}: no such option; {nearest(option, options)}"
+        text = nearest(option, getattr(error, "options", None) or ())
+        if group == "hydra/launcher":
+            text += f"; more are plugins: pip install hydra-{option.partition('_')[0]}-launcher"
+        return f"{group}={option}: no such option; {text}"
     text = re.sub(r"^In '[^']*': ", "", str(error).partition("\nSee https")[0])
     return _config_file(error) + " ".join(text.split())
 

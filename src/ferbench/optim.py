@@ -1,10 +1,12 @@
-"""Optimizers and learning-rate schedules, chosen by name."""
+"""Optimizers, learning-rate schedules and averaged weights."""
 
 from __future__ import annotations
 
+import copy
 import math
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from ferbench.recipe import Recipe
@@ -21,7 +23,8 @@ def build(model: nn.Module, recipe: Recipe) -> Optimizer:
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if recipe.optimizer == "adamw":
-        return AdamW(groups, lr=recipe.peak_lr, betas=(recipe.momentum, 0.999), fused=True)
+        fused = all(p.device.type in ("cpu", "cuda") for p in trainable)
+        return AdamW(groups, lr=recipe.peak_lr, betas=(recipe.momentum, 0.999), fused=fused)
     return SGD(groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
 
 
@@ -45,6 +48,48 @@ def set_lr(optimizer: Optimizer, lr: float) -> None:
     """Give every parameter group the learning rate `lr`."""
     for group in optimizer.param_groups:
         group["lr"] = lr
+
+
+class AveragedWeights:
+    """Exponential moving average of a model's weights and running statistics.
+
+    `model` is a copy that holds the averages; what counts in integers is copied. In update n
+    (from 0 on) the average keeps min(decay, (1 + n) / (10 + n)) of itself, so that a short run is
+    not the average of its initial weights.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = copy.deepcopy(model)
+        self.decay, self.updates = decay, 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move the averages towards the weights of `model`, the one that was copied."""
+        keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        means, counts = _tensors(self.model)
+        values, counts_now = _tensors(model)
+        torch._foreach_lerp_(means, values, 1 - keep)
+        if counts:
+            torch._foreach_copy_(counts, counts_now)
+
+    def state_dict(self) -> dict[str, object]:
+        """Averages and number of updates, as `load_state_dict` takes them."""
+        return {"model": self.model.state_dict(), "updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Take up what `state_dict` returned."""
+        self.model.load_state_dict(state["model"])  # type: ignore[arg-type]
+        self.updates = int(state["updates"])  # type: ignore[call-overload]
+
+
+def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights and running statistics of a model: those with a fraction, and the integers."""
+    found = [*model.parameters(), *model.buffers()]
+    return (
+        [tensor for tensor in found if tensor.is_floating_point()],
+        [tensor for tensor in found if not tensor.is_floating_point()],
+    )
 
 
 def _cosine(start: float, end: float, done: float) -> float:

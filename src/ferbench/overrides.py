@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 SHORT = {"-m": "--multirun", "-c": "--cfg", "-p": "--package", "-cd": "--config-dir"}
-SWITCHES = ("--multirun", "--resolve", "--hydra-help")
+SWITCHES = ("--multirun", "--resolve")
 OPTIONS: dict[str, tuple[str, ...]] = {
     "--cfg": ("job", "hydra", "all"),
     "--package": (),
     "--config-dir": (),
-    "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+}
+_VALUES = {
+    "--cfg": "job, hydra or all",
+    "--package": "SECTION",
+    "--config-dir": "FOLDER",
 }
 QUOTED = "text, in quotes if it holds special characters (hydra.cc: override grammar)"
 _OVERRIDE = re.compile(r"(?P<sign>\+{1,2}|~)?(?P<key>[\w./-]+)(?:=(?P<value>.*))?", re.DOTALL)
@@ -61,24 +65,31 @@ def _split(command: str, arguments: list[str]) -> tuple[list[str], list[str]]:
         if not argument.startswith("-"):
             words.append(argument)
         elif name in OPTIONS:
-            flags.append(_option(name, value if equals else next(rest, "")))
+            flags.append(_option(command, name, value if equals else next(rest, "")))
         elif name in SWITCHES:
             flags.append(name)
         else:
             words.append(_boolean(command, argument))
-    if "--resolve" in flags and not any(flag.startswith("--cfg=") for flag in flags):
-        raise UserError("--resolve: goes with --cfg job; expected both")
-    what = [flag for flag in flags if flag.startswith(("--multirun", "--cfg", "--info"))]
-    if len(what) > 1:
-        raise UserError(f"{' '.join(what)}: expected one of these")
+    _check_together([flag.partition("=")[0] for flag in flags])
     return flags, words
 
 
-def _option(name: str, value: str) -> str:
+def _check_together(names: list[str]) -> None:
+    """Refuse flags that exclude each other, and those that lack the one they belong to."""
+    for name in ("--resolve", "--package"):
+        if name in names and "--cfg" not in names:
+            raise UserError(f"{name}: goes with --cfg job; expected both")
+    if "--multirun" in names and "--cfg" in names:
+        raise UserError("--cfg: prints one config; expected no --multirun with it")
+
+
+def _option(command: str, name: str, value: str) -> str:
     """`--cfg=job` after a look at the value."""
     choices = OPTIONS[name]
+    if name == "--package" and not value.startswith("hydra"):
+        choices = tuple(keys_of(COMMANDS[command]))
     if not value:
-        raise UserError(f"{name}: a value is needed; expected {name} {'|'.join(choices) or 'NAME'}")
+        raise UserError(f"{name}: a value is needed; expected {name} {_VALUES[name]}")
     if choices and value not in choices:
         raise UserError(f"{name}={value}: unknown; {nearest(value, choices)}")
     if name == "--config-dir" and not Path(value).is_dir():
@@ -132,7 +143,7 @@ def _override(command: str, argument: str, sweep: bool, further: list[Path]) -> 
 
 def _quoted(value: str) -> str:
     """The value in quotes that Hydra removes again, unless it is null or has quotes."""
-    if value == "null" or value.startswith(("'", '"')):
+    if value == "null" or re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL):
         return value
     from hydra.core.override_parser.types import Quote, QuotedString
 

@@ -72,7 +72,7 @@ class Recipe:
         at_least("train.clip_norm", self.clip_norm, 0)
         at_least("train.weight_decay", self.weight_decay, 0)
         at_least("train.patience_epochs", self.patience_epochs, 0)
-        between("train.momentum", self.momentum, 0, 1)
+        between("train.momentum", self.momentum, 0, 0.9999)
         between("train.label_smoothing", self.label_smoothing, 0, 0.99)
         between("train.ema_decay", self.ema_decay, 0, 0.99999)
         between("train.warmup_epochs", self.warmup_epochs, 0, self.epochs)

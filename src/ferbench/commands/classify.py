@@ -24,7 +24,7 @@ from ferbench.precision import Precision
 from ferbench.run import Interrupted, Record, StopSignal
 from ferbench.schema import Classify
 
-STATE, WEIGHTS, HISTORY = "state.pt", "model.safetensors", "metrics.jsonl"
+STATE, HISTORY = "state.pt", "metrics.jsonl"
 # Keys that do not change a result: where it goes, and whether to do it again.
 NEUTRAL = ("outputs", "name", "force", "resume", "logger")
 
@@ -58,7 +58,7 @@ def _fit_and_score(
     print(f"run: {folder}")
     fit = _fit(job, model, faces, folder, device, chosen)
     model.load_state_dict(fit.weights)
-    checkpoint.save_weights(folder / WEIGHTS, fit.weights)
+    checkpoint.save_weights(folder / inputs.WEIGHTS, fit.weights)
     tested = scoring.score(
         model, faces, split=job.eval.split, batch=job.eval.batch, tta=job.eval.tta,
         precision=chosen, device=device,
@@ -94,8 +94,8 @@ def _fit(
     try:
         with StopSignal() as signal:
             return classifier.fit(
-                model, train, public, job.train, classes=len(CLASSES), seed=job.seed, precision=chosen,
-                state=folder / STATE, should_stop=lambda: bool(signal.received),
+                model, train, public, job.train, classes=len(CLASSES), seed=job.seed,
+                precision=chosen, state=folder / STATE, should_stop=lambda: bool(signal.received),
                 on_epoch=lambda history: _log_epoch(folder, logger, history),
             )  # fmt: skip
     except Stopped:

@@ -13,7 +13,6 @@ from ferbench import checkpoint, precision, results, scoring
 from ferbench import run as runs
 from ferbench.classes import CLASSES
 from ferbench.commands import inputs
-from ferbench.commands.classify import WEIGHTS
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.models import FaceClassifier, build
@@ -75,10 +74,10 @@ def _model(source: Path) -> FaceClassifier:
     section = asdict(replace(job.model, pretrained="none"))
     model = build(classes=len(CLASSES), **section)
     try:
-        model.load_state_dict(checkpoint.load_weights(source / WEIGHTS))
+        model.load_state_dict(checkpoint.load_weights(source / inputs.WEIGHTS))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{source / WEIGHTS}: not the weights of this network ({reason})") from None
+        raise UserError(f"{source / inputs.WEIGHTS}: not the weights of this network ({reason})") from None
     return model
 
 

@@ -10,6 +10,8 @@ from ferbench.data.face_set import FaceSet
 from ferbench.data.face_sets import ToySize
 from ferbench.schema import DataConfig
 
+WEIGHTS = "model.safetensors"  # of a run: what classify writes and others read
+
 
 def toy_size(data: DataConfig) -> ToySize:
     """The toy_ keys of the section as one value."""

@@ -25,7 +25,7 @@ def run(job: Prepare) -> None:
         size, folder = inputs.toy_size(job.data), Path(job.data.folder)
         manifest = face_sets.open_toy(folder, size, workers=os.cpu_count() or 1).manifest
     else:
-        source = kaggle.download() if job.source == "kaggle" else Path(job.source)
+        source = kaggle.download() if job.source == "kaggle" else Path(job.source).expanduser()
         folder = Path(job.outputs) / "data" / "fer2013"
         manifest = _prepared(source, folder, job)
     print(_report(manifest))

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ferbench.recipe import Augment
+from ferbench.recipe import Augment, Recipe
+
+DRAWS = 13  # random numbers an image: 6 for the affine map, 2 for the light, 5 for erasing
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,34 @@ class DeviceFaces:
 
     def __len__(self) -> int:
         return len(self.images)
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How a batch is mixed with itself reversed.
+
+    share: the own face's part of an image, in [0, 1]; 1: unmixed. cut_px: side of the square that
+    shows the partner from (top, left) on (CutMix); 0: the two are blended (mixup).
+    """
+
+    share: float = 1.0
+    cut_px: int = 0
+    top: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training images as the network sees them, and what they show.
+
+    images: [B, 1, 48, 48] float32 in [-1, 1]. Of image i, `share` is a face of class labels[i] and
+    the rest one of class partners[i]; labels and partners are [B] int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+    partners: Tensor
+    share: float
 
 
 def to_device(images: np.ndarray, labels: np.ndarray, device: torch.device) -> DeviceFaces:
@@ -37,112 +67,143 @@ def normalize(images: Tensor) -> Tensor:
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
-def epoch_order(labels: Tensor, *, balanced: bool, seed: int, epoch: int) -> Tensor:
-    """[N] int64 row numbers of one epoch, a function of seed and epoch alone.
+def steps_per_epoch(faces: int, batch: int) -> int:
+    """Number of whole batches, or 1 where there is none.
 
-    Natural sampling is a permutation; balanced sampling draws every class equally often (to one),
-    without repeats inside a class until it is used up.
+    An incomplete batch is left out unless it is the only one: the batch statistics of a few
+    images would disturb the normalization layers.
     """
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    if not balanced:
-        return torch.randperm(len(labels), generator=generator)
-    cpu_labels = labels.cpu()
-    present = cpu_labels.unique()
-    per_class = math.ceil(len(labels) / len(present))
-    rows = [_cycled((cpu_labels == c).nonzero()[:, 0], per_class, generator) for c in present]
-    drawn = torch.cat(rows)
-    return drawn[torch.randperm(len(drawn), generator=generator)[: len(labels)]]
+    return max(faces // batch, 1)
 
 
 def training_batches(
-    faces: DeviceFaces, order: Tensor, batch: int, *, first: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches (images uint8, labels) in the given order from batch number `first` on.
+    faces: DeviceFaces, recipe: Recipe, *, seed: int, epoch: int, first: int
+) -> Iterator[Batch]:
+    """The batches of one epoch from number `first` on: in random order, augmented, mixed.
 
-    The last, incomplete batch is left out unless it is the only one: batch statistics of a few
-    images would disturb the normalization layers.
+    They are a function of seed and epoch alone, so an interrupted epoch goes on with the batches
+    that it would have had. Everything random is drawn on the CPU, the same for every device, and
+    copied there once: a copy a step would make a GPU wait.
     """
-    whole = max(len(order) // batch, 1)
-    for number in range(first, whole):
-        rows = order[number * batch : (number + 1) * batch].to(faces.images.device)
-        yield faces.images[rows], faces.labels[rows]
+    rng = np.random.default_rng([seed, epoch])
+    labels, device = faces.labels.cpu().numpy(), faces.images.device
+    order = torch.from_numpy(epoch_order(labels, balanced=recipe.sampling == "balanced", rng=rng))
+    draws = torch.from_numpy(rng.random((len(order), DRAWS), dtype=np.float32))
+    order, draws = order.to(device), draws.to(device)
+    for number in range(steps_per_epoch(len(order), recipe.batch)):
+        mixing = draw_mixing(recipe.mixup, recipe.cutmix, side_px=faces.images.shape[-1], rng=rng)
+        if number >= first:
+            part = slice(number * recipe.batch, (number + 1) * recipe.batch)
+            images = augment(faces.images[order[part]], draws[part], recipe.augment)
+            own = faces.labels[order[part]]
+            yield Batch(mix(images, mixing), own, own.flip(0), mixing.share)
 
 
-def augment(images: Tensor, how: Augment, generator: torch.Generator) -> Tensor:
-    """Randomly changed images: [N, 1, H, W] uint8 to float32 in [-1, 1], channels-last.
+def epoch_order(labels: np.ndarray, *, balanced: bool, rng: np.random.Generator) -> np.ndarray:
+    """[N] int64 row numbers of one epoch, for labels [N].
 
-    One affine resampling (bilinear, edge pixels repeated), then brightness and contrast, then
-    erasing. Every image has its own draws, all from `generator`, which lives on the CPU.
+    Natural sampling is a permutation. Balanced sampling draws the classes equally often (those
+    that come first in a random order once more where N is no multiple of their number), and
+    repeats no face of a class before all of them were drawn.
+    """
+    if not balanced:
+        return rng.permutation(len(labels))
+    present = rng.permutation(np.unique(labels))
+    wanted = [len(range(i, len(labels), len(present))) for i in range(len(present))]
+    rows = [
+        _cycled(np.flatnonzero(labels == c), n, rng) for c, n in zip(present, wanted, strict=True)
+    ]
+    return rng.permutation(np.concatenate(rows))
+
+
+def augment(images: Tensor, draws: Tensor, how: Augment) -> Tensor:
+    """Randomly changed images: [N, 1, H, W] uint8 to float32 in [-1, 1].
+
+    draws: [N, DRAWS] float32, uniform in [0, 1), on the images' device; image i depends on row i
+    alone. One affine resampling (bilinear, edge pixels repeated), then contrast and brightness,
+    then erasing. A part that is off leaves the other parts' draws as they are.
     """
     pixels = normalize(images)
-    n, device = len(images), images.device
-    matrix = affine_matrices(n, how, generator)
-    if not torch.equal(matrix, torch.eye(2, 3).expand(n, 2, 3)):
-        grid = F.affine_grid(matrix.to(device), list(pixels.shape), align_corners=False)
-        pixels = F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
-    draws = torch.rand(n, 2, generator=generator).mul_(2).sub_(1).to(device)[..., None, None, None]
+    if how.flip or how.rotate_degrees or how.zoom or how.shift or how.shear_degrees:
+        matrices = affine_matrices(draws[:, :6], how)
+        grid = F.affine_grid(matrices, list(pixels.shape), align_corners=False)
+        edge = 1 - 1 / images.shape[-1]  # centers of the outer pixels; MPS has no "border" mode
+        pixels = F.grid_sample(pixels, grid.clamp_(-edge, edge), align_corners=False)
     if how.brightness or how.contrast:
-        pixels = pixels * (1 + how.contrast * draws[:, 0]) + 2 * how.brightness * draws[:, 1]
+        contrast, brightness = _signed(draws[:, 6:8]).T[..., None, None, None]
+        pixels = pixels * (1 + how.contrast * contrast) + 2 * how.brightness * brightness
         pixels = pixels.clamp_(-1, 1)
     if how.erase:
-        pixels = pixels * keep_masks(n, images.shape[-1], how.erase, generator).to(device)
+        pixels = pixels * keep_masks(draws[:, 8:], how.erase, side_px=images.shape[-1])
     return pixels.contiguous(memory_format=torch.channels_last)
 
 
-def affine_matrices(n: int, how: Augment, generator: torch.Generator) -> Tensor:
-    """[N, 2, 3] float32 maps from output to input coordinates in [-1, 1]."""
-    draw = torch.rand(n, 6, generator=generator)
-    signed = draw.mul(2).sub(1)
-    angle = signed[:, 0] * math.radians(how.rotate_degrees)
-    shear = signed[:, 1] * math.radians(how.shear_degrees)
-    zoom = 1 + signed[:, 2] * how.zoom
-    mirror = torch.where(draw[:, 5] < how.flip, -1.0, 1.0)
-    cos, sin = angle.cos(), angle.sin()
-    shift = 2 * how.shift * signed[:, 3:5]
-    row_x = torch.stack([mirror * cos / zoom, mirror * (shear.tan() - sin) / zoom, shift[:, 0]], 1)
-    row_y = torch.stack([sin / zoom, cos / zoom, shift[:, 1]], 1)
-    return torch.stack([row_x, row_y], 1)
+def affine_matrices(draws: Tensor, how: Augment) -> Tensor:
+    """[N, 2, 3] float32 maps from output to input coordinates in [-1, 1].
+
+    draws: [N, 6] in [0, 1): mirror, angle, shear, zoom, shift in x and y. The map is a shift after
+    a mirror after rotation x shear / zoom; the content moves the other way.
+    """
+    mirror = torch.where(draws[:, 0] < how.flip, -1.0, 1.0)
+    angle, shear, zoom, shift_x, shift_y = _signed(draws[:, 1:]).T
+    angle = angle * math.radians(how.rotate_degrees)
+    slant = torch.tan(shear * math.radians(how.shear_degrees))
+    cos, sin = angle.cos() / (1 + how.zoom * zoom), angle.sin() / (1 + how.zoom * zoom)
+    row_x = [mirror * cos, mirror * (slant * cos - sin), 2 * how.shift * shift_x]
+    row_y = [sin, slant * sin + cos, 2 * how.shift * shift_y]
+    return torch.stack([*row_x, *row_y], 1).unflatten(1, (2, 3))
 
 
-def keep_masks(n: int, side_px: int, probability: float, generator: torch.Generator) -> Tensor:
+def keep_masks(draws: Tensor, probability: float, *, side_px: int) -> Tensor:
     """[N, 1, H, W] float32: 0 inside the erased rectangle, 1 elsewhere (0 is mid-gray).
 
-    The area is 2 to 20 % of the image, the aspect ratio log-uniform in 0.3 to 3.3.
+    draws: [N, 5] in [0, 1). The area is 2 to 20 % of the image, the ratio of height to width
+    log-uniform in 0.3 to 3.3, the place uniform inside the image.
     """
-    area, aspect, x, y, chance = torch.rand(n, 5, generator=generator).unbind(1)
+    chance, area, aspect, x, y = draws.T
     ratio = torch.exp((2 * aspect - 1) * math.log(3.3)).sqrt()
     side = (0.02 + 0.18 * area).sqrt()
-    height, width = (side * ratio).clamp_max(1), (side / ratio).clamp_max(1)
+    height, width = side * ratio, side / ratio
     top, left = y * (1 - height), x * (1 - width)
-    centers = (torch.arange(side_px) + 0.5) / side_px
+    centers = (torch.arange(side_px, device=draws.device) + 0.5) / side_px
     rows = (centers >= top[:, None]) & (centers < (top + height)[:, None])
     columns = (centers >= left[:, None]) & (centers < (left + width)[:, None])
-    hit = (chance < probability)[:, None, None]
-    return 1 - (rows[:, :, None] & columns[:, None, :] & hit).float()[:, None]
+    rows &= (chance < probability)[:, None]
+    return 1 - (rows[:, None, :, None] & columns[:, None, None, :]).float()
 
 
-def mix(
-    images: Tensor, labels: Tensor, *, mixup: float, cutmix: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor, float]:
-    """Mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019) of a batch with itself reversed.
+def draw_mixing(
+    mixup: float, cutmix: float, *, side_px: int, rng: np.random.Generator
+) -> Mixing:  # fmt: skip
+    """Draw how one batch is mixed: mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019).
 
-    images: [N, 1, H, W] float32; labels: [N]. mixup, cutmix: alpha of the Beta law, 0 is off; with
-    both on, one is drawn per batch. Returns the images, the partners' labels and the share in
-    [0, 1] of the own label.
+    mixup, cutmix: alpha of the Beta law of the share, 0 is off; with both on, a coin decides. The
+    cut is a square inside the image, and the share is what it leaves of the own face.
     """
     if not (mixup or cutmix):
-        return images, labels, 1.0
-    use_cutmix = bool(cutmix) and (not mixup or torch.rand((), generator=generator).item() < 0.5)
-    share = _beta(cutmix if use_cutmix else mixup, generator)
-    partner = images.flip(0)
+        return Mixing()
+    use_cutmix = bool(cutmix) and (not mixup or rng.random() < 0.5)
+    alpha = cutmix if use_cutmix else mixup
+    share = float(rng.beta(alpha, alpha))
     if not use_cutmix:
-        return images * share + partner * (1 - share), labels.flip(0), share
-    side = images.shape[-1]
-    cut = round(side * math.sqrt(1 - share))
-    top, left = torch.randint(0, side - cut + 1, (2,), generator=generator).tolist()
-    images = images.clone()
-    images[..., top : top + cut, left : left + cut] = partner[..., top : top + cut, left : left + cut]
-    return images, labels.flip(0), 1 - (cut / side) ** 2
+        return Mixing(share)
+    cut_px = round(side_px * math.sqrt(1 - share))
+    top, left = rng.integers(0, side_px - cut_px + 1, 2).tolist()
+    return Mixing(1 - (cut_px / side_px) ** 2, cut_px, top, left)
+
+
+def mix(images: Tensor, mixing: Mixing) -> Tensor:
+    """Images [N, 1, H, W] mixed with the same images in reverse order."""
+    if mixing.share == 1:
+        return images
+    partners = images.flip(0)
+    if not mixing.cut_px:
+        return images * mixing.share + partners * (1 - mixing.share)
+    rows = slice(mixing.top, mixing.top + mixing.cut_px)
+    columns = slice(mixing.left, mixing.left + mixing.cut_px)
+    mixed = images.clone()
+    mixed[..., rows, columns] = partners[..., rows, columns]
+    return mixed
 
 
 def views(images: Tensor, tta: str) -> list[Tensor]:
@@ -163,13 +224,12 @@ def views(images: Tensor, tta: str) -> list[Tensor]:
     return [view for crop in sized for view in (crop, crop.flip(-1))]
 
 
-def _cycled(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    rounds = math.ceil(count / len(rows))
-    shuffled = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(rounds)]
-    return torch.cat(shuffled)[:count]
+def _cycled(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` of the rows: whole shuffled rounds, then a part of one."""
+    rounds = [rng.permutation(rows) for _ in range(math.ceil(count / len(rows)))]
+    return np.concatenate(rounds)[:count]
 
 
-def _beta(alpha: float, generator: torch.Generator) -> float:
-    """One draw from Beta(alpha, alpha), as a ratio of two Gamma draws."""
-    gamma = torch._standard_gamma(torch.full((2,), float(alpha)), generator=generator)
-    return float(gamma[0] / gamma.sum())
+def _signed(draws: Tensor) -> Tensor:
+    """From [0, 1) to [-1, 1)."""
+    return draws * 2 - 1

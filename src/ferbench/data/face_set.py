@@ -39,6 +39,8 @@ class Faces:
         assert self.images.shape == (n, IMAGE_PX, IMAGE_PX) and self.images.dtype == np.uint8
         assert self.labels.shape == (n,) and self.labels.dtype == np.int64
         assert self.names.shape == (n,) and self.names.dtype.kind == "U"
+        units = self.action_units
+        assert units is None or (units.shape == (n, units.shape[-1]) and units.dtype == np.float32)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -114,8 +116,9 @@ def read(root: Path) -> FaceSet:
     try:
         splits = {split: _read_split(root, split, manifest) for split in manifest["counts"]}
         extras = {stem: _load(root / f"{stem}.npy") for stem in manifest["extras"]}
-    except (OSError, ValueError, KeyError, AssertionError) as error:
-        raise UserError(f"{root}: the set is damaged ({error}); delete the folder") from error
+    except (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{root}: the set is damaged ({reason}); delete the folder") from error
     return FaceSet(root, splits, manifest, extras)
 
 
@@ -125,7 +128,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
         manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{root}: no face set here ({MANIFEST} is missing)") from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{root}: the manifest is damaged ({error}); delete the folder") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(f"{root}: not a face set of format {FORMAT}; prepare it again")
@@ -154,13 +157,31 @@ def _write_split(folder: Path, split: str, faces: Faces) -> None:
 
 
 def _read_split(root: Path, split: str, manifest: dict[str, Any]) -> Faces:
+    """One split; ValueError if its arrays are not what the manifest says."""
     kinds = ["images", "labels", "names"]
     if split in manifest["action_units"]:
         kinds.append("action_units")
-    faces = Faces(*(_load(root / f"{split}_{kind}.npy") for kind in kinds))
+    arrays = {kind: _load(root / f"{split}_{kind}.npy") for kind in kinds}
+    n = sum(manifest["counts"][split].values())
+    for kind, array in arrays.items():
+        if not _has_layout(kind, array, n):
+            raise ValueError(f"{split}_{kind}.npy: {array.dtype} {array.shape} for {n} faces")
+    faces = Faces(**arrays)
     if class_counts(faces) != manifest["counts"][split]:
         raise ValueError(f"{split}: labels do not match the manifest's counts")
     return faces
+
+
+def _has_layout(kind: str, array: np.ndarray, n: int) -> bool:
+    """True if an array is what `Faces` says of n faces."""
+    layouts: dict[str, tuple[type, tuple[int, ...]]] = {
+        "images": (np.uint8, (n, IMAGE_PX, IMAGE_PX)),
+        "labels": (np.int64, (n,)),
+        "names": (np.str_, (n,)),
+        "action_units": (np.float32, (n, array.shape[-1])),
+    }
+    dtype, shape = layouts[kind]
+    return array.shape == shape and np.issubdtype(array.dtype, dtype)
 
 
 def _load(path: Path) -> np.ndarray:
@@ -174,6 +195,13 @@ def _replace_folder(made: Path, root: Path) -> None:
         os.rename(made, root)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{root.name}-old-", dir=root.parent))
-    os.rename(root, aside / root.name)
-    os.rename(made, root)
+    old = aside / root.name
+    try:
+        os.rename(root, old)
+        os.rename(made, root)
+    except OSError:
+        if old.exists():
+            os.rename(old, root)
+        aside.rmdir()
+        raise
     shutil.rmtree(aside, ignore_errors=True)

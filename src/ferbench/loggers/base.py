@@ -9,9 +9,15 @@ from typing import Any, Protocol
 
 from ferbench.errors import UserError
 
+PACKAGES = {
+    "tensorboard": "tensorboard",
+    "wandb": "ferbench[wandb]",
+    "mlflow": "ferbench[mlflow]",
+}
+
 
 class Logger(Protocol):
-    """Takes the numbers of every epoch, and the scores at the end."""
+    """Takes the numbers of every epoch."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Record numbers at a step (epoch, from 1)."""
@@ -50,10 +56,15 @@ def open_logger(
         module = import_module(f"ferbench.loggers.{name}_logger")
     except ModuleNotFoundError as error:
         raise UserError(
-            f"logger={name}: the package {error.name} is not installed; expected "
-            f'pip install "ferbench[{name}]", or logger=tensorboard'
+            f"logger={name}: the package {error.name} is not installed; "
+            f'expected pip install "{PACKAGES[name]}", or logger=none'
         ) from None
     logger: Logger = module.open_run(
         folder, config=config, project=project, address=address, first_step=first_step
     )
     return logger
+
+
+def stored_id(path: Path, first_step: int) -> str | None:
+    """The service's id of this run from its stopped start; None for a run from the beginning."""
+    return path.read_text(encoding="utf-8") if first_step > 1 and path.exists() else None
