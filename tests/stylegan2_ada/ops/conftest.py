@@ -1,0 +1,195 @@
+"""Reference cases as parameters, and the kernels: emulated on the CPU, or on a GPU."""
+
+import ast
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stylegan2_ada.ops import build
+
+HERE = Path(__file__).parent
+REFERENCE_DIR = HERE.parents[1] / "reference"
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # as in cuda/kernels.h
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a reference file: its settings and its arrays, with those all cases share."""
+
+    settings: dict
+    arrays: dict[str, Tensor]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give tests with an argument `case` the cases of the file that their REFERENCE names."""
+    if "case" in metafunc.fixturenames:
+        cases = read_cases(REFERENCE_DIR / metafunc.module.REFERENCE)
+        metafunc.parametrize("case", [pytest.param(c, id=title) for title, c in cases.items()])
+
+
+def read_cases(path: Path) -> dict[str, Case]:
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    titles = [str(title) for title in arrays.pop("cases")]
+    tensors = {name: torch.tensor(array) for name, array in arrays.items()}
+    shared = {name: t for name, t in tensors.items() if not re.match(r"case\d+/", name)}
+    cases = {}
+    for i, title in enumerate(titles):
+        pairs = re.findall(r"(\w+)=(\[.*?\]|\S+)", title)
+        start = f"case{i:03d}/"
+        own = {name.removeprefix(start): t for name, t in tensors.items() if start in name}
+        cases[title] = Case({key: parsed(value) for key, value in pairs}, shared | own)
+    return cases
+
+
+def parsed(value: str) -> object:
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+
+
+@pytest.fixture(scope="session")
+def cuda_include() -> Path:
+    """The CUDA toolkit's headers."""
+    nvcc = shutil.which("nvcc")
+    homes = [os.environ.get("CUDA_HOME"), nvcc and Path(nvcc).resolve().parents[1]]
+    for home in [*filter(None, homes), "/usr/local/cuda", "/usr"]:
+        if Path(home, "include/cuda_fp16.h").exists() and Path(home, "include/crt").exists():
+            return Path(home, "include")
+    pytest.skip("no headers of a CUDA toolkit")
+
+
+@pytest.fixture(scope="session")
+def emulator(cuda_include: Path, tmp_path_factory: pytest.TempPathFactory) -> "Emulator":
+    """The kernels compiled for the CPU; see emulated/grid.h."""
+    if shutil.which("g++") is None:
+        pytest.skip("no g++")
+    library = tmp_path_factory.mktemp("emulated") / "kernels.so"
+    flags = ["-std=c++20", "-O1", "-w", "-fPIC", "-shared", "-isystem", str(cuda_include)]
+    source = [f"-I{build.SOURCE_DIR}", str(HERE / "emulated/kernels.cpp"), "-o", str(library)]
+    subprocess.run(["g++", *flags, *source], check=True)
+    return Emulator(ctypes.CDLL(str(library)))
+
+
+@pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+def kernel_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The device on which impl="cuda" runs the kernels in this test."""
+    if request.param == "cuda":
+        return "cuda"
+    emulator = request.getfixturevalue("emulator")
+    monkeypatch.setattr(build, "kernels", lambda: emulator)
+    monkeypatch.setattr(build, "use_kernel", lambda impl, device: impl == "cuda")
+    return "cpu"
+
+
+class BiasActTask(ctypes.Structure):
+    """BiasAct of cuda/kernels.h."""
+
+    _fields_ = (
+        [(name, ctypes.c_int) for name in ("dtype", "act", "order")]
+        + [("from_output", ctypes.c_bool)]
+        + [(name, ctypes.c_void_p) for name in ("given", "bias", "grad", "grad2", "out")]
+        + [(name, ctypes.c_int64) for name in ("count", "bias_step", "bias_size")]
+        + [(name, ctypes.c_double) for name in ("alpha", "gain", "clamp")]
+    )
+
+
+class Upfirdn2dTask(ctypes.Structure):
+    """Upfirdn2d of cuda/kernels.h."""
+
+    _fields_ = (
+        [("dtype", ctypes.c_int), ("convolve", ctypes.c_bool)]
+        + [(name, ctypes.c_void_p) for name in ("x", "taps", "y")]
+        + [("outer", ctypes.c_int64), ("inner", ctypes.c_int64)]
+        + [
+            (name, ctypes.c_int * 2)
+            for name in ("in_size", "out_size", "taps_size", "up", "down", "lead")
+        ]
+        + [("gain", ctypes.c_double)]
+    )
+
+
+class Emulator:
+    """Stands in for the compiled extension, see cuda/bindings.cpp.
+
+    Inputs and outputs lie between NaN, so that a read beside the input shows in the result,
+    and a write beside the output is noticed.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self.library = library
+
+    def bias_act(
+        self, x, b, grad, grad2, dim, act, order, from_output, alpha, gain, clamp
+    ) -> Tensor:
+        layout = layout_of(x)
+        inputs = [None if t is None else fenced(t, layout) for t in (x, grad, grad2)]
+        out = fenced(torch.full_like(inputs[0], torch.nan), layout)
+        bias = None if b is None else fenced(b, torch.contiguous_format)
+        step, size = (1, 1) if b is None else (inputs[0].stride(dim), x.shape[dim])
+        pointers = [pointer(t) for t in (inputs[0], bias, *inputs[1:], out)]
+        numbers = (x.numel(), step, size, alpha, gain, clamp)
+        task = BiasActTask(DTYPES.index(x.dtype), act, order, from_output, *pointers, *numbers)
+        assert self.library.bias_act(ctypes.byref(task)) == 0
+        check_fence(out)
+        return out
+
+    def upfirdn2d(self, x, taps, up, down, lead, size, convolve, gain) -> Tensor:
+        layout = layout_of(x)
+        n, c = x.shape[:2]
+        outer, inner = (n, c) if layout == torch.channels_last else (n * c, 1)
+        given = fenced(x, layout)
+        y = fenced(x.new_full((n, c, *size), torch.nan), layout)
+        taps = fenced(taps, torch.contiguous_format)
+        task = Upfirdn2dTask(DTYPES.index(x.dtype), convolve, *map(pointer, (given, taps, y)))
+        task.outer, task.inner, task.gain = outer, inner, gain
+        for name, pair in {
+            "in_size": x.shape[2:],
+            "out_size": size,
+            "taps_size": taps.shape,
+            "up": up,
+            "down": down,
+            "lead": lead,
+        }.items():
+            setattr(task, name, (ctypes.c_int * 2)(*pair))
+        assert self.library.upfirdn2d(ctypes.byref(task)) == 0
+        check_fence(y)
+        return y
+
+
+FENCE = 64  # elements; keeps tensors aligned to 16 bytes
+
+
+def fenced(t: Tensor, layout: torch.memory_format) -> Tensor:
+    """A copy of t in the given layout, with NaN before and behind it."""
+    t = t.contiguous(memory_format=layout)
+    buffer = t.new_full((t.numel() + 2 * FENCE,), torch.nan)
+    inside = buffer.as_strided(t.shape, t.stride(), FENCE)
+    return inside.copy_(t)
+
+
+def check_fence(t: Tensor) -> None:
+    buffer = t.as_strided((t.numel() + 2 * FENCE,), (1,), t.storage_offset() - FENCE)
+    assert buffer[:FENCE].isnan().all()
+    assert buffer[-FENCE:].isnan().all()
+
+
+def layout_of(t: Tensor) -> torch.memory_format:
+    nhwc = t.ndim == 4 and not t.is_contiguous()
+    nhwc = nhwc and t.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if nhwc else torch.contiguous_format
+
+
+def pointer(t: Tensor | None) -> int | None:
+    return None if t is None else t.data_ptr()

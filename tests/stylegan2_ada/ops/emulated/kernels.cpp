@@ -1,0 +1,13 @@
+// The kernels, run on the CPU, as C functions. Returns 0 on success.
+#include "grid.h"
+
+#include "bias_act.cu"
+#include "upfirdn2d.cu"
+
+extern "C" int bias_act(const stylegan2_ada::BiasAct *task) {
+  return stylegan2_ada::bias_act(*task, nullptr);
+}
+
+extern "C" int upfirdn2d(const stylegan2_ada::Upfirdn2d *task) {
+  return stylegan2_ada::upfirdn2d(*task, nullptr);
+}

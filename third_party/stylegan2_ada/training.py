@@ -1,0 +1,275 @@
+"""The training loop: four phases, adaptive augmentation, averaged weights, a state to resume.
+
+The batch of a step consists of shards. Each shard has its own random streams and its own
+minibatch-deviation groups, and gradients are averaged over shards. A process works on one or more
+of them, one after the other, so a run with two shards gives the same numbers in one process and in
+two, to rounding. Shards also bound the memory that a step takes (path length excepted).
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import distributed
+from .ada import ada_step
+from .augment import AugmentPipe
+from .batches import ConditionSampler
+from .discriminator import Discriminator
+from .ema import ema_decay, ema_update
+from .generator import Generator
+from .phases import PhaseLosses
+from .sampling import class_diversity
+from .ticks import Tick
+from .training_setup import Streams, TrainOptions
+
+PHASES = ("G main", "G path length", "D main", "D R1")
+
+
+class Trainer:
+    """Both networks, the average of G and everything else that a step changes."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
+        options: TrainOptions,
+        *,
+        streams: Sequence[Streams],
+        conditions: ConditionSampler,
+        augment: AugmentPipe | str | None,
+    ) -> None:
+        """Networks and pipe lie on their device; process 0's weights are given to all processes.
+
+        optimizers: of G and D (`build_optimizers`). streams: one a shard of this process, shards
+        numbered through all processes in the order of ranks (`shard_streams`).
+        conditions: what generated images are asked for. augment: the adaptive pipeline, a policy
+        of `diff_augment` or None. Raises ValueError if the batch cannot be split.
+        """
+        _check(options, len(streams) * distributed.world(), augment)
+        distributed.share([generator, discriminator])
+        self.generator, self.discriminator = generator, discriminator
+        self.optimizers = dict(zip("GD", optimizers, strict=True))
+        self.options, self.augment = options, augment
+        self.ema = copy.deepcopy(generator).eval().requires_grad_(False)
+        generator.requires_grad_(False)
+        discriminator.requires_grad_(False)
+        self.losses = PhaseLosses(
+            generator,
+            discriminator,
+            options,
+            streams=streams,
+            conditions=conditions,
+            augment=augment,
+        )
+        self.images, self.steps, self.skipped = 0, 0, 0
+        self.skipped_in_a_row = dict.fromkeys(PHASES, 0)
+
+    def step(self, images: Tensor, conditions: Tensor) -> None:
+        """One step: the phases that are due, averaged weights, augmentation probability.
+
+        images: this process's part of the batch, [N, C, H, W] uint8; conditions: [N, c_dim].
+        Raises FloatingPointError if one phase's gradients were not finite `nonfinite_limit` times
+        in a row, naming phase, loss and image count. Fewer times, the update is left out.
+        """
+        options = self.options
+        self.generator_phase()
+        if options.path_interval and self.steps % options.path_interval == 0:
+            self.path_length_phase()
+        self.discriminator_phase(images, conditions)
+        if options.r1_interval and self.steps % options.r1_interval == 0:
+            self.r1_phase(images, conditions)
+        self._average_weights()
+        self.images += options.batch
+        self.steps += 1
+        if options.ada is not None and self.steps % options.ada.interval == 0:
+            self._move_probability()
+
+    def generator_phase(self) -> None:
+        """G against D."""
+        self._update("G main", self.losses.generator_main())
+
+    def path_length_phase(self) -> None:
+        """G's path length regularisation, on a part of the batch."""
+        before = self.losses.path_mean
+        if not self._update("G path length", self.losses.path_length()):
+            self.losses.path_mean = before
+
+    def discriminator_phase(self, images: Tensor, conditions: Tensor) -> None:
+        """D on generated and real images; arguments as for `step`."""
+        self._update("D main", self.losses.discriminator_main(images, conditions))
+
+    def r1_phase(self, images: Tensor, conditions: Tensor) -> None:
+        """D's gradient penalty on real images; arguments as for `step`."""
+        self._update("D R1", self.losses.r1(images, conditions))
+
+    def _update(self, phase: str, losses: Iterable[Tensor]) -> bool:
+        """Average the gradients of the shards' losses and move the phase's network.
+
+        Each loss is differentiated before the next one is asked for. Returns False if the update
+        was left out.
+        """
+        side = phase[0]
+        network: nn.Module = self.generator if side == "G" else self.discriminator
+        self.optimizers[side].zero_grad(set_to_none=True)
+        network.requires_grad_(True)
+        total = torch.zeros([], device=self.losses.device)
+        for loss in losses:
+            loss = loss / self.losses.shards
+            loss.backward()
+            total += loss.detach()
+        network.requires_grad_(False)
+        norm = distributed.sum_gradients(list(network.parameters()))
+        if phase.endswith("main"):
+            self.losses.meter.add(f"grad_norm_{side.lower()}", norm)
+        if not norm.isfinite():
+            self._skip(phase, float(distributed.sum_(total)), float(norm))
+            return False
+        self.optimizers[side].step()
+        self.skipped_in_a_row[phase] = 0
+        return True
+
+    def _skip(self, phase: str, loss: float, norm: float) -> None:
+        self.skipped += 1
+        self.skipped_in_a_row[phase] += 1
+        times = self.skipped_in_a_row[phase]
+        if times >= self.options.nonfinite_limit:
+            raise FloatingPointError(
+                f"{phase} after {self.images} images: gradients not finite {times} times in a row"
+                f" (loss {loss}, gradient norm {norm})"
+            )
+
+    def _average_weights(self) -> None:
+        decay = ema_decay(
+            batch=self.options.batch,
+            half_life_images=self.options.ema_images,
+            images_seen=self.images,
+            rampup=self.options.ema_rampup,
+        )
+        ema_update(self.ema, self.generator, decay=decay)
+
+    def _move_probability(self) -> None:
+        ada = self.options.ada
+        assert ada is not None and isinstance(self.augment, AugmentPipe)
+        p = ada_step(
+            self.augment_p,
+            self.losses.ada_meter.take()["real_sign"],
+            target=ada.target,
+            images=self.options.batch * ada.interval,
+            ramp_kimg=ada.ramp_kimg,
+            p_max=self.augment.p_max,
+        )
+        self.augment.set_p(p)
+
+    @property
+    def augment_p(self) -> float:
+        """Probability of the adaptive pipeline, 0 without one."""
+        return float(self.augment.p) if isinstance(self.augment, AugmentPipe) else 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a step changes: tensors and numbers, safe to load with weights_only.
+
+        To be called by all processes: it gathers their streams and sums their counts. Tensors are
+        those of the run itself, so save or copy before the next step.
+        """
+        losses = self.losses
+        return {
+            "modules": {name: module.state_dict() for name, module in self._modules().items()},
+            "optimizers": {side: one.state_dict() for side, one in self.optimizers.items()},
+            "streams": distributed.gather_lists([one.state() for one in losses.streams]),
+            "augment_p": self.augment_p,
+            "path_mean": losses.path_mean,
+            "meter": distributed.sum_(losses.meter.sums.clone()),
+            "ada_meter": distributed.sum_(losses.ada_meter.sums.clone()),
+            "counts": {name: getattr(self, name) for name in ("images", "steps", "skipped")},
+            "skipped_in_a_row": dict(self.skipped_in_a_row),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken, in any number of processes with as many shards.
+
+        Learning rates are those of the state. Raises ValueError for another number of shards.
+        """
+        losses = self.losses
+        if len(state["streams"]) != losses.shards:
+            raise ValueError(f"state of {len(state['streams'])} shards; this run: {losses.shards}")
+        for name, module in self._modules().items():
+            module.load_state_dict(state["modules"][name])
+        for side, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][side])
+        first = distributed.rank() * len(losses.streams)
+        for shard, streams in enumerate(losses.streams, first):
+            streams.set_state(state["streams"][shard])
+        if isinstance(self.augment, AugmentPipe):
+            self.augment.set_p(state["augment_p"])
+        losses.path_mean = state["path_mean"].to(losses.device, copy=True)
+        for name in ("meter", "ada_meter"):  # sums of all processes: kept by the first
+            getattr(losses, name).sums.copy_(state[name] * (distributed.rank() == 0))
+        for name, count in state["counts"].items():
+            setattr(self, name, count)
+        self.skipped_in_a_row.update(state["skipped_in_a_row"])
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
+
+
+def _check(options: TrainOptions, shards: int, augment: AugmentPipe | str | None) -> None:
+    """Raise ValueError if the batch cannot be split, or there is nothing for ADA to control."""
+    if shards == 0 or options.batch % shards:
+        raise ValueError(f"batch={options.batch}: must be a multiple of {shards} shards")
+    if options.path_interval and options.batch // shards < options.path_shrink:
+        raise ValueError(f"batch={options.batch}: too small for path_shrink={options.path_shrink}")
+    if options.ada is not None and not isinstance(augment, AugmentPipe):
+        raise ValueError(f"augment={augment}: has no probability that ada could control")
+
+
+def train(
+    trainer: Trainer,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    *,
+    total_images: int,
+    tick_images: int,
+    tick_conditions: Tensor,
+    tick_seeds: Sequence[int],
+    on_tick: Callable[[Tick], None],
+    should_stop: Callable[[], bool],
+) -> Generator:
+    """Train until `total_images` real images were shown, those before a resume included.
+
+    batches yields this process's (images [N, C, H, W] uint8, conditions [N, c_dim]) on the
+    trainer's device, for ever. on_tick gets the same numbers in every process (but for its own
+    seconds), each `tick_images` images and at the end: it prints and saves, this function does
+    neither. Their diversity is that of the averaged generator at `tick_conditions` [K, c_dim] and
+    `tick_seeds`. should_stop is asked after every step; one process that says so stops all.
+    Returns the averaged generator, which is the trainer's. Raises FloatingPointError as `step`.
+    """
+    last, start = trainer.images, time.perf_counter()
+    while trainer.images < total_images:
+        trainer.step(*next(batches))
+        due = trainer.images % tick_images < trainer.options.batch
+        if due or trainer.images >= total_images:
+            seconds = time.perf_counter() - start
+            on_tick(_tick(trainer, trainer.images - last, seconds, tick_conditions, tick_seeds))
+            last, start = trainer.images, time.perf_counter()
+        if distributed.any_says(should_stop(), trainer.losses.device):
+            break
+    return trainer.ema
+
+
+def _tick(
+    trainer: Trainer, images: int, seconds: float, conditions: Tensor, seeds: Sequence[int]
+) -> Tick:
+    return Tick(
+        images=trainer.images,
+        seconds=seconds,
+        images_per_second=images / seconds,
+        augment_p=trainer.augment_p,
+        path_length=float(trainer.losses.path_mean),
+        skipped_steps=trainer.skipped,
+        diversity=class_diversity(trainer.ema, conditions, seeds),
+        **trainer.losses.meter.take(),
+    )

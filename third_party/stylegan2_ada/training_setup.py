@@ -1,0 +1,116 @@
+"""What a training run is told: options, random streams, optimizers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .losses import lazy_adam
+from .synthesis import NOISE_MODES
+
+
+@dataclass(frozen=True)
+class AdaOptions:
+    """The controller of the augmentation probability; its bound is AugmentPipe's p_max."""
+
+    target: float  # mean sign of D's logits on reals
+    interval: int  # steps between two moves
+    ramp_kimg: float  # thousand images in which p can go from 0 to 1
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How the two networks are trained (Karras et al. 2020, both)."""
+
+    batch: int  # images a step, of all processes together
+    r1_gamma: float
+    r1_interval: int  # steps; 0: no R1
+    path_weight: float
+    path_interval: int  # steps; 0: no path length regularisation
+    path_decay: float  # of the running mean of the path length
+    path_shrink: int  # the path length is taken of 1 / path_shrink of the batch
+    style_mixing: float  # probability, in [0, 1]
+    label_smoothing: float  # share of the opposite target in D's loss on reals, in [0, 0.5)
+    ema_images: float  # half-life of the averaged weights
+    ema_rampup: float | None  # bound of the half-life, as a share of the images seen
+    noise: str  # of generated images while training: random | const | none
+    dtype: torch.dtype  # of feature maps
+    regularizer_dtype: torch.dtype  # of feature maps where R1 and path length are taken
+    ada: AdaOptions | None  # None: the probability stays where the pipe has it
+    nonfinite_limit: int  # skipped steps in a row of one phase that end the run; 1: the first
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for values that no run can have."""
+        bounds = {"batch": 1, "r1_interval": 0, "path_interval": 0, "path_shrink": 1}
+        for name, least in (bounds | {"nonfinite_limit": 1}).items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least {least}")
+        if not 0 <= self.style_mixing <= 1:
+            raise ValueError(f"style_mixing={self.style_mixing}: must be in [0, 1]")
+        if not 0 <= self.label_smoothing < 0.5:
+            raise ValueError(f"label_smoothing={self.label_smoothing}: must be in [0, 0.5)")
+        if self.noise not in NOISE_MODES:
+            raise ValueError(f"noise={self.noise}: must be one of {', '.join(NOISE_MODES)}")
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Random generators of one shard of the batch, on any device."""
+
+    latents: torch.Generator  # z, conditions, style mixing, directions of the path length
+    augment: torch.Generator
+    noise: torch.Generator  # of the synthesis network
+
+    def state(self) -> list[torch.Tensor]:
+        """The three states, uint8."""
+        return [one.get_state() for one in (self.latents, self.augment, self.noise)]
+
+    def set_state(self, state: Sequence[torch.Tensor]) -> None:
+        """Go on where `state` was taken."""
+        for one, saved in zip((self.latents, self.augment, self.noise), state, strict=True):
+            one.set_state(saved.cpu())
+
+
+def shard_streams(seed: int, shard: int, *, device: torch.device | str) -> Streams:
+    """Generators of shard number `shard`, independent of every other shard's.
+
+    device: where noise is drawn; the rest, which is small, is drawn on the CPU, so that it is the
+    same on all devices.
+    """
+    seeds = np.random.SeedSequence([seed, shard]).generate_state(3, np.uint64)
+    devices = ("cpu", "cpu", device)
+    return Streams(
+        *(
+            torch.Generator(place).manual_seed(int(number) >> 1)
+            for number, place in zip(seeds, devices, strict=True)
+        )
+    )
+
+
+def build_optimizers(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    *,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    path_interval: int,
+    r1_interval: int,
+) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+    """Adam of G and of D, corrected for the lazy regularisers' steps (see `lazy_adam`).
+
+    path_interval, r1_interval: steps between two regularising steps of G and D; 0: none, and no
+    correction.
+    """
+
+    def adam(network: nn.Module, interval: int) -> torch.optim.Adam:
+        settings: tuple[Any, ...] = (lr, betas)
+        if interval > 0:
+            settings = lazy_adam(lr, betas, interval=interval)
+        rate, decays = settings
+        return torch.optim.Adam(network.parameters(), rate, decays, eps, fused=True)
+
+    return adam(generator, path_interval), adam(discriminator, r1_interval)
