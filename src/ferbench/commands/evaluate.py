@@ -71,13 +71,13 @@ def _trained_row(source: Path) -> dict[str, Any]:
 def _model(source: Path) -> FaceClassifier:
     """The run's network with its weights; what ImageNet gave is in them already."""
     job: Classify = read_config(Classify, source / "config.yaml")
-    section = asdict(replace(job.model, pretrained="none"))
-    model = build(classes=len(CLASSES), **section)
+    model = build(classes=len(CLASSES), **asdict(replace(job.model, pretrained="none")))
+    path = source / inputs.WEIGHTS
     try:
-        model.load_state_dict(checkpoint.load_weights(source / inputs.WEIGHTS))
+        model.load_state_dict(checkpoint.load_weights(path))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{source / inputs.WEIGHTS}: not the weights of this network ({reason})") from None
+        raise UserError(f"{path}: not the weights of this network ({reason})") from None
     return model
 
 
