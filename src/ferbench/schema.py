@@ -38,6 +38,8 @@ class DataConfig:
             count = getattr(self, key)
             if self.name == "toy" and count is not None:
                 at_least(f"data.{key}", count, 7)
+        if self.toy_seed is not None:
+            at_least("data.toy_seed", self.toy_seed, 0)
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,13 @@ class Demo:
     outputs: str
     seed: int
     device: str
+    train_faces: int
+    test_faces: int
+
+    def __post_init__(self) -> None:
+        at_least("seed", self.seed, 0)
+        at_least("train_faces", self.train_faces, 7)
+        at_least("test_faces", self.test_faces, 7)
 
 
 COMMANDS: dict[str, type] = {

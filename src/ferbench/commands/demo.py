@@ -29,8 +29,8 @@ def run(job: Demo) -> None:
 
 def steps(job: Demo) -> list[list[str]]:
     """The commands, each as the words after `ferbench`."""
-    sizes = ["data.toy_train=7000", "data.toy_public=1400", "data.toy_private=1400"]
-    common = [*sizes, f"outputs={job.outputs}"]
+    tests = [f"data.toy_{split}={job.test_faces}" for split in ("public", "private")]
+    common = [f"data.toy_train={job.train_faces}", *tests, f"outputs={job.outputs}"]
     train = ["data=toy", "train=quick", "logger=none", f"seed={job.seed}", f"device={job.device}"]
     return [
         ["prepare", "source=toy", *common],

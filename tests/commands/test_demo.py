@@ -1,0 +1,41 @@
+import pytest
+
+from ferbench.commands import demo, table
+from ferbench.errors import UserError
+from ferbench.schema import COMMANDS
+
+
+def test_every_step_is_a_command_with_a_sound_config(make_job, outputs):
+    steps = demo.steps(make_job("demo", "seed=3"))
+    assert [words[0] for words in steps] == ["prepare", "classify", "classify"]
+    for command, *overrides in steps:
+        assert isinstance(make_job(command, *overrides), COMMANDS[command])
+    assert len({tuple(words) for words in steps}) == len(steps)
+
+
+def test_a_failing_step_ends_the_demo(capfd):
+    with pytest.raises(UserError, match="`ferbench prepare` ended with status 2"):
+        demo._run_step(["prepare", "source=/nowhere"])
+    out, err = capfd.readouterr()
+    assert out.startswith("\n$ ferbench prepare source=/nowhere")
+    assert err.count("\n") == 1
+
+
+def test_table_rebuilds_and_lists_failed_runs(make_job, outputs, capsys):
+    folder = outputs / "classify" / "broken"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(
+        '{"status": "failed", "command": "classify", "error": "ValueError: boom", '
+        '"started": "2026-01-01T00:00:00+00:00"}'
+    )
+    table.run(make_job("table", "rebuild=true", "failed=true"))
+    printed = capsys.readouterr()
+    assert "classify/broken" in printed.out
+    assert "boom" in printed.out
+    assert "0 rows from the runs' folders" in printed.err
+    assert (outputs / "metrics.csv").exists()
+
+
+def test_an_empty_table_is_a_friendly_line(make_job, capsys):
+    table.run(make_job("table"))
+    assert "No rows yet" in capsys.readouterr().out
