@@ -60,18 +60,10 @@ class Fit:
 
 
 def fit(
-    model: nn.Module,
-    train: DeviceFaces,
-    held_out: DeviceFaces,
-    recipe: Recipe,
-    *,
-    classes: int,
-    seed: int,
-    precision: Precision,
-    state: Path,
-    on_epoch: Callable[[list[dict[str, float]]], None],
-    should_stop: Callable[[], bool],
-) -> Fit:
+    model: nn.Module, train: DeviceFaces, held_out: DeviceFaces, recipe: Recipe, *, classes: int,
+    seed: int, precision: Precision, state: Path,
+    on_epoch: Callable[[list[dict[str, float]]], None], should_stop: Callable[[], bool],
+) -> Fit:  # fmt: skip
     """Train `model` in place and return the weights that did best on the held-out faces.
 
     model: maps [N, 1, H, W] float32 in [-1, 1] to [N, classes] logits, on the faces' device.
@@ -104,7 +96,6 @@ def fit(
     return Fit(loop.best, at.history, at.best_epoch, at.seconds, speed)
 
 
-@torch.inference_mode()
 def predict(
     model: nn.Module, images: Tensor, *, batch: int, precision: Precision, tta: str
 ) -> np.ndarray:
@@ -115,19 +106,20 @@ def predict(
     precision.prepare(model)
     was_training = model.training
     model.eval()
-    rows = []
-    for chunk in images.split(batch):
-        with precision.autocast():
-            views = batches.views(batches.normalize(chunk), tta)
-            logits = torch.stack([model(view).float() for view in views])
-        rows.append((logits[0] if len(logits) == 1 else _log_mean(logits)).cpu())
+    with torch.inference_mode():
+        rows = [_logits(model, chunk, precision, tta) for chunk in images.split(batch)]
     model.train(was_training)
     return torch.cat(rows).numpy()
 
 
-def _log_mean(logits: Tensor) -> Tensor:
-    """Logits [V, N, K] of V views to the logarithm [N, K] of their mean probabilities."""
-    return logits.log_softmax(2).logsumexp(0) - math.log(len(logits))
+def _logits(model: nn.Module, images: Tensor, precision: Precision, tta: str) -> Tensor:
+    """[N, K] float32 on the CPU: the logits, or the log-mean of several views' probabilities."""
+    with precision.autocast():
+        views = batches.views(batches.normalize(images), tta)
+        logits = torch.stack([model(view).float() for view in views])  # [V, N, K]
+    if len(views) == 1:
+        return logits[0].cpu()
+    return (logits.log_softmax(2).logsumexp(0) - math.log(len(views))).cpu()
 
 
 class _Loop:
