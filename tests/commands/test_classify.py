@@ -96,10 +96,10 @@ def test_stopped_and_resumed_equals_uninterrupted(outputs, make_job, monkeypatch
     steps = iter(range(1, 100))
     real_step = classifier._Loop._step
 
-    def step(self, images, labels):
+    def step(self, batch):
         if next(steps) == 11:
             os.kill(os.getpid(), signal.SIGTERM)
-        return real_step(self, images, labels)
+        return real_step(self, batch)
 
     monkeypatch.setattr(classifier._Loop, "_step", step)
     with pytest.raises(Interrupted, match="resume=") as stopped:
