@@ -126,8 +126,10 @@ def test_a_linear_model_on_pixels_is_below_three_quarters(splits):
 # ---- processes
 
 RENDER_FOR_LONG = """
+import signal
 from ferbench.data.toy_faces import sample_faces
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
     sample_faces(100_000, 0, workers=2)
 """
 
