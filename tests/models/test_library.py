@@ -196,3 +196,10 @@ def test_the_librarys_own_dropout_gives_way_to_the_option(make):
     active = [m.p for m in classifier.modules() if isinstance(m, nn.Dropout) and m.p > 0]
     assert active == [0.4]
     assert classifier.network.drop.p == 0.4
+
+
+def test_every_norm_averages_with_the_same_momentum(make):
+    """MobileNetV3 comes with 0.01: short runs would be evaluated with initial statistics."""
+    norms = [m for m in make("mobilenet_v3").modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert len(norms) > 20
+    assert {norm.momentum for norm in norms} == {0.1}

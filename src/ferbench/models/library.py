@@ -1,7 +1,8 @@
 """Networks of torchvision and timm, made to fit small gray faces.
 
-Three things change, whatever the weights: the first convolution takes one channel, the stem can be
-made small, and a new linear layer of `classes` outputs stands at the end. All other layers, their
+What changes, whatever the weights: the first convolution takes one channel, the stem can be
+made small, a new linear layer of `classes` outputs stands at the end, and norms average with the usual
+momentum. All other layers, their
 names and their order are the library's, so every published weight but the last layer's has a place.
 The libraries are imported where they are used, because that takes long.
 """
@@ -23,6 +24,10 @@ from torch import Tensor, nn
 from torch.hub import load_state_dict_from_url
 
 from ferbench.errors import UserError
+
+# Torch's usual value. The MobileNets come with 0.01: after the few hundred steps of a short run,
+# evaluation would still see a tenth of the initial statistics, and be at chance.
+NORM_MOMENTUM = 0.1
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ def assemble(
     for module in body.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = NORM_MOMENTUM
     final = body.get_submodule(library.head)
     assert isinstance(final, nn.Linear)
     body.set_submodule(library.head, nn.Identity())
