@@ -66,7 +66,7 @@ def test_a_disk_that_fails_when_flushed_leaves_the_old_file_alone(tmp_path, monk
 
 
 def test_a_reader_never_sees_a_part(tmp_path):
-    """While the new file is being written, the old one stands under the name."""
+    """While the new file is written the old one stands; who has it open goes on reading it."""
     seen = []
 
     def write(path):
@@ -74,8 +74,11 @@ def test_a_reader_never_sees_a_part(tmp_path):
         seen.append((tmp_path / "a.txt").read_text())
 
     (tmp_path / "a.txt").write_text("old")
-    checkpoint.write_whole(tmp_path / "a.txt", write)
+    with (tmp_path / "a.txt").open() as opened_before:
+        checkpoint.write_whole(tmp_path / "a.txt", write)
+        assert opened_before.read() == "old"
     assert seen == ["old"]
+    assert (tmp_path / "a.txt").read_text() == "new"
 
 
 def test_parts_of_killed_processes_are_removed_and_nothing_else(tmp_path):

@@ -1,10 +1,10 @@
 """Networks of torchvision and timm, made to fit small gray faces.
 
-What changes, whatever the weights: the first convolution takes one channel, the stem can be
-made small, a new linear layer of `classes` outputs stands at the end, and norms average with the usual
-momentum. All other layers, their
-names and their order are the library's, so every published weight but the last layer's has a place.
-The libraries are imported where they are used, because that takes long.
+What changes, whatever the weights: the first convolution takes one channel, the stem can be made
+small, a new linear layer of `classes` outputs stands at the end, and all norms average with one
+momentum. All other layers, their names and their order are the library's, so every published weight
+but the last layer's has a place. The libraries are imported where they are used, because that takes
+long.
 """
 
 from __future__ import annotations
