@@ -114,7 +114,7 @@ class Classify:
     logger: LoggerConfig
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0)
+        between("seed", self.seed, 0, 2**32 - 1)
         one_of("precision", self.precision, PRECISIONS)
         if self.name is not None and not _is_file_name(self.name):
             raise UserError(f"name={self.name}: expected letters, digits, '.', '_' and '-'")
@@ -164,7 +164,7 @@ class Demo:
     test_faces: int
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0)
+        between("seed", self.seed, 0, 2**32 - 1)
         at_least("train_faces", self.train_faces, 7)
         at_least("test_faces", self.test_faces, 7)
 

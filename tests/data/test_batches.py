@@ -72,6 +72,17 @@ def test_normalize_maps_the_gray_range_to_minus_one_to_one():
     torch.testing.assert_close(batches.normalize(images).flatten(), torch.tensor([-1, -0.6, 1]))
 
 
+@pytest.mark.parametrize("mixup", [0, 0.2])
+def test_images_make_a_channels_last_network_stay_so(faces, mixup):
+    """The strides of the one channel decide how the first convolution lays out its output."""
+    conv = torch.nn.Conv2d(1, 4, 3).to(memory_format=torch.channels_last)
+    on_device, recipe = batches.DeviceFaces(faces, torch.arange(6)), make_recipe(mixup=mixup)
+    (batch,) = batches.training_batches(on_device, recipe, seed=0, epoch=0, first=0)
+    for images in (batch.images, batches.normalize(faces)):
+        assert images.shape == (6, 1, 48, 48)
+        assert conv(images).is_contiguous(memory_format=torch.channels_last)
+
+
 def test_the_device_copy_shares_nothing_with_the_array():
     images, labels = np.zeros((3, 48, 48), np.uint8), np.arange(3)
     on_device = batches.to_device(images, labels, torch.device("cpu"))

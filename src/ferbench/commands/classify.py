@@ -179,4 +179,5 @@ def _check_inputs(folder: Path, hashes: dict[str, str]) -> None:
 def _epochs_done(folder: Path) -> int:
     if not (folder / STATE).exists():
         return 0
-    return int(checkpoint.load_state(folder / STATE)["position"]["epoch"])
+    position = checkpoint.load_state(folder / STATE).get("position", {})
+    return int(position.get("epoch", 0))  # a state of another version is refused by `fit`

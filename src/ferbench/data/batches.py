@@ -63,8 +63,17 @@ def to_device(images: np.ndarray, labels: np.ndarray, device: torch.device) -> D
 
 def normalize(images: Tensor) -> Tensor:
     """uint8 [N, 1, H, W] to float32 in [-1, 1], channels-last."""
-    scaled = images.to(torch.float32).div_(127.5).sub_(1)
-    return scaled.contiguous(memory_format=torch.channels_last)
+    return channels_last(images.to(torch.float32).div_(127.5).sub_(1))
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """[N, 1, H, W] with the strides of channels-last, which one channel leaves open.
+
+    Given other strides, the first convolution takes the images for channels-first and its output
+    is laid out anew before the next.
+    """
+    n, _, height, width = images.shape
+    return images.reshape(n, height, width, 1).permute(0, 3, 1, 2)
 
 
 def steps_per_epoch(faces: int, batch: int) -> int:
@@ -96,7 +105,7 @@ def training_batches(
             part = slice(number * recipe.batch, (number + 1) * recipe.batch)
             images = augment(faces.images[order[part]], draws[part], recipe.augment)
             own = faces.labels[order[part]]
-            yield Batch(mix(images, mixing), own, own.flip(0), mixing.share)
+            yield Batch(channels_last(mix(images, mixing)), own, own.flip(0), mixing.share)
 
 
 def epoch_order(labels: np.ndarray, *, balanced: bool, rng: np.random.Generator) -> np.ndarray:
@@ -135,7 +144,7 @@ def augment(images: Tensor, draws: Tensor, how: Augment) -> Tensor:
         pixels = pixels.clamp_(-1, 1)
     if how.erase:
         pixels = pixels * keep_masks(draws[:, 8:], how.erase, side_px=images.shape[-1])
-    return pixels.contiguous(memory_format=torch.channels_last)
+    return pixels
 
 
 def affine_matrices(draws: Tensor, how: Augment) -> Tensor:
