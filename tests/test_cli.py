@@ -86,6 +86,7 @@ MISTAKES = {
     "classify seed=null": "seed=null: expected an integer",
     "classify seed=": "seed=: expected an integer",
     "classify seed=-1": "seed=-1: expected at least 0",
+    "classify seed=4294967296": "seed=4294967296: expected a value from 0 to 4294967295",
     "classify seed=[1": "seed=[1: cannot be read; expected an integer",
     "classify device=[1": "device=[1: cannot be read; expected text, in quotes if ",
     "classify train.peak_lr=fast": "train.peak_lr=fast: expected a number",

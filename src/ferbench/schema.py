@@ -13,6 +13,7 @@ from ferbench.recipe import Recipe
 
 TTA = ("none", "flip", "ten_crop")
 LOGGERS = ("tensorboard", "wandb", "mlflow", "none")
+MAX_SEED = 2**32 - 1  # the largest that numpy takes
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 # Paths and free text: the command line takes them as they stand, commas and brackets included.
 LITERAL = frozenset({
@@ -114,7 +115,8 @@ class Classify:
     logger: LoggerConfig
 
     def __post_init__(self) -> None:
-        between("seed", self.seed, 0, 2**32 - 1)
+        at_least("seed", self.seed, 0)
+        between("seed", self.seed, 0, MAX_SEED)
         one_of("precision", self.precision, PRECISIONS)
         if self.name is not None and not _is_file_name(self.name):
             raise UserError(f"name={self.name}: expected letters, digits, '.', '_' and '-'")
@@ -164,7 +166,8 @@ class Demo:
     test_faces: int
 
     def __post_init__(self) -> None:
-        between("seed", self.seed, 0, 2**32 - 1)
+        at_least("seed", self.seed, 0)
+        between("seed", self.seed, 0, MAX_SEED)
         at_least("train_faces", self.train_faces, 7)
         at_least("test_faces", self.test_faces, 7)
 
