@@ -24,6 +24,12 @@ def at_least(key: str, value: float, low: float) -> None:
         raise UserError(f"{key}={value}: expected at least {low}")
 
 
+def positive(key: str, value: float) -> None:
+    """Refuse a value that is not above 0, or not finite."""
+    if not 0 < value < math.inf:
+        raise UserError(f"{key}={value}: expected more than 0")
+
+
 def between(key: str, value: float, low: float, high: float) -> None:
     """Refuse a value outside [low, high]."""
     if not low <= value <= high:

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.cli_help import CONF
+from ferbench.conf_files import CONF, file_name
 from ferbench.data import face_sets
 from ferbench.data.face_set import Faces
 from ferbench.schema import register
@@ -48,7 +48,7 @@ def make_job(outputs: Path) -> Callable[..., Any]:
 
     def make(command: str, *overrides: str) -> Any:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            cfg = compose(command, [f"outputs={outputs}", *overrides])
+            cfg = compose(file_name(command), [f"outputs={outputs}", *overrides])
         return OmegaConf.to_object(cfg)
 
     return make

@@ -1,0 +1,189 @@
+"""Speed of GAN training, phase by phase, and of sampling.
+
+    python scripts/bench_gan.py [--gan fer32 fer48] [--set gan.batch=64 ...] [--precision auto]
+                                [--augment none] [--impl auto] [--compile] [--seconds 10]
+                                [--repeats 5] [--device auto] [--json FILE]
+
+For each preset of conf/gan/: images per second of training, with the lazy phases as often as the
+preset says; seconds a step of each phase by itself; images per second of sampling; peak memory.
+Medians and ranges of the repeats. The settings at which the published code was timed (32 px,
+channel base 4096, at most 128, batch 32, two mapping layers, all four phases, no augmentation)
+are `--gan fer32 --augment none`, the default. Images are noise: speed does not depend on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from typing import Any
+
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+import stylegan2_ada as sg
+from ferbench import gan_setup, precision
+from ferbench import run as runs
+from ferbench.conf_files import CONF
+from ferbench.gan_recipe import GanRecipe
+from ferbench.schema import register
+from stylegan2_ada.ops import set_impl
+
+FACES = 2048
+SAMPLES = 256  # images of a batch when sampling
+AUGMENT_P = 0.5  # where the pipeline runs: half of what may be is augmented
+
+
+def recipe_of(gan: str, settings: list[str]) -> GanRecipe:
+    """The preset as `ferbench train-gan` composes it."""
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train_gan", [f"gan={gan}", *settings])
+    job: Any = OmegaConf.to_object(cfg)
+    return replace(job.gan, res=job.res or job.gan.res)
+
+
+def trainer_of(recipe: GanRecipe, number_format: str, device: torch.device) -> sg.Trainer:
+    """Networks and loop on noise."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (FACES, 48, 48), dtype=np.uint8)
+    labels = np.arange(FACES) % 7
+    faces = gan_setup.material(
+        images, labels, res=recipe.res, channels=1, conditional=recipe.conditional
+    )
+    return gan_setup.trainer(
+        recipe, faces, start=None, precision=number_format, shards=recipe.shards,
+        own_shards=range(recipe.shards), seed=0, device=device,
+    )  # fmt: skip
+
+
+class Clock:
+    """Seconds of calls, the device waited for."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def per_call(self, call: Callable[[], object], seconds: float) -> float:
+        """Mean seconds of a call, repeated for about `seconds` after two calls to warm up."""
+        for _ in range(2):
+            call()
+        began, calls = self._now(), 0
+        while calls == 0 or time.perf_counter() - began < seconds:
+            call()
+            calls += 1
+            if calls % 16 == 0:
+                self._now()  # so that a GPU's queue does not run ahead
+        return (self._now() - began) / calls
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+def measure(trainer: sg.Trainer, seconds: float, device: torch.device) -> dict[str, float]:
+    """Seconds of each phase, images per second of training and of sampling."""
+    clock, options = Clock(device), trainer.options
+    res = trainer.generator.config.img_resolution
+    images = torch.randint(0, 256, (options.batch, 1, res, res), dtype=torch.uint8).to(device)
+    conditions = torch.eye(7)[torch.arange(options.batch) % 7].to(device)
+    phases: dict[str, Callable[[], object]] = {
+        "G main": trainer.generator_phase,
+        "D main": lambda: trainer.discriminator_phase(images, conditions),
+    }
+    if options.path_interval:
+        phases["G path length"] = trainer.path_length_phase
+    if options.r1_interval:
+        phases["D R1"] = lambda: trainer.r1_phase(images, conditions)
+    found = {f"{name} s": clock.per_call(call, seconds / 4) for name, call in phases.items()}
+    cycle = max(options.path_interval, options.r1_interval, 1)
+
+    def steps() -> None:
+        trainer.steps = 0
+        for _ in range(cycle):
+            trainer.step(images, conditions)
+
+    found["training img/s"] = cycle * options.batch / clock.per_call(steps, seconds)
+    wanted = torch.eye(7)[torch.arange(SAMPLES) % 7].to(device)
+    draw = clock.per_call(
+        lambda: sg.sample(trainer.ema, range(SAMPLES), wanted, dtype=options.dtype), seconds / 4
+    )
+    found["sampling img/s"] = SAMPLES / draw
+    return found
+
+
+def peak_mb(device: torch.device) -> float:
+    """Peak memory of this process so far: of the GPU, or resident."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    return getrusage(RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
+    """All repeats of one preset; printed as they come."""
+    recipe = recipe_of(gan, options.set)
+    pipe = {"augment": "none"} if options.augment == "none" else {
+        "augment": "fixed", "pipe": options.augment, "augment_p": AUGMENT_P,
+    }  # fmt: skip
+    recipe = replace(recipe, **pipe)
+    chosen = precision.choose(options.precision, device).name
+    trainer = trainer_of(recipe, chosen, device)
+    if options.compile:
+        trainer.generator.synthesis.compile()
+        trainer.discriminator.compile()
+    print(f"{gan}: {recipe.res} px, batch {recipe.batch}, augmentation {options.augment}, {chosen}")
+    repeats = [measure(trainer, options.seconds, device) for _ in range(options.repeats)]
+    for name in repeats[0]:
+        values = [one[name] for one in repeats]
+        digits = 1 if name.endswith("img/s") else 4
+        print(
+            f"  {name:<16} {statistics.median(values):10.{digits}f}"
+            f"  ({min(values):.{digits}f} to {max(values):.{digits}f}, n={len(values)})",
+            flush=True,
+        )
+    peak = peak_mb(device)
+    print(f"  {'peak memory':<16} {peak:10.0f} MB")
+    return {
+        "gan": gan, "res": recipe.res, "batch": recipe.batch, "precision": chosen,
+        "augment": options.augment, "impl": options.impl, "compile": options.compile,
+        "settings": options.set, "peak_mb": peak, "repeats": repeats,
+        "hardware": runs.hardware(device), "torch": torch.__version__,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Measure the presets one after the other."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--gan", nargs="+", default=["fer32", "fer48"], help="files of conf/gan/")
+    parser.add_argument("--set", nargs="*", default=[], help="further keys, as on the command line")
+    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
+    parser.add_argument("--augment", default="none", help="none, or a pipe such as bgc, at p = 0.5")
+    parser.add_argument("--impl", default="auto", help="operators: auto, cuda or ref")
+    parser.add_argument("--compile", action="store_true", help="torch.compile both networks")
+    parser.add_argument("--seconds", type=float, default=10, help="of training, a repeat")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--json", type=Path, help="write all measurements there")
+    options = parser.parse_args()
+    device = runs.resolve_device(options.device)
+    set_impl(options.impl)
+    runs.keep_freed_memory()
+    print(f"{runs.hardware(device)}, torch {torch.__version__}, operators {options.impl}")
+    found = [bench(gan, options, device) for gan in options.gan]
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,303 @@
+"""`ferbench train-gan`: train a conditional GAN on faces: reports, states, its best weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+import stylegan2_ada as sg
+from ferbench import checkpoint, gan_score, gan_setup, generators, precision, processes
+from ferbench import run as runs
+from ferbench.classes import CLASSES
+from ferbench.commands import inputs
+from ferbench.data.face_set import FaceSet
+from ferbench.errors import UserError
+from ferbench.gan_recipe import GanRecipe
+from ferbench.gan_reports import SAMPLES, STATE, Reports
+from ferbench.gan_score import Reference
+from ferbench.gan_setup import Material
+from ferbench.generators import TrainedGenerator
+from ferbench.judge import Judge
+from ferbench.loggers import open_logger
+from ferbench.precision import Precision
+from ferbench.run import Interrupted, Record, StopSignal
+from ferbench.schemas.train_gan import TrainGan
+
+# Keys that do not change what a run has learned after so many images.
+NEUTRAL = ("outputs", "name", "force", "resume", "logger", "judge", "total_kimg", "res")
+NEUTRAL_GAN = (
+    "name", "total_kimg", "stop_on_collapse", "collapse_diversity", "collapse_logit",
+    "collapse_from_kimg", "state_ticks", "sample_ticks", "score_ticks", "score_per_class", "select",
+)  # fmt: skip
+TICK_SEEDS = range(8)  # of the samples whose diversity is reported
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, the same in every process.
+
+    state: what STATE of the folder holds, None for a run from the beginning.
+    """
+
+    folder: Path
+    done: bool
+    shards: int
+    state: dict[str, Any] | None
+
+
+def run(job: TrainGan) -> None:
+    """Train until total_kimg were shown, or say that it was done; go on where a run was stopped."""
+    device = processes.own_device(runs.resolve_device(job.device))
+    chosen = precision.choose(job.precision, device)
+    runs.keep_freed_memory()
+    with processes.group(device):
+        start = inputs.load_network(job.resume, device)
+        recipe = _recipe(job, start)
+        faces = inputs.open_faces(job.data)
+        plan = processes.from_first(lambda: _plan(job, recipe, faces, start))
+        if plan.done:
+            return
+        train = faces.splits["train"]
+        material = gan_setup.material(
+            train.images, train.labels, res=recipe.res, conditional=recipe.conditional,
+            channels=1 if start is None else start.network.config.img_channels,
+        )  # fmt: skip
+        trainer = gan_setup.trainer(
+            recipe, material, start=start, precision=chosen.name, shards=plan.shards,
+            own_shards=processes.own_part(plan.shards), seed=job.seed, device=device,
+        )  # fmt: skip
+        batches = gan_setup.real_batches(material, recipe, seed=job.seed, device=device)
+        if plan.state is not None:
+            _take_up(trainer, batches, plan)
+        if not processes.is_first():
+            with StopSignal() as signal:
+                _loop(recipe, material, trainer, batches, None, signal)
+            return
+        config = yaml.safe_dump(asdict(job) | {"force": False, "resume": None}, sort_keys=False)
+        with runs.recorded(plan.folder, "train-gan", config, _inputs(faces, start)) as record:
+            record.update(environment=runs.environment(device))
+            _introduce(job, recipe, material, trainer, plan, device, chosen)
+            judge = _judge(job, faces, plan.folder, device, chosen)
+            _train(job, recipe, material, trainer, batches, plan, record, judge)
+
+
+def _train(
+    job: TrainGan, recipe: GanRecipe, material: Material, trainer: sg.Trainer,
+    batches: sg.RealBatches, plan: Plan, record: Record, judge: tuple[Judge, Reference] | None,
+) -> None:  # fmt: skip
+    """In the first process: train with reports, and end as complete or as interrupted."""
+    history = [] if plan.state is None else Reports.history_of(plan.state)
+    logger = open_logger(
+        job.logger.name, plan.folder, config=asdict(job), project=job.logger.project,
+        address=job.logger.address, first_step=len(history) + 1,
+    )  # fmt: skip
+    facts = {
+        "run": plan.folder.name, "gan": recipe.name, "seed": job.seed, "data": job.data.name,
+        "data_hash": record.facts["inputs"]["train"], "code_version": runs.code_version(),
+    }  # fmt: skip
+    reports = Reports(
+        plan.folder, recipe, material, trainer, batches, judge=judge, logger=logger, facts=facts,
+        state=plan.state,
+    )  # fmt: skip
+    with StopSignal() as signal:
+        _loop(recipe, material, trainer, batches, reports, signal)
+    kimg = trainer.images / 1000
+    if kimg < recipe.total_kimg:
+        raise Interrupted(
+            f"stopped after {kimg:.1f} kimg, the state is saved; go on with "
+            f"`ferbench train-gan resume={plan.folder}`",
+            signal.received,
+        )
+    record.update(status="complete", finished=runs.now(), kimg=kimg, best=reports.best)
+    print(_summary(plan.folder, kimg, reports.best))
+
+
+def _loop(
+    recipe: GanRecipe, material: Material, trainer: sg.Trainer, batches: sg.RealBatches,
+    reports: Reports | None, signal: StopSignal,
+) -> None:  # fmt: skip
+    """The library's loop, in every process; states are gathered by all and saved by the first."""
+    ticks = 0
+
+    def on_tick(tick: sg.Tick) -> None:
+        nonlocal ticks
+        ticks += 1
+        last = tick.images >= recipe.total_kimg * 1000
+        state = trainer.state_dict() if last or ticks % recipe.state_ticks == 0 else None
+        if reports is not None:
+            reports.tick(tick, state)
+
+    def should_stop() -> bool:
+        if reports is not None:
+            reports.progress()
+        return bool(signal.received)
+
+    try:
+        sg.train(
+            trainer, batches, total_images=round(recipe.total_kimg * 1000),
+            tick_images=round(recipe.tick_kimg * 1000), tick_conditions=material.kinds,
+            tick_seeds=TICK_SEEDS, on_tick=on_tick, should_stop=should_stop,
+        )  # fmt: skip
+        if trainer.images < recipe.total_kimg * 1000:
+            state = trainer.state_dict()
+            if reports is not None:
+                reports.save(state)
+    except FloatingPointError as error:
+        where = "" if reports is None else f"; {reports.last_good()}"
+        raise FloatingPointError(f"{error}{where}") from None
+    finally:
+        if reports is not None:
+            reports.close()
+
+
+# --- what is to be done --------------------------------------------------------------------------
+
+
+def _recipe(job: TrainGan, start: TrainedGenerator | None) -> GanRecipe:
+    """The preset with the sizes asked for, or with those of the networks to start from."""
+    recipe = replace(
+        job.gan,
+        res=job.res or job.gan.res,
+        total_kimg=job.total_kimg or job.gan.total_kimg,
+    )
+    if start is None:
+        return recipe
+    res = start.network.config.img_resolution
+    if job.res not in (None, res):
+        raise UserError(f"res={job.res}: resume={job.resume} holds networks of {res} pixels")
+    if recipe.conditional and start.classes != CLASSES:
+        raise UserError(
+            f"resume={job.resume}: its classes are {list(start.classes)}; expected "
+            f"{list(CLASSES)} (gan.conditional=false takes a network without classes)"
+        )
+    if not recipe.conditional and start.classes:
+        raise UserError(f"resume={job.resume}: has classes; expected gan.conditional=true")
+    return replace(recipe, res=res)
+
+
+def _plan(job: TrainGan, recipe: GanRecipe, faces: FaceSet, start: TrainedGenerator | None) -> Plan:
+    """Folder, state and shards; says so if there is nothing left to do."""
+    folder = _folder(job, recipe, _inputs(faces, start))
+    facts = runs.status_of(folder)
+    if facts.get("inputs") not in (None, _inputs(faces, start)):
+        raise UserError(f"{folder}: the data have changed since that run; start a new one")
+    done = facts.get("status") == "complete" and facts["kimg"] >= recipe.total_kimg
+    if done:
+        print(
+            f"done already: {folder}, {facts['kimg']:.1f} kimg (force=true starts it again, a "
+            "larger total_kimg goes on)"
+        )
+    state = None
+    if not done and (folder / STATE).exists():
+        state = checkpoint.load_state(folder / STATE)
+    return Plan(folder, done, _shards(recipe, state), state)
+
+
+def _shards(recipe: GanRecipe, state: dict[str, Any] | None) -> int:
+    """Those of the state; of a new run at least one a process."""
+    shards = max(recipe.shards, processes.count())
+    if state is not None:
+        try:
+            shards = len(state["trainer"]["streams"])
+        except (LookupError, TypeError):
+            raise UserError("the state is not one of ferbench train-gan; delete it") from None
+    if shards % processes.count() or recipe.batch % shards:
+        raise UserError(
+            f"{processes.count()} processes: expected a number that divides the {shards} shards "
+            f"of this run, and shards that divide gan.batch={recipe.batch}"
+        )
+    return shards
+
+
+def _folder(job: TrainGan, recipe: GanRecipe, read: dict[str, str]) -> Path:
+    """outputs/train-gan/<name>_s<seed>_<hash of config and data>: a run can only grow longer."""
+    if job.resume and not generators.is_network(job.resume):
+        return Path(job.resume)
+    config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
+    config["gan"] = {k: v for k, v in asdict(recipe).items() if k not in NEUTRAL_GAN}
+    config["data"] = job.data.name
+    name = job.name or f"{recipe.name}_{job.data.name}_{recipe.res}px"
+    folder = (
+        Path(job.outputs) / "train-gan" / f"{name}_s{job.seed}_{runs.hash_of([config, read])[:8]}"
+    )
+    return runs.free_folder(folder) if job.force else folder
+
+
+def _inputs(faces: FaceSet, start: TrainedGenerator | None) -> dict[str, str]:
+    """Hashes of what is read."""
+    found = {"train": faces.manifest["hashes"]["train"]}
+    return found if start is None else found | {"start": start.sha256}
+
+
+def _take_up(trainer: sg.Trainer, batches: sg.RealBatches, plan: Plan) -> None:
+    """Go on from the plan's state; UserError if it is not one of this run."""
+    assert plan.state is not None
+    try:
+        trainer.load_state_dict(plan.state["trainer"])
+        batches.load_state_dict(plan.state["batches"])
+    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{plan.folder / STATE}: not a state of this run ({reason})") from None
+
+
+def _judge(
+    job: TrainGan, faces: FaceSet, folder: Path, device: torch.device, chosen: Precision
+) -> tuple[Judge, Reference] | None:
+    """The classifier that scores the samples, with its features of the real faces."""
+    if job.judge == "none":
+        return None
+    train = faces.splits["train"]
+    data_hash = faces.manifest["hashes"]["train"]
+    found = inputs.find_judge(Path(job.outputs), data_hash) if job.judge == "auto" else None
+    path = Path(job.judge) if job.judge != "auto" else found
+    if path is None:
+        print(
+            "no judge: class accuracy and distance need a classifier of real faces "
+            f"(`ferbench classify data={job.data.name}` first), so the latest weights count as best"
+        )
+        return None
+    judge = inputs.load_judge(path, device, chosen)
+    print(f"judge: {path}")
+    cache = folder / "judge_reference.npz"
+    return judge, gan_score.reference(judge, train.images, train.labels, cache=cache)
+
+
+# --- what is said --------------------------------------------------------------------------------
+
+
+def _introduce(
+    job: TrainGan, recipe: GanRecipe, material: Material, trainer: sg.Trainer, plan: Plan,
+    device: torch.device, chosen: Precision,
+) -> None:  # fmt: skip
+    sizes = [
+        sum(p.numel() for p in net.parameters()) / 1e6
+        for net in (trainer.generator, trainer.discriminator)
+    ]
+    several = f", {processes.count()} processes" if processes.count() > 1 else ""
+    print(
+        f"{recipe.name} at {recipe.res} px (G {sizes[0]:.2f} M, D {sizes[1]:.2f} M parameters) on "
+        f"{job.data.name} ({len(material.labels):,} faces), {runs.hardware(device)}{several}, "
+        f"{chosen.name}"
+    )
+    condition = "one-hot classes" if recipe.conditional else "no condition"
+    print(f"{condition}; faces of each class:\n{gan_setup.histogram(material.class_counts)}")
+    if recipe.class_sampling != "natural":
+        shares = gan_setup.class_shares(material.labels, recipe.class_sampling)
+        shown = ", ".join(f"{n} {100 * s:.1f} %" for n, s in zip(CLASSES, shares, strict=True))
+        print(f"shown and asked for ({recipe.class_sampling}): {shown}")
+    print(f"run: {plan.folder}")
+    if plan.state is not None:
+        print(f"going on from the state of {trainer.images / 1000:.1f} kimg")
+
+
+def _summary(folder: Path, kimg: float, best: dict[str, Any]) -> str:
+    lines = [f"{kimg:.1f} kimg done; samples: {folder / SAMPLES}"]
+    if best:
+        accuracy = best["class_accuracy"]
+        shown = "" if accuracy is None else f", class accuracy {accuracy:.3f}"
+        lines.append(f"best at {best['kimg']:.1f} kimg: distance {best['distance']:.2f}{shown}")
+    return "\n".join([*lines, f"draw from it: ferbench synth gan={folder}"])

@@ -1,0 +1,134 @@
+"""What a GAN is and how it is trained, as plain values: read from conf/gan/, checked here.
+
+No postponed annotations in this file: OmegaConf reads the field types.
+"""
+
+from dataclasses import dataclass
+
+from ferbench.checks import at_least, between, one_of, positive
+from ferbench.errors import UserError
+
+PIPES = (
+    "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc",
+)  # fmt: skip
+SMALLEST_PX, LARGEST_PX = 6, 1024
+
+
+@dataclass(frozen=True)
+class GanRecipe:
+    """Networks, losses, augmentation and reports of a GAN: values in conf/gan/, explained there."""
+
+    name: str
+    kind: str
+    res: int
+    conditional: bool
+    z_dim: int
+    w_dim: int
+    mapping_layers: int
+    channel_base: int
+    channel_max: int
+    architecture: str
+    d_mapping_layers: int
+    mbstd_group: int
+    conv_clamp: float
+    total_kimg: float
+    batch: int
+    shards: int
+    class_sampling: str
+    mirror: bool
+    lr: float
+    adam_beta1: float
+    adam_beta2: float
+    adam_eps: float
+    r1_gamma: float
+    r1_interval: int
+    path_weight: float
+    path_interval: int
+    path_decay: float
+    path_shrink: int
+    style_mixing: float
+    label_smoothing: float
+    aux_weight: float
+    noise: str
+    regularizer_fp32: bool
+    augment: str
+    pipe: str
+    augment_p: float
+    p_max: float
+    ada_target: float
+    ada_interval: int
+    ada_ramp_kimg: float
+    diff_policy: str
+    ema_kimg: float
+    ema_rampup: float | None
+    nonfinite_limit: int
+    tick_kimg: float
+    state_ticks: int
+    sample_ticks: int
+    score_ticks: int
+    score_per_class: int
+    select: str
+    collapse_diversity: float
+    collapse_logit: float
+    collapse_from_kimg: float
+    stop_on_collapse: bool
+
+    def __post_init__(self) -> None:
+        check_resolution("gan.res", self.res)
+        one_of("gan.kind", self.kind, ("stylegan2", "acgan", "cgan"))
+        one_of("gan.architecture", self.architecture, ("resnet", "orig", "skip"))
+        one_of("gan.class_sampling", self.class_sampling, ("natural", "sqrt", "balanced"))
+        one_of("gan.noise", self.noise, ("random", "const", "none"))
+        one_of("gan.augment", self.augment, ("ada", "fixed", "diffaugment", "none"))
+        one_of("gan.pipe", self.pipe, PIPES)
+        one_of("gan.select", self.select, ("distance", "accuracy"))
+        for policy in self.diff_policy.split(","):
+            one_of("gan.diff_policy", policy, ("color", "translation", "cutout"))
+        self._check_bounds()
+        if self.batch % self.shards:
+            raise UserError(
+                f"gan.batch={self.batch}: expected a multiple of gan.shards={self.shards}"
+            )
+        if self.path_interval and self.batch // self.shards < self.path_shrink:
+            raise UserError(
+                f"gan.path_shrink={self.path_shrink}: expected at most the {self.batch} images of a"
+                f" batch divided by gan.shards={self.shards}"
+            )
+
+    def _check_bounds(self) -> None:
+        ones = (
+            "z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max", "mbstd_group",
+            "d_mapping_layers", "batch", "shards", "path_shrink", "ada_interval", "nonfinite_limit",
+            "state_ticks", "sample_ticks", "score_ticks",
+        )  # fmt: skip
+        for key in ones:
+            at_least(f"gan.{key}", getattr(self, key), 1)
+        zeros = (
+            "r1_gamma", "r1_interval", "path_weight", "path_interval", "aux_weight", "lr",
+            "adam_eps", "collapse_diversity", "collapse_from_kimg",
+        )  # fmt: skip
+        for key in zeros:
+            at_least(f"gan.{key}", getattr(self, key), 0)
+        for key in ("total_kimg", "ada_ramp_kimg", "ema_kimg", "tick_kimg", "conv_clamp"):
+            positive(f"gan.{key}", getattr(self, key))
+        for key in ("style_mixing", "augment_p", "p_max", "path_decay"):
+            between(f"gan.{key}", getattr(self, key), 0, 1)
+        for key in ("adam_beta1", "adam_beta2"):
+            between(f"gan.{key}", getattr(self, key), 0, 0.9999)
+        between("gan.label_smoothing", self.label_smoothing, 0, 0.49)
+        between("gan.ada_target", self.ada_target, -1, 1)
+        at_least("gan.score_per_class", self.score_per_class, 2)
+        if self.ema_rampup is not None:
+            positive("gan.ema_rampup", self.ema_rampup)
+
+
+def check_resolution(key: str, res: int) -> None:
+    """Refuse sizes that the networks do not have."""
+    sizes = [size for k in range(1, 9) for size in (3 * 2**k, 4 * 2**k)]
+    allowed = sorted(size for size in sizes if SMALLEST_PX <= size <= LARGEST_PX)
+    if res not in allowed:
+        near = sorted(allowed, key=lambda size: abs(size - res))[:4]
+        raise UserError(
+            f"{key}={res}: expected 2^k or 3 * 2^k pixels, such as "
+            f"{', '.join(map(str, sorted(near)))}"
+        )

@@ -1,0 +1,339 @@
+"""`ferbench train-gan`: what a run leaves, going on in the same bits, and what is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from ferbench import checkpoint, generators
+from ferbench import run as runs
+from ferbench.classes import CLASSES
+from ferbench.commands import inputs, train_gan
+from ferbench.conf_files import CONF
+from ferbench.errors import UserError
+from ferbench.judge import Judge
+from ferbench.models import build
+from ferbench.precision import Precision
+from ferbench.run import Interrupted
+
+CPU = torch.device("cpu")
+SMALL = [
+    "gan=tiny", "device=cpu", "precision=fp32", "logger=none", "gan.res=12", "gan.z_dim=8",
+    "gan.w_dim=8", "gan.channel_base=128", "gan.channel_max=8", "gan.batch=16",
+    "gan.tick_kimg=0.064", "gan.sample_ticks=2", "gan.score_ticks=2", "gan.score_per_class=4",
+    "gan.ada_ramp_kimg=1", "gan.path_interval=4", "gan.collapse_from_kimg=100",
+]  # fmt: skip
+
+
+@pytest.fixture
+def gan_job(make_job: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *overrides: make_job("train-gan", *SMALL, *overrides)
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+    """A classifier that knows nothing, found for every data set."""
+    torch.manual_seed(0)
+    model = build(
+        classes=7, name="cnn", stem="small", input_px=48, pretrained="none", tune="all",
+        dropout=0.0, width=4,
+    )  # fmt: skip
+    judge = Judge(model, Precision("fp32", "cpu"), CPU, name="made", hash="h", data_hash="d")
+    monkeypatch.setattr(inputs, "find_judge", lambda outputs, data_hash: Path("made"))
+    monkeypatch.setattr(inputs, "load_judge", lambda path, device, precision: judge)
+    return judge
+
+
+def only_run(outputs: Path) -> Path:
+    (folder,) = (outputs / "train-gan").iterdir()
+    return folder
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, (list, tuple)):
+        items = list(enumerate(value))
+    else:
+        return {path: value}
+    return {k: v for key, inner in items for k, v in leaves(inner, f"{path}/{key}").items()}
+
+
+def assert_same_state(a: Path, b: Path) -> None:
+    """Weights, averages, optimizers, streams, data order, statistics: every bit."""
+    wanted, got = (checkpoint.load_state(folder / "state.pt") for folder in (a, b))
+    wanted, got = (leaves({k: s[k] for k in ("trainer", "batches")}) for s in (wanted, got))
+    assert wanted.keys() == got.keys()
+    for name, value in wanted.items():
+        same = torch.equal(value, got[name]) if torch.is_tensor(value) else value == got[name]
+        assert same, name
+
+
+# --- what a run leaves ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["stylegan2", "acgan", "cgan"])
+def test_a_run_leaves_its_record_and_a_generator(
+    gan_job: Callable[..., Any], outputs: Path, judge: Judge, kind: str
+) -> None:
+    plain = ["gan.path_interval=0", f"gan.aux_weight={int(kind == 'acgan')}", f"gan.kind={kind}"]
+    train_gan.run(gan_job("total_kimg=0.192", *(plain if kind != "stylegan2" else [])))
+    folder = only_run(outputs)
+    facts = runs.status_of(folder)
+    assert (facts["status"], facts["kimg"]) == ("complete", 0.192)
+    rows = history(folder)
+    assert [row["kimg"] for row in rows] == [0.064, 0.128, 0.192]
+    assert ["distance" in row for row in rows] == [False, True, True]
+    assert all(f"diversity_{name}" in row for row in rows for name in CLASSES)
+    found = generators.load(folder, device=CPU)
+    assert found.classes == CLASSES
+    assert found.facts["res"] == 12
+    assert sum(found.facts["class_counts"].values()) == 140
+    assert Image.open(folder / "samples.png").size[0] > 10 * 12
+    assert len(list((folder / "samples").glob("*.png"))) == 3  # first, second and last tick
+    best = min(rows[1:], key=lambda row: row["distance"])
+    assert facts["best"]["distance"] == best["distance"]
+    assert found.facts["kimg"] == best["kimg"]
+
+
+def test_the_light_checkpoint_is_the_average_to_half_precision(
+    gan_job: Callable[..., Any], outputs: Path
+) -> None:
+    train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
+    folder = only_run(outputs)
+    state = checkpoint.load_state(folder / "state.pt")["trainer"]["modules"]["ema"]
+    found = generators.load(folder / generators.LATEST, device=CPU).network.state_dict()
+    for name, value in state.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
+
+
+# --- going on ------------------------------------------------------------------------------------
+
+
+def test_a_longer_run_goes_on_in_the_same_bits(
+    gan_job: Callable[..., Any], outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """run(2N) = run(N), then run(2N) in its folder; the reports too, but for the seconds."""
+    train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=whole"))
+    train_gan.run(gan_job("total_kimg=0.096", "judge=none", "name=parts"))
+    train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=parts"))
+    assert "going on from the state of 0.1 kimg" in capsys.readouterr().out
+    whole, parts = sorted((outputs / "train-gan").iterdir(), reverse=True)
+    assert_same_state(whole, parts)
+    kept = [{k: v for k, v in row.items() if "second" not in k} for row in history(whole)]
+    again = [{k: v for k, v in row.items() if "second" not in k} for row in history(parts)]
+    assert kept[-1]["kimg"] == again[-1]["kimg"]
+    assert kept[-1]["diversity_fear"] == again[-1]["diversity_fear"]
+
+
+class StopAfter:
+    """A StopSignal that says SIGTERM from its n-th question on."""
+
+    def __init__(self, n: int) -> None:
+        self.left = n
+
+    def __enter__(self) -> "StopAfter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def received(self) -> int:
+        self.left -= 1
+        return signal.SIGTERM if self.left < 0 else 0
+
+
+def test_a_stopped_run_goes_on_in_the_same_bits(
+    gan_job: Callable[..., Any], make_job: Callable[..., Any], outputs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The stop falls between two ticks, inside the intervals of R1, path length and ADA."""
+    train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(train_gan, "StopSignal", lambda: StopAfter(6))
+        with pytest.raises(Interrupted, match=r"stopped after 0\.1 kimg.*resume=") as caught:
+            train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=parts"))
+    assert caught.value.exit_status == 128 + signal.SIGTERM
+    whole, parts = sorted((outputs / "train-gan").iterdir(), reverse=True)
+    assert runs.status_of(parts)["status"] == "interrupted"
+    train_gan.run(gan_job("total_kimg=0.192", "judge=none", f"resume={parts}"))
+    assert_same_state(whole, parts)
+    assert [row["kimg"] for row in history(parts)] == [0.064, 0.128, 0.192]
+
+
+def test_a_complete_run_is_not_done_again(
+    gan_job: Callable[..., Any], outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
+    assert "done already" in capsys.readouterr().out
+    train_gan.run(gan_job("total_kimg=0.064", "judge=none", "force=true"))
+    assert len(list((outputs / "train-gan").iterdir())) == 2
+
+
+def test_a_run_starts_from_the_networks_of_another(
+    gan_job: Callable[..., Any], outputs: Path
+) -> None:
+    train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
+    source = only_run(outputs) / generators.LATEST
+    train_gan.run(gan_job("total_kimg=0.032", "judge=none", f"resume={source}", "gan.lr=0"))
+    (tuned,) = set((outputs / "train-gan").iterdir()) - {source.parent}
+    before = generators.load(source, device=CPU).network.state_dict()
+    after = generators.load(tuned / generators.LATEST, device=CPU).network.state_dict()
+    for name, value in before.items():
+        if name != "mapping.w_avg":
+            torch.testing.assert_close(after[name], value, msg=name)
+
+
+# --- processes -----------------------------------------------------------------------------------
+
+
+def words(outputs: Path, *more: str) -> list[str]:
+    return ["train-gan", *SMALL, f"outputs={outputs}", "judge=none", *more]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def test_a_killed_run_goes_on_from_its_last_state(
+    gan_job: Callable[..., Any], outputs: Path
+) -> None:
+    """SIGKILL after the second state; the ended run equals one that was never killed."""
+    train_gan.run(gan_job("total_kimg=0.256", "judge=none", "name=whole"))
+    command = [sys.executable, "-m", "ferbench", *words(outputs, "total_kimg=0.256", "name=parts")]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
+    folders = outputs / "train-gan"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        made = list(folders.glob("parts*/metrics.jsonl"))
+        if made and len(history(made[0].parent)) >= 2:
+            break
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    train_gan.run(gan_job("total_kimg=0.256", "judge=none", "name=parts"))
+    whole, parts = sorted(folders.iterdir(), reverse=True)
+    assert_same_state(whole, parts)
+    assert [row["kimg"] for row in history(parts)] == [0.064, 0.128, 0.192, 0.256]
+
+
+def test_two_processes_train_like_one_with_two_shards(
+    gan_job: Callable[..., Any], outputs: Path
+) -> None:
+    """torchrun with two gloo processes against one process: the same weights, to rounding."""
+    both = ["total_kimg=0.096", "gan.shards=2", "gan.lr=0.0001"]
+    train_gan.run(gan_job(*both, "judge=none", "name=whole"))
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
+        "-m", "ferbench", *words(outputs, *both, "name=parts"),
+    ]  # fmt: skip
+    subprocess.run(command, env=environment(), check=True, timeout=300)
+    whole, parts = sorted((outputs / "train-gan").iterdir(), reverse=True)
+    one, two = (
+        checkpoint.load_state(folder / "state.pt")["trainer"]["modules"]["ema"]
+        for folder in (whole, parts)
+    )
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
+    assert runs.status_of(parts)["status"] == "complete"
+
+
+# --- what is refused, and what is said -----------------------------------------------------------
+
+
+def test_a_collapse_stops_the_run_if_asked(gan_job: Callable[..., Any], outputs: Path) -> None:
+    """A share of 100 of the real diversity calls every class collapsed."""
+    watch = ["gan.collapse_from_kimg=0", "gan.collapse_diversity=100", "judge=none"]
+    with pytest.raises(UserError, match=r"stop_on_collapse=true: angry has collapsed"):
+        train_gan.run(gan_job("total_kimg=0.128", *watch, "gan.stop_on_collapse=true"))
+    folder = only_run(outputs)
+    assert len(history(folder)) == 1
+    assert (folder / "state.pt").exists()
+
+
+def test_a_collapse_is_said_once(
+    gan_job: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch = ["gan.collapse_from_kimg=0", "gan.collapse_diversity=100", "judge=none"]
+    train_gan.run(gan_job("total_kimg=0.192", *watch))
+    assert capsys.readouterr().out.count("warning: angry has collapsed") == 1
+
+
+def test_numbers_that_are_not_finite_end_the_run(gan_job: Callable[..., Any]) -> None:
+    """A learning rate of 1e30 breaks the weights at the first step."""
+    with pytest.raises(FloatingPointError, match="not finite 2 times.*no state was saved"):
+        train_gan.run(
+            gan_job("total_kimg=0.192", "judge=none", "gan.lr=1e30", "gan.nonfinite_limit=2")
+        )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["res=50"], r"res=50: expected 2\^k or 3 \* 2\^k pixels"),
+        (["gan.batch=10", "gan.shards=4"], r"gan\.batch=10: expected a multiple"),
+        (["gan.augment=adda"], r"gan\.augment=adda: unknown; did you mean ada"),
+        (["total_kimg=0"], r"total_kimg=0\.0: expected more than 0"),
+        (["gan.label_smoothing=0.5"], r"gan\.label_smoothing=0\.5"),
+        (["data=mixed"], r"data=mixed: a generator learns from data=real or data=toy"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(
+    gan_job: Callable[..., Any], overrides: list[str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        gan_job(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing.pkl", "no such file"),
+        ("cut.safetensors", "not a whole safetensors file"),
+        ("hostile.pkl", "posix"),
+    ],
+)
+def test_bad_networks_are_refused(
+    gan_job: Callable[..., Any], tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / "cut.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{")
+    (tmp_path / "hostile.pkl").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+    with pytest.raises(UserError, match=message):
+        train_gan.run(gan_job(f"resume={tmp_path / name}"))
+
+
+def test_networks_of_another_size_are_refused(gan_job: Callable[..., Any], outputs: Path) -> None:
+    train_gan.run(gan_job("total_kimg=0.032", "judge=none"))
+    source = only_run(outputs) / generators.LATEST
+    with pytest.raises(UserError, match=r"res=48: .* holds networks of 12 pixels"):
+        train_gan.run(gan_job(f"resume={source}", "res=48"))
+
+
+def test_a_state_of_another_run_is_refused(gan_job: Callable[..., Any], outputs: Path) -> None:
+    train_gan.run(gan_job("total_kimg=0.032", "judge=none"))
+    folder = only_run(outputs)
+    state = checkpoint.load_state(folder / "state.pt")
+    del state["trainer"]["modules"]["ema"]
+    checkpoint.save_state(folder / "state.pt", state)
+    with pytest.raises(UserError, match="not a state of this run"):
+        train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
+
+
+def test_the_presets_exist() -> None:
+    names = {path.stem for path in (CONF / "gan").glob("*.yaml")}
+    assert names >= {"fer48", "fer64", "fer32", "cifar", "tiny", "acgan", "cgan"}
