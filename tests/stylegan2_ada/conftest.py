@@ -17,6 +17,7 @@ OPTIONS = sg.TrainOptions(
     path_decay=0.01,
     path_shrink=2,
     style_mixing=0.9,
+    aux_weight=0.0,
     label_smoothing=0.0,
     ema_images=100.0,
     ema_rampup=None,

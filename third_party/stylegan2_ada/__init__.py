@@ -3,13 +3,22 @@
 from .ada import ada_step
 from .augment import AugmentPipe
 from .augment_config import PIPES, AugmentConfig, pipe
-from .batches import RealBatches, balanced_weights, condition_sampler
-from .config import DiscriminatorConfig, GeneratorConfig, channels, resolutions
+from .baselines import PlainDiscriminator, PlainGenerator
+from .batches import ConditionSampler, RealBatches, balanced_weights, condition_sampler
+from .config import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    PlainDiscriminatorConfig,
+    PlainGeneratorConfig,
+    channels,
+    resolutions,
+)
 from .diffaugment import diff_augment
 from .discriminator import Discriminator
 from .ema import ema_decay, ema_update
-from .generator import Generator, mix_styles
+from .generator import Generator, TwoStageGenerator, mix_styles
 from .losses import (
+    class_loss,
     discriminator_fake_loss,
     discriminator_real_loss,
     generator_loss,
@@ -19,6 +28,7 @@ from .losses import (
     r1_penalty,
 )
 from .modulation import modulated_conv2d
+from .networks import discriminator_of, generator_of
 from .official import load_official
 from .safe_pickle import UnsafePickleError
 from .sampling import class_diversity, from_uint8, latents, sample, to_uint8
@@ -32,15 +42,21 @@ __all__ = [
     "AdaOptions",
     "AugmentConfig",
     "AugmentPipe",
+    "ConditionSampler",
     "Discriminator",
     "DiscriminatorConfig",
     "Generator",
     "GeneratorConfig",
+    "PlainDiscriminator",
+    "PlainDiscriminatorConfig",
+    "PlainGenerator",
+    "PlainGeneratorConfig",
     "RealBatches",
     "Streams",
     "Tick",
     "TrainOptions",
     "Trainer",
+    "TwoStageGenerator",
     "UnsafePickleError",
     "ada_step",
     "balanced_weights",
@@ -49,14 +65,17 @@ __all__ = [
     "channels",
     "class_centers",
     "class_diversity",
+    "class_loss",
     "condition_sampler",
     "diff_augment",
     "discriminator_fake_loss",
+    "discriminator_of",
     "discriminator_real_loss",
     "ema_decay",
     "ema_update",
     "from_uint8",
     "generator_loss",
+    "generator_of",
     "latents",
     "lazy_adam",
     "load_official",

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 ARCHITECTURES = ("orig", "skip", "resnet")
+KINDS = ("cgan", "acgan")  # plain networks, see baselines.py
 T = TypeVar("T", bound="_Config")
 
 
@@ -98,9 +99,65 @@ class DiscriminatorConfig(_Config):
         _check(self.img_resolution, self.img_channels, self.architecture)
 
 
+@dataclass(frozen=True)
+class PlainGeneratorConfig(_Config):
+    """Constructor arguments of a cGAN's or AC-GAN's generator; the two are built alike."""
+
+    kind: str  # cgan | acgan
+    img_resolution: int  # 2^k or 3 * 2^k pixels
+    img_channels: int  # 1 gray, 3 RGB
+    c_dim: int  # length of the condition vector; 0: unconditional (cgan alone)
+    z_dim: int
+    embed_dim: int  # of the condition
+    channel_base: int  # feature maps times resolution, see `channels`
+    channel_max: int
+    w_avg_beta: float = 0.995  # decay of the running mean of w, per batch
+
+    def __post_init__(self) -> None:
+        _check_plain(self.kind, self.img_resolution, self.img_channels, self.c_dim)
+
+    @property
+    def w_dim(self) -> int:
+        """Length of z beside the embedded condition."""
+        return self.z_dim + (self.embed_dim if self.c_dim > 0 else 0)
+
+    @property
+    def num_ws(self) -> int:
+        """Style vectors that the synthesis network takes."""
+        return 1
+
+
+@dataclass(frozen=True)
+class PlainDiscriminatorConfig(_Config):
+    """Constructor arguments of a cGAN's or AC-GAN's discriminator."""
+
+    kind: str  # cgan: sees the condition; acgan: tells it
+    img_resolution: int
+    img_channels: int
+    c_dim: int
+    embed_dim: int  # of the condition; acgan has none
+    channel_base: int
+    channel_max: int
+
+    def __post_init__(self) -> None:
+        _check_plain(self.kind, self.img_resolution, self.img_channels, self.c_dim)
+
+
 def _check(img_resolution: int, img_channels: int, architecture: str) -> None:
+    _check_image(img_resolution, img_channels)
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"architecture={architecture}: must be one of {', '.join(ARCHITECTURES)}")
+
+
+def _check_plain(kind: str, img_resolution: int, img_channels: int, c_dim: int) -> None:
+    _check_image(img_resolution, img_channels)
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind}: must be one of {', '.join(KINDS)}")
+    if kind == "acgan" and c_dim < 2:
+        raise ValueError(f"c_dim={c_dim}: an acgan needs two classes or more")
+
+
+def _check_image(img_resolution: int, img_channels: int) -> None:
     resolutions(img_resolution)
     if img_channels not in (1, 3):
         raise ValueError(f"img_channels={img_channels}: must be 1 or 3")
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"architecture={architecture}: must be one of {', '.join(ARCHITECTURES)}")

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from .batch_norm import BatchNorm
+
 
 def ema_decay(
     *, batch: int, half_life_images: float, images_seen: int, rampup: float | None
@@ -20,8 +22,14 @@ def ema_decay(
 
 @torch.no_grad()
 def ema_update(average: nn.Module, network: nn.Module, *, decay: float) -> None:
-    """average = decay * average + (1 - decay) * network for parameters; buffers are copied."""
+    """average = decay * average + (1 - decay) * network for parameters; buffers are copied.
+
+    The statistics of `BatchNorm` are averaged, too: those of the latest weights do not fit averaged
+    ones.
+    """
     pairs = list(zip(average.parameters(), network.parameters(), strict=True))
     torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1 - decay)
-    for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
-        mine.copy_(theirs)
+    for mine, theirs in zip(average.modules(), network.modules(), strict=True):
+        kept = decay if isinstance(mine, BatchNorm) else 0.0
+        for a, b in zip(mine.buffers(recurse=False), theirs.buffers(recurse=False), strict=True):
+            a.lerp_(b, 1 - kept) if kept else a.copy_(b)

@@ -1,5 +1,7 @@
 """Mapping and synthesis in one."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -8,21 +10,12 @@ from .mapping import MappingNetwork
 from .synthesis import SynthesisNetwork
 
 
-class Generator(nn.Module):
-    """StyleGAN2 generator (Karras et al. 2020); initial weights come from torch's own generator."""
+class TwoStageGenerator(nn.Module):
+    """What every generator here is: `mapping` to style vectors, `synthesis` to images."""
 
-    def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.synthesis = SynthesisNetwork(config)
-        self.mapping = MappingNetwork(
-            z_dim=config.z_dim,
-            c_dim=config.c_dim,
-            w_dim=config.w_dim,
-            num_ws=config.num_ws,
-            num_layers=config.mapping_layers,
-            w_avg_beta=config.w_avg_beta,
-        )
+    config: Any  # img_resolution, img_channels, c_dim, z_dim, w_dim, num_ws; to_dict()
+    mapping: Any  # a module as MappingNetwork is
+    synthesis: Any  # a module as SynthesisNetwork is
 
     def forward(
         self,
@@ -43,6 +36,27 @@ class Generator(nn.Module):
         ws = self.mapping(z, c, psi=psi, cutoff=cutoff, center=center)
         images: Tensor = self.synthesis(ws, noise=noise, generator=generator, dtype=dtype)
         return images
+
+
+class Generator(TwoStageGenerator):
+    """StyleGAN2 generator (Karras et al. 2020); initial weights come from torch's own generator."""
+
+    config: GeneratorConfig
+    mapping: MappingNetwork
+    synthesis: SynthesisNetwork
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.synthesis = SynthesisNetwork(config)
+        self.mapping = MappingNetwork(
+            z_dim=config.z_dim,
+            c_dim=config.c_dim,
+            w_dim=config.w_dim,
+            num_ws=config.num_ws,
+            num_layers=config.mapping_layers,
+            w_avg_beta=config.w_avg_beta,
+        )
 
 
 def mix_styles(

@@ -20,6 +20,14 @@ def discriminator_real_loss(real_logits: Tensor) -> Tensor:
     return F.softplus(-real_logits)
 
 
+def class_loss(class_logits: Tensor, c: Tensor) -> Tensor:
+    """-sum_k c_k log softmax(class_logits)_k: AC-GAN's L_C (Odena et al. 2017, eq. 3), negated.
+
+    class_logits: [N, K]; c: [N, K] class probabilities, one-hot for labels. [N] is returned.
+    """
+    return F.cross_entropy(class_logits, c, reduction="none")
+
+
 def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
     """Squared gradient norm of the real logits (R1; Mescheder et al. 2018, eq. 9).
 

@@ -11,11 +11,14 @@ from torch import Tensor
 
 from . import distributed
 from .augment import AugmentPipe
+from .baselines import PlainDiscriminator
+from .batch_norm import BETA, BatchNorm
 from .batches import ConditionSampler
 from .diffaugment import diff_augment
 from .discriminator import Discriminator
-from .generator import Generator, mix_styles
+from .generator import TwoStageGenerator, mix_styles
 from .losses import (
+    class_loss,
     discriminator_fake_loss,
     discriminator_real_loss,
     generator_loss,
@@ -24,7 +27,7 @@ from .losses import (
     r1_penalty,
 )
 from .sampling import from_uint8
-from .ticks import NAMES, Meter
+from .ticks import AUX_NAMES, NAMES, Meter
 from .training_setup import Streams, TrainOptions
 
 
@@ -33,8 +36,8 @@ class PhaseLosses:
 
     def __init__(
         self,
-        generator: Generator,
-        discriminator: Discriminator,
+        generator: TwoStageGenerator,
+        discriminator: Discriminator | PlainDiscriminator,
         options: TrainOptions,
         *,
         streams: Sequence[Streams],
@@ -47,21 +50,24 @@ class PhaseLosses:
         self.shard = options.batch // self.shards  # images
         self.device = generator.mapping.w_avg.device
         self.path_mean = torch.zeros([], device=self.device)
-        self.meter = Meter(NAMES, self.device)
+        names = NAMES + AUX_NAMES if options.aux_weight > 0 else NAMES
+        self.meter = Meter(names, self.device)
         self.ada_meter = Meter(("real_sign",), self.device)
+        self.norms = [part for part in generator.modules() if isinstance(part, BatchNorm)]
 
     def generator_main(self) -> Iterator[Tensor]:
-        """-log sigmoid(D(G(z))); the running mean of w moves by the whole batch."""
-        total = torch.zeros_like(self.generator.mapping.w_avg)
+        """-log sigmoid(D(G(z))), plus the class loss; running means move by the whole batch."""
+        seen = []
         for streams in self.streams:
             z, c = self._latents(streams, self.shard)
             ws = self.generator.mapping(z, c)
-            total += ws[:, 0].detach().mean(0)
             images = self._images(self._mixed(ws, c, streams), streams, self.options.dtype)
-            loss = generator_loss(self._logits(images, c, streams, self.options.dtype))
+            logits, aux = self._logits(images, c, streams, "aux_loss_fake")
+            loss = generator_loss(logits)
             self.meter.add("loss_g", loss)
-            yield loss.mean()
-        self._track_center(distributed.sum_(total) / self.shards)
+            seen.append(self._seen(ws))
+            yield (loss + aux).mean()
+        self._move_running_means(distributed.sum_(torch.stack(seen).sum(0)) / self.shards)
 
     def path_length(self) -> Iterator[Tensor]:
         """All shards at once: the running mean moves by their mean before the penalty is taken."""
@@ -79,19 +85,22 @@ class PhaseLosses:
         yield own * len(self.streams) * options.path_weight * options.path_interval
 
     def discriminator_main(self, images: Tensor, conditions: Tensor) -> Iterator[Tensor]:
-        """-log(1 - sigmoid(D(G(z)))), then -log sigmoid(D(x)) with smoothed targets."""
+        """-log(1 - sigmoid(D(G(z)))), then -log sigmoid(D(x)) with smoothed targets.
+
+        The class loss is added to both, as Odena et al. 2017 do.
+        """
         dtype, smoothing = self.options.dtype, self.options.label_smoothing
         for streams, reals, real_c in self._real_shards(images, conditions):
             z, c = self._latents(streams, len(reals))
             with torch.no_grad():
                 ws = self._mixed(self.generator.mapping(z, c), c, streams)
                 fakes = self._images(ws, streams, dtype)
-            fake_logits = self._logits(fakes, c, streams, dtype)
+            fake_logits, aux = self._logits(fakes, c, streams)
             fake_loss = discriminator_fake_loss(fake_logits)
-            yield fake_loss.mean()
-            logits = self._logits(reals, real_c, streams, dtype)
+            yield (fake_loss + aux).mean()
+            logits, aux = self._logits(reals, real_c, streams, "aux_loss_real")
             loss = discriminator_real_loss(logits).lerp(discriminator_fake_loss(logits), smoothing)
-            yield loss.mean()
+            yield (loss + aux).mean()
             self.meter.add("loss_d", fake_loss.detach() + loss.detach())
             self.meter.add("fake_logit", fake_logits)
             self.meter.add("real_logit", logits)
@@ -103,7 +112,8 @@ class PhaseLosses:
         options = self.options
         for streams, reals, c in self._real_shards(images, conditions):
             reals.requires_grad_()
-            logits = self._logits(reals, c, streams, options.regularizer_dtype)
+            augmented = self._augmented(reals, streams)
+            logits = self.discriminator(augmented, c, dtype=options.regularizer_dtype)
             penalty = r1_penalty(logits, reals)
             self.meter.add("r1_penalty", penalty)
             yield penalty.mean() * (options.r1_gamma / 2 * options.r1_interval)
@@ -132,14 +142,27 @@ class PhaseLosses:
         )
         return images
 
-    def _logits(self, images: Tensor, c: Tensor, streams: Streams, dtype: torch.dtype) -> Tensor:
-        """D's logits of augmented images."""
+    def _logits(
+        self, images: Tensor, c: Tensor, streams: Streams, count_as: str | None = None
+    ) -> tuple[Tensor, Tensor | float]:
+        """D's logits [N] of augmented images, and the weighted class loss [N], 0.0 without one.
+
+        count_as: name in the meter of the class loss before its weight.
+        """
+        images, dtype = self._augmented(images, streams), self.options.dtype
+        if self.options.aux_weight == 0:
+            return self.discriminator(images, c, dtype=dtype), 0.0
+        assert isinstance(self.discriminator, PlainDiscriminator)
+        logits, class_logits = self.discriminator.with_classes(images, dtype=dtype)
+        loss = class_loss(class_logits, c)
+        if count_as is not None:
+            self.meter.add(count_as, loss)
+        return logits, self.options.aux_weight * loss
+
+    def _augmented(self, images: Tensor, streams: Streams) -> Tensor:
         if isinstance(self.augment, str):
-            images = diff_augment(images, self.augment, streams.augment)
-        elif self.augment is not None:
-            images = self.augment(images, streams.augment)
-        logits: Tensor = self.discriminator(images, c, dtype=dtype)
-        return logits
+            return diff_augment(images, self.augment, streams.augment)
+        return images if self.augment is None else self.augment(images, streams.augment)
 
     def _real_shards(
         self, images: Tensor, conditions: Tensor
@@ -153,10 +176,18 @@ class PhaseLosses:
         for streams, reals, c in parts:
             yield streams, from_uint8(reals), c
 
+    def _seen(self, ws: Tensor) -> Tensor:
+        """What running means follow, of this shard, in one row: mean w, statistics of each norm."""
+        statistics = [norm.seen.flatten() for norm in self.norms if norm.seen is not None]
+        return torch.cat([ws[:, 0].detach().mean(0), *statistics])
+
     @torch.no_grad()
-    def _track_center(self, mean: Tensor) -> None:
-        """Move the running mean of w toward `mean` [w_dim] where that is finite."""
+    def _move_running_means(self, seen: Tensor) -> None:
+        """Move each buffer toward its part of `seen`, the mean over all shards, where finite."""
         mapping = self.generator.mapping
-        assert mapping.w_avg_beta is not None
-        mean = torch.where(mean.isfinite(), mean, mapping.w_avg)
-        mapping.w_avg.lerp_(mean, 1 - mapping.w_avg_beta)
+        running = [(mapping.w_avg, mapping.w_avg_beta)]
+        running += [(norm.statistics, BETA) for norm in self.norms]
+        parts = seen.split([buffer.numel() for buffer, _ in running])
+        for (buffer, beta), part in zip(running, parts, strict=True):
+            target = part.view_as(buffer)
+            buffer.lerp_(torch.where(target.isfinite(), target, buffer), 1 - beta)

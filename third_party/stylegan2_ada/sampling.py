@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from .generator import Generator
+from .batch_norm import BatchNorm
+from .generator import TwoStageGenerator
 from .synthesis import SynthesisLayer
 
 NOISES = ("const", "seed", "none")
@@ -15,7 +16,7 @@ NOISES = ("const", "seed", "none")
 
 @torch.no_grad()
 def sample(
-    generator: Generator,
+    generator: TwoStageGenerator,
     seeds: Sequence[int],
     conditions: Tensor,
     *,
@@ -30,10 +31,13 @@ def sample(
     conditions: [N, c_dim], one row a seed. center: of truncation, [w_dim] or [N, w_dim]; None: the
     running mean of w. noise: "const" the stored maps, "seed" maps drawn from the image's own seed,
     "none". One call is one batch: a long list is to be split. In another batch the same seed gives
-    the same image to rounding. Raises ValueError for an unknown noise.
+    the same image to rounding, so the generator must be in evaluation mode if it has batch
+    normalisation (the plain ones have). Raises ValueError if it is not, or for an unknown noise.
     """
     if noise not in NOISES:
         raise ValueError(f"noise={noise}: must be one of {', '.join(NOISES)}")
+    if generator.training and any(isinstance(one, BatchNorm) for one in generator.modules()):
+        raise ValueError("generator: in training mode its images depend on their batch; eval() it")
     assert len(seeds) == len(conditions), f"{len(seeds)} seeds, {len(conditions)} conditions"
     like = generator.mapping.w_avg
     streams = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -51,7 +55,9 @@ def latents(streams: Sequence[torch.Generator], z_dim: int) -> Tensor:
     return torch.stack([torch.randn(z_dim, generator=stream) for stream in streams])
 
 
-def _noise_maps(generator: Generator, streams: Sequence[torch.Generator]) -> dict[str, Tensor]:
+def _noise_maps(
+    generator: TwoStageGenerator, streams: Sequence[torch.Generator]
+) -> dict[str, Tensor]:
     """Maps [N, 1, R, R] in place of each layer's stored one, row i drawn from streams[i]."""
     maps = {}
     for name, layer in generator.named_modules():
@@ -73,7 +79,7 @@ def from_uint8(images: Tensor) -> Tensor:
 
 
 def class_diversity(
-    generator: Generator, conditions: Tensor, seeds: Sequence[int]
+    generator: TwoStageGenerator, conditions: Tensor, seeds: Sequence[int]
 ) -> tuple[float, ...]:
     """How far the samples of each condition lie apart; 0 where a class has collapsed.
 

@@ -15,6 +15,12 @@ NOISE_MODES = ("const", "random", "none")
 LRELU_GAIN = sqrt(2)
 
 
+def check_noise(noise: str) -> None:
+    """Raise ValueError for an unknown kind of noise."""
+    if noise not in NOISE_MODES:
+        raise ValueError(f"noise={noise}: must be one of {', '.join(NOISE_MODES)}")
+
+
 class SynthesisLayer(nn.Module):
     """Modulated 3x3 convolution, noise, bias and leaky ReLU."""
 
@@ -186,8 +192,7 @@ class SynthesisNetwork(nn.Module):
         "random" (drawn from `generator`, or torch's own for None) or "none".
         dtype: of the features, ws's for None; styles, their statistics and the image keep ws's.
         """
-        if noise not in NOISE_MODES:
-            raise ValueError(f"noise={noise}: must be one of {', '.join(NOISE_MODES)}")
+        check_noise(noise)
         assert ws.shape[1] == self.num_ws, f"{ws.shape[1]} style vectors, expected {self.num_ws}"
         x = self.constant(len(ws), dtype or ws.dtype)
         img: Tensor | None = None

@@ -17,6 +17,7 @@ NAMES = (
     "grad_norm_d",
     "r1_penalty",
 )
+AUX_NAMES = ("aux_loss_real", "aux_loss_fake")  # of a discriminator with a class head
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Tick:
     seconds: float  # of training since the last tick, ticks themselves left out
     images_per_second: float
     augment_p: float  # probability of the adaptive pipeline, 0 without one
-    loss_g: float
+    loss_g: float  # without AC-GAN's class loss, as loss_d
     loss_d: float  # on generated and real images together
     real_sign: float  # mean sign of D's logits on reals: near 1 where D overfits
     real_logit: float
@@ -38,6 +39,8 @@ class Tick:
     path_length: float  # running mean
     skipped_steps: int  # updates left out for gradients that were not finite, in all
     diversity: tuple[float, ...]  # of each class, see `class_diversity`
+    aux_loss_real: float = 0.0  # AC-GAN's class loss before its weight, in D main; 0: none
+    aux_loss_fake: float = 0.0  # the same of generated images, in G main
 
 
 class Meter:

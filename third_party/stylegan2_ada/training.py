@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from . import distributed
 from .ada import ada_step
 from .augment import AugmentPipe
+from .baselines import PlainDiscriminator
 from .batches import ConditionSampler
 from .discriminator import Discriminator
 from .ema import ema_decay, ema_update
-from .generator import Generator
+from .generator import TwoStageGenerator
 from .phases import PhaseLosses
 from .sampling import class_diversity
 from .ticks import Tick
-from .training_setup import Streams, TrainOptions
+from .training_setup import Streams, TrainOptions, check_setup
 
 PHASES = ("G main", "G path length", "D main", "D R1")
 
@@ -34,8 +35,8 @@ class Trainer:
 
     def __init__(
         self,
-        generator: Generator,
-        discriminator: Discriminator,
+        generator: TwoStageGenerator,
+        discriminator: Discriminator | PlainDiscriminator,
         optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
         options: TrainOptions,
         *,
@@ -48,10 +49,19 @@ class Trainer:
         optimizers: of G and D (`build_optimizers`). streams: one a shard of this process, shards
         numbered through all processes in the order of ranks (`shard_streams`).
         conditions: what generated images are asked for. augment: the adaptive pipeline, a policy
-        of `diff_augment` or None. Raises ValueError if the batch cannot be split.
+        of `diff_augment` or None. Raises ValueError for options that do not fit (`check_setup`).
         """
-        _check(options, len(streams) * distributed.world(), augment)
+        check_setup(
+            generator,
+            discriminator,
+            options,
+            shards=len(streams) * distributed.world(),
+            conditions=conditions,
+            augment=augment,
+        )
         distributed.share([generator, discriminator])
+        generator.train()
+        discriminator.train()
         self.generator, self.discriminator = generator, discriminator
         self.optimizers = dict(zip("GD", optimizers, strict=True))
         self.options, self.augment = options, augment
@@ -217,16 +227,6 @@ class Trainer:
         return {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
 
 
-def _check(options: TrainOptions, shards: int, augment: AugmentPipe | str | None) -> None:
-    """Raise ValueError if the batch cannot be split, or there is nothing for ADA to control."""
-    if shards == 0 or options.batch % shards:
-        raise ValueError(f"batch={options.batch}: must be a multiple of {shards} shards")
-    if options.path_interval and options.batch // shards < options.path_shrink:
-        raise ValueError(f"batch={options.batch}: too small for path_shrink={options.path_shrink}")
-    if options.ada is not None and not isinstance(augment, AugmentPipe):
-        raise ValueError(f"augment={augment}: has no probability that ada could control")
-
-
 def train(
     trainer: Trainer,
     batches: Iterator[tuple[Tensor, Tensor]],
@@ -237,7 +237,7 @@ def train(
     tick_seeds: Sequence[int],
     on_tick: Callable[[Tick], None],
     should_stop: Callable[[], bool],
-) -> Generator:
+) -> TwoStageGenerator:
     """Train until `total_images` real images were shown, those before a resume included.
 
     batches yields this process's (images [N, C, H, W] uint8, conditions [N, c_dim]) on the

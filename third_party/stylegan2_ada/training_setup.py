@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from .augment import AugmentPipe
+from .baselines import PlainDiscriminator
+from .batches import ConditionSampler
+from .generator import TwoStageGenerator
 from .losses import lazy_adam
-from .synthesis import NOISE_MODES
+from .synthesis import check_noise
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class TrainOptions:
     path_decay: float  # of the running mean of the path length
     path_shrink: int  # the path length is taken of 1 / path_shrink of the batch
     style_mixing: float  # probability, in [0, 1]
+    aux_weight: float  # of AC-GAN's class loss, for G and D alike; 0: no class loss
     label_smoothing: float  # share of the opposite target in D's loss on reals, in [0, 0.5)
     ema_images: float  # half-life of the averaged weights
     ema_rampup: float | None  # bound of the half-life, as a share of the images seen
@@ -52,8 +58,9 @@ class TrainOptions:
             raise ValueError(f"style_mixing={self.style_mixing}: must be in [0, 1]")
         if not 0 <= self.label_smoothing < 0.5:
             raise ValueError(f"label_smoothing={self.label_smoothing}: must be in [0, 0.5)")
-        if self.noise not in NOISE_MODES:
-            raise ValueError(f"noise={self.noise}: must be one of {', '.join(NOISE_MODES)}")
+        if not 0 <= self.aux_weight < inf:
+            raise ValueError(f"aux_weight={self.aux_weight}: must be 0 or more")
+        check_noise(self.noise)
 
 
 @dataclass(frozen=True)
@@ -114,3 +121,44 @@ def build_optimizers(
         return torch.optim.Adam(network.parameters(), rate, decays, eps, fused=True)
 
     return adam(generator, path_interval), adam(discriminator, r1_interval)
+
+
+def check_setup(
+    generator: TwoStageGenerator,
+    discriminator: nn.Module,
+    options: TrainOptions,
+    *,
+    shards: int,
+    conditions: ConditionSampler,
+    augment: AugmentPipe | str | None,
+) -> None:
+    """Raise ValueError for options that do not go with these networks, shards or augmentation."""
+    if shards == 0 or options.batch % shards:
+        raise ValueError(f"batch={options.batch}: must be a multiple of {shards} shards")
+    if options.path_interval and options.batch // shards < options.path_shrink:
+        raise ValueError(f"batch={options.batch}: too small for path_shrink={options.path_shrink}")
+    if options.ada is not None and not isinstance(augment, AugmentPipe):
+        raise ValueError(f"augment={augment}: has no probability that ada could control")
+    if generator.config.num_ws == 1:
+        for name in ("style_mixing", "path_interval"):
+            if getattr(options, name) > 0:
+                raise ValueError(
+                    f"{name}={getattr(options, name)}: must be 0 for a generator of one style"
+                )
+    _check_classes(discriminator, options, conditions)
+
+
+def _check_classes(
+    discriminator: nn.Module, options: TrainOptions, conditions: ConditionSampler
+) -> None:
+    """Raise ValueError unless a class loss is asked of a class head and for class probabilities."""
+    acgan = isinstance(discriminator, PlainDiscriminator) and discriminator.config.kind == "acgan"
+    weight = options.aux_weight
+    if acgan and weight == 0:
+        raise ValueError("aux_weight=0: must be positive, an acgan learns its classes by it")
+    if not acgan and weight > 0:
+        raise ValueError(f"aux_weight={weight}: must be 0, the discriminator has no class head")
+    if acgan:
+        rows = conditions(16, torch.Generator().manual_seed(0)).double()
+        if (rows < 0).any() or not torch.allclose(rows.sum(1), torch.ones_like(rows[:, 0])):
+            raise ValueError("conditions: must be class probabilities (one-hot) for an acgan")

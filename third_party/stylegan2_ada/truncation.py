@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from .baselines import PlainMapping
     from .mapping import MappingNetwork
 
 
@@ -28,7 +29,11 @@ def truncate(ws: Tensor, center: Tensor, *, psi: float, cutoff: int | None = Non
 
 @torch.no_grad()
 def class_centers(
-    mapping: "MappingNetwork", conditions: Tensor, *, latents: int, generator: torch.Generator
+    mapping: "MappingNetwork | PlainMapping",
+    conditions: Tensor,
+    *,
+    latents: int,
+    generator: torch.Generator,
 ) -> Tensor:
     """Mean w of each condition, [K, w_dim] in the conditions' dtype.
 
