@@ -62,9 +62,7 @@ def test_a_generator_that_ignores_its_class_is_at_chance() -> None:
         network.mapping.embed.bias.zero_()
     real = Reference(np.zeros(2), np.eye(2))
     judge: Any = ByBrightness()
-    found = gan_score.score(
-        network, torch.eye(2), judge, real, per_class=64, dtype=torch.float32
-    )
+    found = gan_score.score(network, torch.eye(2), judge, real, per_class=64, dtype=torch.float32)
     assert found.accuracy == pytest.approx(sum(found.by_class) / 2)
     assert found.accuracy == pytest.approx(0.5, abs=0.15)
     assert found.distance > 0

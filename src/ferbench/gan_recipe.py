@@ -95,6 +95,24 @@ class GanRecipe:
                 f" batch divided by gan.shards={self.shards}"
             )
 
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        """Refuse what the networks of this kind do not have."""
+        kind = self.kind
+        if kind == "acgan" and not self.conditional:
+            raise UserError("gan.conditional=false: an acgan needs classes; expected gan.kind=cgan")
+        if (kind == "acgan") != (self.aux_weight > 0):
+            raise UserError(
+                f"gan.aux_weight={self.aux_weight}: expected more than 0 with gan.kind=acgan, and "
+                "0 with the others"
+            )
+        for key in ("path_interval", "style_mixing") if kind != "stylegan2" else ():
+            if getattr(self, key):
+                raise UserError(
+                    f"gan.{key}={getattr(self, key)}: gan.kind={kind} has no styles; expected 0"
+                )
+
     def _check_bounds(self) -> None:
         ones = (
             "z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max", "mbstd_group",

@@ -214,13 +214,20 @@ def tick_line(row: Mapping[str, Any], total_kimg: float, names: Sequence[str]) -
     left = (total_kimg - row["kimg"]) * row["seconds_per_kimg"]
     spread = {name: row[f"diversity_{name}"] for name in names}
     least = min(spread, key=lambda name: spread[name])
+
+    def known(name: str, digits: int, sign: str = "") -> str:
+        return f"{row[name]:{sign}.{digits}f}" if name in row else "-"
+
     text = (
-        f"{row['kimg']:8.1f} kimg {row['images_per_second']:7.1f} img/s "
+        f"{row['kimg']:8.1f} kimg {row['images_per_second']:6.1f} img/s "
         f"{row['seconds_per_kimg']:6.2f} s/kimg, left {_clock(left)}, p {row['augment_p']:.3f}, "
-        f"loss G {row.get('loss_g', math.nan):.2f} D {row.get('loss_d', math.nan):.2f}, "
-        f"logits {row.get('real_logit', math.nan):+.2f} {row.get('fake_logit', math.nan):+.2f}, "
+        f"loss G {known('loss_g', 2)} D {known('loss_d', 2)}, "
+        f"logits {known('real_logit', 2, '+')} {known('fake_logit', 2, '+')}, "
+        f"gradients {known('grad_norm_g', 2)} {known('grad_norm_d', 2)}, "
         f"diversity {spread[least]:.3f} ({least})"
     )
+    if row["skipped_steps"]:
+        text += f", {row['skipped_steps']} updates skipped"
     if "distance" in row:
         text += f", distance {row['distance']:.2f}"
     if "class_accuracy" in row:

@@ -66,8 +66,8 @@ def weighted_gaussian(features: np.ndarray, weights: np.ndarray) -> tuple[np.nda
 
 
 def score(
-    generator: sg.TwoStageGenerator, kinds: torch.Tensor, judge: Judge, real: Reference, *, per_class: int,
-    dtype: torch.dtype,
+    generator: sg.TwoStageGenerator, kinds: torch.Tensor, judge: Judge, real: Reference, *,
+    per_class: int, dtype: torch.dtype,
 ) -> Score:  # fmt: skip
     """Draw `per_class` images of every kind, always of the same seeds, and ask the judge.
 

@@ -53,6 +53,4 @@ def at_cap(augment_p: float, p_max: float) -> list[str]:
     """A line if the augmentation probability cannot rise further."""
     if augment_p < NEAR_CAP * p_max or p_max == 0:
         return []
-    return [
-        f"augmentation is at its bound (p = {augment_p:.3f}): the discriminator still overfits"
-    ]
+    return [f"augmentation is at its bound (p = {augment_p:.3f}): the discriminator still overfits"]

@@ -276,7 +276,7 @@ def test_a_collapse_is_said_once(
 
 def test_numbers_that_are_not_finite_end_the_run(gan_job: Callable[..., Any]) -> None:
     """A learning rate of 1e30 breaks the weights at the first step."""
-    with pytest.raises(FloatingPointError, match="not finite 2 times.*no state was saved"):
+    with pytest.raises(FloatingPointError, match=r"not finite 2 times.*no state was saved"):
         train_gan.run(
             gan_job("total_kimg=0.192", "judge=none", "gan.lr=1e30", "gan.nonfinite_limit=2")
         )
@@ -290,6 +290,9 @@ def test_numbers_that_are_not_finite_end_the_run(gan_job: Callable[..., Any]) ->
         (["gan.augment=adda"], r"gan\.augment=adda: unknown; did you mean ada"),
         (["total_kimg=0"], r"total_kimg=0\.0: expected more than 0"),
         (["gan.label_smoothing=0.5"], r"gan\.label_smoothing=0\.5"),
+        (["gan.kind=cgan"], r"gan\.path_interval=4: gan\.kind=cgan has no styles"),
+        (["gan.kind=acgan", "gan.path_interval=0"], r"gan\.aux_weight=0\.0: expected more than 0"),
+        (["gan.aux_weight=1"], r"gan\.aux_weight=1\.0: .* 0 with the others"),
         (["data=mixed"], r"data=mixed: a generator learns from data=real or data=toy"),
     ],
 )
@@ -315,6 +318,19 @@ def test_bad_networks_are_refused(
     (tmp_path / "hostile.pkl").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
     with pytest.raises(UserError, match=message):
         train_gan.run(gan_job(f"resume={tmp_path / name}"))
+
+
+def test_a_published_pickle_is_trained_further(gan_job: Callable[..., Any], outputs: Path) -> None:
+    """The run has the pickle's size and classes, not the preset's."""
+    published = Path(__file__).parents[1] / "reference" / "official_layout.pkl"
+    train_gan.run(
+        gan_job("total_kimg=0.016", "gan.path_interval=0", "judge=none", f"resume={published}")
+    )
+    found = generators.load(only_run(outputs), device=CPU)
+    assert found.network.config.img_resolution == 32
+    assert found.classes == CLASSES
+    with pytest.raises(UserError, match=r"has classes; expected gan\.conditional=true"):
+        train_gan.run(gan_job(f"resume={published}", "gan.conditional=false"))
 
 
 def test_networks_of_another_size_are_refused(gan_job: Callable[..., Any], outputs: Path) -> None:
