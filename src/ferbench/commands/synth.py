@@ -1,0 +1,285 @@
+"""`ferbench synth`: a synthetic set from a trained generator, with pictures and exports of it."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from ferbench import contact_sheets, export, gan_pictures, generators, precision
+from ferbench import run as runs
+from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.data import label_counts, synthetic_set
+from ferbench.data.synthetic_set import SetWriter
+from ferbench.errors import UserError
+from ferbench.generators import TrainedGenerator
+from ferbench.run import Interrupted, Record, StopSignal
+from ferbench.sampler import Sampler, Stopped, Truncation, stream
+from ferbench.schemas.synth import Synth
+
+# Keys that do not change the set, or that generator and counts say better.
+NEUTRAL = (
+    "outputs", "name", "gan", "n", "balance", "force", "export", "grid", "interpolate",
+    "style_mix", "truncation_sheet",
+)  # fmt: skip
+NO_CLASS = "image"  # what the images of an unconditional generator are called
+FILE_NAME = re.compile(r"\w[\w .-]*")
+SPARE_BYTES = 2**24  # for manifest, pictures and the file system
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be drawn: the classes in the order of the labels, and how many images of each."""
+
+    classes: tuple[str, ...]
+    counts: dict[str, int]
+
+    @property
+    def n(self) -> int:
+        """Number of images."""
+        return sum(self.counts.values())
+
+
+def run(job: Synth) -> None:
+    """Draw the set, or say that it is there; then the pictures and the export asked for."""
+    device = runs.resolve_device(job.device)
+    runs.keep_freed_memory()
+    generator = _load(job.gan.path or _newest_run(Path(job.outputs)), device)
+    classes = _classes(job, generator)
+    plan = Plan(classes, _counts(job, generator, classes))
+    drawer = Sampler(
+        generator, Truncation(job.psi, job.cutoff, job.center, job.center_latents),
+        noise=job.noise, precision=precision.choose(job.precision, device), out_px=job.out_px,
+        resize=job.resize, batch=job.batch,
+    )  # fmt: skip
+    _check_pictures(job, drawer)
+    folder = _folder(job, drawer, plan)
+    with _disk_errors(folder):
+        if not _is_done(folder):
+            _make(job, folder, drawer, plan)
+        _extras(job, folder, drawer, plan)
+
+
+# --- what is to be drawn -------------------------------------------------------------------------
+
+
+def _load(source: str | Path, device: torch.device) -> TrainedGenerator:
+    try:
+        return generators.load(source, device=device)
+    except UserError as error:
+        raise UserError(f"gan={error}") from None
+
+
+def _newest_run(outputs: Path) -> Path:
+    """The newest complete run of train-gan; UserError if there is none."""
+    found = []
+    for folder in outputs.glob("train-gan/*/"):
+        facts = runs.status_of(folder)
+        if facts.get("status") == "complete":
+            found.append((str(facts.get("finished")), folder))
+    if not found:
+        raise UserError(
+            f"gan=null: no complete run below {outputs / 'train-gan'}; expected one of "
+            "ferbench train-gan, or gan=PATH (a run under way, too)"
+        )
+    newest = max(found)[1]
+    print(f"gan={newest} (the newest complete run)")
+    return newest
+
+
+def _classes(job: Synth, generator: TrainedGenerator) -> tuple[str, ...]:
+    """Names of the labels; UserError if they are not the expressions and were not asked for."""
+    found = generator.classes
+    if job.labels == "own":
+        names = found or (NO_CLASS,)
+        if len(set(names)) < len(names) or not all(map(FILE_NAME.fullmatch, names)):
+            raise UserError(f"gan={generator.source}: its classes cannot be names of files")
+        return names
+    if found != CLASSES:
+        has = f"its classes are {', '.join(found)}" if found else "it was trained without classes"
+        raise UserError(
+            f"gan={generator.source}: {has}; expected {', '.join(CLASSES)}, "
+            "or labels=own for a set to look at and export"
+        )
+    return CLASSES
+
+
+def _counts(job: Synth, generator: TrainedGenerator, classes: tuple[str, ...]) -> dict[str, int]:
+    """Images of each class; UserError if the generator's file does not say what is asked of it."""
+    if job.counts is not None:
+        return label_counts.given(job.counts, classes)
+    shares = _trained_on(generator, classes)
+    if shares is None and (job.n is None or job.balance == "natural"):
+        raise UserError(
+            f"n={'null' if job.n is None else job.n} balance={job.balance}: this generator's file "
+            "does not say how many images of each class it was trained on; expected n=NUMBER with "
+            "balance=equal, or counts=angry:500,happy:100"
+        )
+    n = sum((shares or {}).values()) if job.n is None else job.n
+    if job.balance == "natural" and shares:
+        return label_counts.natural(n, shares)
+    return label_counts.equal(n, classes)
+
+
+def _trained_on(generator: TrainedGenerator, classes: tuple[str, ...]) -> dict[str, int] | None:
+    """Images of each class that the generator was trained on; None if its file does not say."""
+    told = generator.facts.get("class_counts")
+    if not isinstance(told, dict) or set(told) != set(classes):
+        return None
+    known = all(type(count) is int and count >= 0 for count in told.values())
+    return {name: told[name] for name in classes} if known and any(told.values()) else None
+
+
+def _check_pictures(job: Synth, drawer: Sampler) -> None:
+    """Refuse pictures that this generator cannot give before anything is drawn."""
+    if job.interpolate is not None:
+        gan_pictures.check_pair(job.interpolate, drawer.generator.classes)
+    if job.style_mix:
+        gan_pictures.check_layers(drawer)
+
+
+# --- the set -------------------------------------------------------------------------------------
+
+
+def _folder(job: Synth, drawer: Sampler, plan: Plan) -> Path:
+    """outputs/synth/<name>_<hash of generator and settings>: the same set, the same folder."""
+    config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
+    config |= {"counts": plan.counts, "precision": drawer.precision.name}
+    config |= {"device": drawer.precision.device_type, "generator": drawer.generator.sha256}
+    name = job.name or f"{_name_of(drawer.generator.source)}_n{plan.n}_s{job.seed}"
+    folder = Path(job.outputs) / "synth" / f"{name}_{runs.hash_of(config)[:8]}"
+    return runs.free_folder(folder) if job.force else folder
+
+
+def _name_of(source: str) -> str:
+    """A file name for a generator: its run's folder, or its file."""
+    path = Path(source)
+    stem = path.parent.resolve().name if path.suffix == ".safetensors" else path.stem
+    return re.sub(r"[^\w.-]", "-", stem).strip(".-") or "generator"
+
+
+def _is_done(folder: Path) -> bool:
+    complete = runs.status_of(folder).get("status") == "complete"
+    if not (complete and (folder / synthetic_set.MANIFEST).exists()):
+        return False
+    print(f"done already: {folder} (force=true draws it again)")
+    return True
+
+
+def _make(job: Synth, folder: Path, drawer: Sampler, plan: Plan) -> None:
+    """Draw the set of `folder`, from where an earlier run was stopped."""
+    n, px = plan.n, drawer.image_px
+    _check_room(folder, n, px)
+    device = drawer.network.mapping.w_avg.device
+    print(f"{n:,} images of {px} px from {drawer.generator.source}, {runs.hardware(device)}, "
+          f"{drawer.precision.name}\nset: {folder}")  # fmt: skip
+    gan = {"path": drawer.generator.source}
+    config = yaml.safe_dump(asdict(job) | {"force": False, "gan": gan}, sort_keys=False)
+    inputs = {"generator": drawer.generator.sha256}
+    with runs.recorded(folder, "synth", config, inputs) as record:
+        record.update(environment=runs.environment(device))
+        with SetWriter(folder, n, px, resume=True) as writer:
+            if writer.done:
+                print(f"going on after {writer.done:,} images")
+            _draw(job, writer, drawer, plan, record)
+        record.update(status="complete", finished=runs.now())
+    print(", ".join(f"{name} {count:,}" for name, count in plan.counts.items()))
+    if plan.classes == CLASSES and px != IMAGE_PX:
+        print(
+            f"the images have {px} px; classifiers take {IMAGE_PX}: out_px={IMAGE_PX} resizes them"
+        )
+
+
+def _draw(job: Synth, writer: SetWriter, drawer: Sampler, plan: Plan, record: Record) -> None:
+    labels = label_counts.interleaved(list(plan.counts.values()))
+    first, started = writer.done, time.monotonic()
+    try:
+        with StopSignal() as signal:
+            stream(
+                drawer, writer, labels, seed=job.seed, should_stop=lambda: bool(signal.received)
+            )  # fmt: skip
+    except Stopped as stopped:
+        raise Interrupted(
+            f"{stopped} of {plan.n:,}, which are kept; the same command goes on", signal.received
+        ) from None
+    seconds, drawn = time.monotonic() - started, writer.done - first
+    speed = drawn / max(seconds, 1e-9)
+    record.update(seconds=seconds, images_drawn=drawn, images_per_second=speed)
+    print(f"{drawn:,} images in {seconds:.1f} s ({speed:,.0f} images/s)")
+    writer.finish(labels, _facts(job, drawer, plan), plan.classes)
+
+
+def _facts(job: Synth, drawer: Sampler, plan: Plan) -> dict[str, Any]:
+    """What the manifest says besides classes, counts and hash."""
+    generator, native = drawer.generator, drawer.config.img_resolution
+    resized = {"from_px": native, "method": job.resize} if drawer.image_px != native else None
+    return {
+        "generator": {
+            **generator.facts, "sha256": generator.sha256, "source": generator.source
+        },
+        "seeds": {"first": job.seed, "count": plan.n, "rule": "image i has first + i"},
+        "truncation": asdict(drawer.truncation),
+        "noise": job.noise,
+        "precision": drawer.precision.name,
+        "resized": resized,
+    }  # fmt: skip
+
+
+def _check_room(folder: Path, n: int, image_px: int) -> None:
+    """Refuse a set that the disk has no room for before anything is written."""
+    existing = next(path for path in folder.absolute().parents if path.exists())
+    free = shutil.disk_usage(existing).free
+    needed = synthetic_set.bytes_needed(folder, n, image_px) + SPARE_BYTES
+    if free < needed:
+        raise UserError(
+            f"n={n}: needs {needed / 1e6:,.0f} MB below {existing}, {free / 1e6:,.0f} MB are free; "
+            "expected a smaller set or another outputs="
+        )
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """A full disk as one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{folder}: the disk is full; what is whole is kept, the same command goes on"
+        ) from None
+
+
+# --- pictures and exports ------------------------------------------------------------------------
+
+
+def _extras(job: Synth, folder: Path, drawer: Sampler, plan: Plan) -> None:
+    """Contact sheets where they are missing; the pictures and the export that are asked for."""
+    shown = [name for name, count in plan.counts.items() if count]
+    if not all((folder / contact_sheets.file_name(name)).exists() for name in shown):
+        subtitle = f"psi {job.psi:g}, {_name_of(drawer.generator.source)}"
+        contact_sheets.write(folder, classes=plan.classes, subtitle=subtitle)
+    written = []
+    if job.grid:
+        written += gan_pictures.grid(folder, drawer, seed=job.seed)
+    if job.interpolate is not None:
+        written += gan_pictures.interpolation(folder, drawer, job.interpolate, seed=job.seed)
+    if job.style_mix:
+        written += gan_pictures.style_mix(folder, drawer, seed=job.seed)
+    if job.truncation_sheet:
+        written += gan_pictures.truncation(folder, drawer, seed=job.seed)
+    if job.export != "none":
+        name, write = export.EXPORTS[job.export]
+        write(folder, folder / name, classes=plan.classes, first_seed=job.seed)
+        written.append(folder / name)
+    for path in written:
+        print(f"wrote {path}")
