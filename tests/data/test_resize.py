@@ -3,12 +3,26 @@
 import numpy as np
 import pytest
 
-from ferbench.data.resize import BLOCK, resize
+from ferbench.data.resize import BLOCK, area_weights, resize
 
 
 def test_area_is_the_mean_of_the_pixels_covered() -> None:
     images = np.arange(16, dtype=np.uint8).reshape(1, 4, 4) * 10
     np.testing.assert_array_equal(resize(images, 2, method="area")[0], [[25, 45], [105, 125]])
+
+
+def test_area_shares_pixels_that_lie_across_an_edge() -> None:
+    """3 to 2: a new pixel covers one old pixel and half of the next: (2 a + b) / 3."""
+    images = np.array([[[30, 60, 120]] * 3], np.uint8)
+    np.testing.assert_array_equal(resize(images, 2, method="area")[0], [[40, 100]] * 2)
+
+
+@pytest.mark.parametrize(("source", "target"), [(64, 48), (32, 48), (48, 24), (1024, 48)])
+def test_area_weights_are_shares(source: int, target: int) -> None:
+    """Every new pixel is a mean, and every old one counts target / source in all."""
+    weights = area_weights(source, target)
+    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(weights.sum(0), target / source, rtol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["area", "bicubic"])

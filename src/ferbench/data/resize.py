@@ -33,7 +33,19 @@ def resize_tensor(images: Tensor, px: int, *, method: str = "bicubic") -> Tensor
         return images
     pixels = images[:, None].float()  # [N, 1, H, W]
     if method == "area":
-        resized = functional.interpolate(pixels, (px, px), mode="area")
+        rows, columns = (area_weights(size, px).to(pixels) for size in images.shape[1:])
+        resized = rows @ pixels @ columns.T
     else:
         resized = functional.interpolate(pixels, (px, px), mode="bicubic", antialias=True)
     return resized[:, 0].round().clamp(0, 255).to(torch.uint8)
+
+
+def area_weights(source: int, target: int) -> Tensor:
+    """Share of each source pixel in each target pixel by the length they overlap in.
+
+    [target, source] float32; rows sum to 1.
+    """
+    edges = torch.arange(target + 1, dtype=torch.float64) * source / target
+    left = torch.arange(source, dtype=torch.float64)
+    overlap = torch.minimum(edges[1:, None], left + 1) - torch.maximum(edges[:-1, None], left)
+    return (overlap.clamp(min=0) * target / source).float()
