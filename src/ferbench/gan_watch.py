@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
-import stylegan2_ada as sg
+from ferbench.fidelity import pixel_diversity
 from ferbench.gan_setup import Material
 
 REFERENCE_FACES = 200  # of each class, for the diversity of real faces
@@ -24,9 +23,7 @@ def real_diversity(faces: Material) -> tuple[float, ...]:
         everyone = len(faces.kinds) == 1
         rows = np.arange(len(faces.labels)) if everyone else np.flatnonzero(faces.labels == kind)
         chosen = np.random.default_rng(0).permutation(rows)[:REFERENCE_FACES]
-        images = sg.from_uint8(torch.from_numpy(faces.images[np.sort(chosen)])).flatten(1)
-        pairs = torch.pdist(images) / images.shape[1] ** 0.5
-        spreads.append(float(pairs.mean()) if len(pairs) else 0.0)
+        spreads.append(pixel_diversity(faces.images[np.sort(chosen)]) if len(chosen) > 1 else 0.0)
     return tuple(spreads)
 
 

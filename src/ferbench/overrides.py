@@ -11,7 +11,7 @@ from ferbench import conf_files
 from ferbench.checks import nearest
 from ferbench.config_errors import in_words
 from ferbench.errors import UserError
-from ferbench.schema import COMMANDS, LITERAL, keys_of
+from ferbench.schema import COMMANDS, LITERAL, SHORT_KEYS, keys_of
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -43,8 +43,9 @@ def check_command(name: str) -> None:
 def for_hydra(command: str, arguments: list[str]) -> list[str]:
     """The arguments as Hydra wants them: flags first, then overrides, every key checked.
 
-    `+key=value` means `key=value`, because all keys exist; `--flag` of a boolean key means
-    `flag=true`; the values of `schema.LITERAL` are taken as they stand, except in a sweep.
+    `+key=value` means `key=value`, because all keys exist; `mix=add` means `data.mix=add` and so on
+    (`schema.SHORT_KEYS`); `--flag` of a boolean key means `flag=true`; the values of
+    `schema.LITERAL` are taken as they stand, except in a sweep.
     Raises UserError for an unknown key, option or flag, and for several values without -m.
     """
     flags, words = _split(command, arguments)
@@ -125,10 +126,14 @@ def _override(command: str, argument: str, sweep: bool, further: list[Path]) -> 
     sign, key, value = match.groups()
     if key.startswith(("hydra.", "hydra/")):
         return argument
+    if key not in keys and SHORT_KEYS.get(key) in keys:
+        key = SHORT_KEYS[key]
     if key not in (*keys, *groups):
         raise UserError(
             f"{key}: no such key of ferbench {command}; {nearest(key, [*keys, *groups])}"
         )
+    if key not in groups and f"{key}.path" in keys:
+        key = f"{key}.path"  # gan=FILE, where Hydra would look for an option of the group gan
     if sign == "~":
         raise UserError(f"{argument}: a key cannot be removed; expected {key}=VALUE")
     if value is None:

@@ -7,79 +7,35 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from ferbench import conf_files
 from ferbench.checks import at_least, between, one_of
 from ferbench.errors import UserError
 from ferbench.recipe import Recipe
+from ferbench.schemas.audit import Audit
+from ferbench.schemas.fidelity import Fidelity
+from ferbench.schemas.sections import (
+    PRECISIONS,
+    DataConfig,
+    EvalConfig,
+    LoggerConfig,
+    ModelConfig,
+    check_name,
+    check_seed,
+)
+from ferbench.schemas.synth import Synth
+from ferbench.schemas.train_gan import TrainGan
 
-TTA = ("none", "flip", "ten_crop")
-LOGGERS = ("tensorboard", "wandb", "mlflow", "none")
-MAX_SEED = 2**32 - 1  # the largest that numpy takes
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 # Paths and free text: the command line takes them as they stand, commas and brackets included.
 LITERAL = frozenset({
-    "outputs", "source", "run", "resume", "name", "where", "columns",
-    "data.folder", "logger.project", "logger.address",
+    "outputs", "source", "run", "resume", "name", "where", "columns", "judge", "gan.diff_policy",
+    "gan.path", "counts", "interpolate", "set", "weights", "privacy.control_percents",
+    "data.folder", "data.synthetic", "logger.project", "logger.address",
 })  # fmt: skip
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which faces: values in conf/data/. The toy_ keys say how toy faces are rendered."""
-
-    name: str
-    folder: str
-    toy_train: Optional[int]
-    toy_public: Optional[int]
-    toy_private: Optional[int]
-    toy_seed: Optional[int]
-
-    def __post_init__(self) -> None:
-        one_of("data.name", self.name, ("real", "toy"))
-        for key in ("toy_train", "toy_public", "toy_private"):
-            count = getattr(self, key)
-            if self.name == "toy" and count is not None:
-                at_least(f"data.{key}", count, 7)
-        if self.toy_seed is not None:
-            at_least("data.toy_seed", self.toy_seed, 0)
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Which network: values in conf/model/, checked where the network is built."""
-
-    name: str
-    stem: str
-    input_px: int
-    pretrained: str
-    tune: str
-    dropout: float
-    width: Optional[int]
-
-
-@dataclass(frozen=True)
-class EvalConfig:
-    """How a classifier is scored: values in conf/eval/."""
-
-    split: str
-    batch: int
-    tta: str
-
-    def __post_init__(self) -> None:
-        one_of("eval.split", self.split, ("private", "public", "kaggle"))
-        one_of("eval.tta", self.tta, TTA)
-        at_least("eval.batch", self.batch, 1)
-
-
-@dataclass(frozen=True)
-class LoggerConfig:
-    """Where the numbers of every epoch go besides metrics.jsonl: values in conf/logger/."""
-
-    name: str
-    project: Optional[str]
-    address: Optional[str]
-
-    def __post_init__(self) -> None:
-        one_of("logger.name", self.name, LOGGERS)
+# Keys that may be written without their section.
+SHORT_KEYS = {
+    key: f"data.{key}"
+    for key in ("mix", "real_fraction", "synthetic_per_real", "real_limit", "synthetic_limit")
+}
 
 
 @dataclass(frozen=True)
@@ -115,11 +71,9 @@ class Classify:
     logger: LoggerConfig
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0)
-        between("seed", self.seed, 0, MAX_SEED)
+        check_seed(self.seed)
         one_of("precision", self.precision, PRECISIONS)
-        if self.name is not None and not _is_file_name(self.name):
-            raise UserError(f"name={self.name}: expected letters, digits, '.', '_' and '-'")
+        check_name(self.name)
 
 
 @dataclass(frozen=True)
@@ -143,8 +97,9 @@ class Table:
     """ferbench table."""
 
     outputs: str
+    kind: Optional[str]
     where: Optional[str]
-    sort: str
+    sort: Optional[str]
     columns: Optional[str]
     format: str
     group: bool
@@ -166,16 +121,19 @@ class Demo:
     test_faces: int
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0)
-        between("seed", self.seed, 0, MAX_SEED)
+        check_seed(self.seed)
         at_least("train_faces", self.train_faces, 7)
         at_least("test_faces", self.test_faces, 7)
 
 
 COMMANDS: dict[str, type] = {
     "prepare": Prepare,
+    "train-gan": TrainGan,
+    "synth": Synth,
     "classify": Classify,
     "evaluate": Evaluate,
+    "fidelity": Fidelity,
+    "audit": Audit,
     "table": Table,
     "demo": Demo,
 }
@@ -212,24 +170,58 @@ def writable(schema: type) -> Any:
     return node
 
 
-def read_config(schema: type, path: Path) -> Any:
-    """The checked config of an earlier run, from its config.yaml; UserError if it does not fit."""
+def read_config(schema: type, path: Path, section: str | None = None) -> Any:
+    """The checked config of an earlier run, from its config.yaml; UserError if it does not fit.
+
+    section: read this section alone, as `schema`; a change of the others does no harm then.
+    A key that the run did not have yet gets the value that its option's file has now.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     try:
-        merged = OmegaConf.merge(writable(schema), OmegaConf.load(path))
-        return OmegaConf.to_object(merged)
+        found = _with_later_keys(OmegaConf.load(path), schema, section)
+        chosen = found if section is None else OmegaConf.select(found, section, default={})
+        return OmegaConf.to_object(OmegaConf.merge(writable(schema), chosen))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of an earlier run") from None
     except (OmegaConfBaseException, YAMLError) as error:
         raise UserError(f"{path}: not a config of this version ({_first_line(error)})") from None
 
 
+def _with_later_keys(stored: Any, schema: type, section: str | None) -> Any:
+    """Fill in what is missing in the sections that a stored config has, and beside them."""
+    from omegaconf import DictConfig, OmegaConf
+
+    if not isinstance(stored, DictConfig):
+        return stored
+    for key, text in _values_now(stored, schema, section).items():
+        parent, _, leaf = key.rpartition(".")
+        node = OmegaConf.select(stored, parent) if parent else stored
+        if isinstance(node, DictConfig) and leaf not in node and text != "???":
+            written: Any = OmegaConf.to_container(OmegaConf.create(f"value: {text}"))
+            node[leaf] = written["value"]
+    return stored
+
+
+def _values_now(stored: Any, schema: type, section: str | None) -> dict[str, str]:
+    """{key: text in YAML} of the command's own keys and of the options that the sections name."""
+    from omegaconf import OmegaConf
+
+    commands = [name for name, kind in COMMANDS.items() if kind is schema]
+    groups = [group for name in commands for group in conf_files.groups_of(name)]
+    found = {
+        k: text for name in commands for k, (text, _) in conf_files.keys_of_command(name).items()
+    }
+    for group in groups if section is None else [section]:
+        options = conf_files.options_of(group)
+        named = OmegaConf.select(stored, f"{group}.name")
+        option = named if named in options else "default"
+        if option in options:
+            found |= {k: text for k, (text, _) in conf_files.keys_of_option(group, option).items()}
+    return found
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _is_file_name(name: str) -> bool:
-    return bool(name) and all(c.isalnum() or c in "._-" for c in name) and name[0] not in ".-"

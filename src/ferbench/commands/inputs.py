@@ -2,27 +2,196 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-from ferbench.data import face_sets
+import torch
+
+from ferbench import checkpoint, generators
+from ferbench import run as runs
+from ferbench.classes import CLASSES
+from ferbench.data import face_sets, synthetic_set, training_set
 from ferbench.data.face_set import FaceSet
 from ferbench.data.face_sets import ToySize
-from ferbench.schema import DataConfig
+from ferbench.data.set_parts import TrainingSet
+from ferbench.data.synthetic_set import SyntheticSet
+from ferbench.errors import UserError
+from ferbench.generators import TrainedGenerator, sha256_of
+from ferbench.judge import Judge
+from ferbench.models import FaceClassifier, build
+from ferbench.precision import Precision
+from ferbench.schema import read_config
+from ferbench.schemas.sections import DataConfig, ModelConfig
 
 WEIGHTS = "model.safetensors"  # of a run: what classify writes and others read
+FOLDERS = {"real": "fer2013", "toy": "toy"}  # below outputs/data, as conf/data/ says too
 
 
-def toy_size(data: DataConfig) -> ToySize:
-    """The toy_ keys of the section as one value."""
-    counts = (data.toy_train, data.toy_public, data.toy_private, data.toy_seed)
-    train, public, private, seed = (count or 0 for count in counts)
-    return ToySize(train, public, private, seed)
+# --- faces ---------------------------------------------------------------------------------------
 
 
 def open_faces(data: DataConfig) -> FaceSet:
-    """The face set that the section names; toy faces are rendered if they are not there."""
-    folder = Path(data.folder)
-    if data.name == "toy":
-        return face_sets.open_toy(folder, toy_size(data), workers=os.cpu_count() or 1)
-    return face_sets.open_real(folder)
+    """The set of data=real or data=toy, with as much of the training split as real_limit leaves.
+
+    Toy faces are rendered if they are not there. Raises UserError for data=synthetic and mixed.
+    """
+    return _opened(data, Path(data.faces_folder))
+
+
+def open_base(data: DataConfig, outputs: Path) -> FaceSet:
+    """As `open_faces`; with data=synthetic and data=mixed, the real set that stands behind it."""
+    return _opened(data, Path(data.folder or outputs / "data" / FOLDERS[data.base]))
+
+
+def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
+    """The synthetic set to learn from, None where none is needed; the newest is named aloud.
+
+    Raises UserError if it is absent or damaged, has images of another size, or comes from a
+    generator that was trained on the other kind of faces than the base's.
+    """
+    if not data.takes_synthetic:
+        return None
+    root = Path(data.synthetic or synthetic_set.newest(outputs))
+    if data.synthetic is None:
+        print(f"data.synthetic: the newest set, {root}")
+    pool = synthetic_set.read(root)
+    training_set.check_size(pool)
+    kind = (pool.manifest.get("generator") or {}).get("data")
+    if kind in FOLDERS and kind != data.base:
+        raise UserError(f"data.synthetic={root}: its generator learned from {kind} faces; "
+                        f"expected {data.base} ones, as data.base says")  # fmt: skip
+    return pool
+
+
+def select_training(
+    data: DataConfig, faces: FaceSet, pool: SyntheticSet | None
+) -> TrainingSet:  # fmt: skip
+    """What the section says to learn from; UserError if the synthetic set has too little of it.
+
+    faces, pool: what `open_base` and `open_synthetic` gave.
+    """
+    if pool is not None:
+        _tell_origin(pool, faces)
+    balance, seed = str(data.synthetic_balance), data.draw_seed
+    if data.mix == "augment":
+        found = training_set.augmented(
+            faces, synthetic_per_real=data.amount, balance=balance, seed=seed
+        )
+    elif data.mix == "replace":
+        found = training_set.replaced(
+            faces, pool, real_fraction=data.amount, balance=balance, seed=seed
+        )
+    elif pool is None:
+        found = training_set.only_real(faces)
+    elif data.mix == "add":
+        found = training_set.added(faces, pool, synthetic_per_real=data.amount, balance=balance)
+    else:
+        found = training_set.only_synthetic(
+            faces, pool, limit=data.synthetic_limit, balance=balance
+        )
+    if data.real_weight is not None and not (len(found.real) and len(found.synthetic)):
+        raise UserError(f"data.real_weight={data.real_weight}: all images of {data.label} are of "
+                        "one kind; expected null")  # fmt: skip
+    return training_set.match_levels(found, faces) if data.normalize == "source" else found
+
+
+def _opened(data: DataConfig, folder: Path) -> FaceSet:
+    if data.base == "toy":
+        size = ToySize(*data.toy_counts)
+        faces = face_sets.open_toy(folder, size, workers=os.cpu_count() or 1)
+    else:
+        faces = face_sets.open_real(folder)
+    if data.real_limit is None:
+        return faces
+    return training_set.limited(faces, fraction=data.real_limit, seed=data.draw_seed)
+
+
+def _tell_origin(pool: SyntheticSet, faces: FaceSet) -> None:
+    """Say aloud if the generator has seen other faces than the training split's."""
+    seen = (pool.manifest.get("generator") or {}).get("data_hash")
+    limited = faces.manifest.get("limited", {})
+    if seen is None or seen == faces.manifest["hashes"]["train"]:
+        return
+    if seen == limited.get("hash"):
+        print(f"note: the generator of {pool.root} learned from all {limited['of']:,} real faces, "
+              f"this run may use {len(faces.splits['train']):,} of them")  # fmt: skip
+    else:
+        print(f"note: the generator of {pool.root} learned from other faces than those of this "
+              "run's training split")  # fmt: skip
+
+
+# --- trained classifiers -------------------------------------------------------------------------
+
+
+def trained_row(run: Path, key: str = "run") -> dict[str, Any]:
+    """The row of a complete run of `ferbench classify`; UserError, naming `key`, if it is none."""
+    facts = runs.status_of(run)
+    if facts.get("command") != "classify" or facts.get("status") != "complete":
+        raise UserError(f"{key}={run}: expected the folder of a complete run of ferbench classify")
+    row: dict[str, Any] = facts["row"]
+    return row
+
+
+def load_classifier(run: Path) -> FaceClassifier:
+    """The run's network with its weights; what ImageNet gave is in them already."""
+    config: ModelConfig = read_config(ModelConfig, run / "config.yaml", section="model")
+    model = build(classes=len(CLASSES), **asdict(replace(config, pretrained="none")))
+    path = run / WEIGHTS
+    try:
+        model.load_state_dict(checkpoint.load_weights(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: not the weights of this network ({reason})") from None
+    return model
+
+
+def load_judge(run: Path, device: torch.device, precision: Precision) -> Judge:
+    """The classifier of a complete run of `ferbench classify` on real faces alone, as a judge."""
+    row = trained_row(run, "judge")
+    if row["synthetic_images"]:
+        raise UserError(f"judge={run}: learned from synthetic faces; expected a run on real ones")
+    model = load_classifier(run)
+    name, weights = run.resolve().name, sha256_of(run / WEIGHTS)
+    return Judge(model, precision, device, name=name, hash=weights, data_hash=row["data_hash"])
+
+
+def find_judge(outputs: Path, data_hash: str) -> Path | None:
+    """The run that makes the best judge of faces like those of the training split `data_hash`.
+
+    Of the complete runs of classify below `outputs` that learned from just that split, the one with
+    the best accuracy on PublicTest (the latest among equals), which no test split decides; None if
+    there is no run.
+    """
+    found = []
+    for run in sorted((outputs / "classify").glob("*/")):
+        facts = runs.status_of(run)
+        row = facts.get("row") or {}
+        if (
+            facts.get("status") == "complete"
+            and row.get("data_hash") == data_hash
+            and row.get("synthetic_images") == 0
+            and (run / WEIGHTS).is_file()
+        ):
+            found.append((_public_accuracy(run, row["best_epoch"]), row["finished"], run))
+    return max(found)[2] if found else None
+
+
+def _public_accuracy(run: Path, epoch: int | None) -> float:
+    """PublicTest accuracy of the kept epoch; 0 where the run has no such record."""
+    path = run / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    kept = [row for row in map(json.loads, lines) if row["epoch"] == epoch]
+    return float(kept[0]["public_accuracy"]) if kept else 0.0
+
+
+# --- trained generators --------------------------------------------------------------------------
+
+
+def load_network(resume: str | None, device: torch.device) -> TrainedGenerator | None:
+    """The networks that resume=`resume` starts from; None for a run's folder, or nothing."""
+    if resume is None or not generators.is_network(resume):
+        return None
+    return generators.load(resume, device=device)

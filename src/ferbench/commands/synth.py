@@ -12,12 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 
 from ferbench import contact_sheets, export, gan_pictures, generators, precision
+from ferbench import gate as gates
 from ferbench import run as runs
 from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.commands import inputs
 from ferbench.data import label_counts, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
@@ -29,10 +32,11 @@ from ferbench.schemas.synth import Synth
 # Keys that do not change the set, or that generator and counts say better.
 NEUTRAL = (
     "outputs", "name", "gan", "n", "balance", "force", "export", "grid", "interpolate",
-    "style_mix", "truncation_sheet",
+    "style_mix", "truncation_sheet", "judge",
 )  # fmt: skip
 NO_CLASS = "image"  # what the images of an unconditional generator are called
 FILE_NAME = re.compile(r"\w[\w .-]*")
+GATE_IMAGES = 7000  # the judge looks at so many
 SPARE_BYTES = 2**24  # for manifest, pictures and the file system
 
 
@@ -184,8 +188,8 @@ def _make(job: Synth, folder: Path, drawer: Sampler, plan: Plan) -> None:
           f"{drawer.precision.name}\nset: {folder}")  # fmt: skip
     gan = {"path": drawer.generator.source}
     config = yaml.safe_dump(asdict(job) | {"force": False, "gan": gan}, sort_keys=False)
-    inputs = {"generator": drawer.generator.sha256}
-    with runs.recorded(folder, "synth", config, inputs) as record:
+    read = {"generator": drawer.generator.sha256}
+    with runs.recorded(folder, "synth", config, read) as record:
         record.update(environment=runs.environment(device))
         with SetWriter(folder, n, px, resume=True) as writer:
             if writer.done:
@@ -215,7 +219,29 @@ def _draw(job: Synth, writer: SetWriter, drawer: Sampler, plan: Plan, record: Re
     speed = drawn / max(seconds, 1e-9)
     record.update(seconds=seconds, images_drawn=drawn, images_per_second=speed)
     print(f"{drawn:,} images in {seconds:.1f} s ({speed:,.0f} images/s)")
-    writer.finish(labels, _facts(job, drawer, plan), plan.classes)
+    facts = _facts(job, drawer, plan)
+    if plan.classes == CLASSES:
+        facts["gate"] = _gate(job, writer, labels, drawer)
+        print(gates.describe(facts["gate"]))
+    writer.finish(labels, facts, plan.classes)
+
+
+def _gate(job: Synth, writer: SetWriter, labels: np.ndarray, drawer: Sampler) -> dict[str, Any]:
+    """What a classifier of the real faces that the generator learned from says of the first images.
+
+    The classes alternate, so the first images are as balanced as all.
+    """
+    writer.save_progress()
+    shown = labels[:GATE_IMAGES]
+    images = np.load(writer.root / synthetic_set.IMAGES, mmap_mode="r")[: len(shown)]
+    device, judge = drawer.network.mapping.w_avg.device, None
+    path = None if job.judge in ("auto", "none") else Path(job.judge)
+    if job.judge == "auto":
+        data_hash = str(drawer.generator.facts.get("data_hash"))
+        path = inputs.find_judge(Path(job.outputs), data_hash)
+    if path is not None:
+        judge = inputs.load_judge(path, device, drawer.precision)
+    return gates.gate(judge, images, shown)
 
 
 def _facts(job: Synth, drawer: Sampler, plan: Plan) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Synth:
     device: str
     precision: str
     force: bool
+    judge: str
     export: str
     grid: bool
     interpolate: str | None
