@@ -78,7 +78,15 @@ def small_cnn(width=4, tune="all"):
 
 
 def fit(
-    state, recipe, *, seed=0, model=None, train=None, stop=lambda: False, on_epoch=lambda h: None
+    state,
+    recipe,
+    *,
+    seed=0,
+    model=None,
+    train=None,
+    stop=lambda: False,
+    on_epoch=lambda h: None,
+    on_start=None,
 ):
     """One call of classifier.fit as `ferbench classify` does it."""
     runs.seed_everything(seed)
@@ -86,7 +94,7 @@ def fit(
         small_cnn() if model is None else model,
         make_faces(100) if train is None else train,
         make_faces(40, seed=1), recipe, classes=7, seed=seed, precision=FP32, state=state,
-        on_epoch=on_epoch, should_stop=stop,
+        on_epoch=on_epoch, should_stop=stop, on_start=on_start,
     )  # fmt: skip
 
 
@@ -135,6 +143,21 @@ def test_stopped_after_every_single_step_equals_uninterrupted(tmp_path):
             stops += 1
     assert stops == 12
     assert_same(found, want)
+
+
+def test_the_epochs_done_are_told_before_the_first_step(tmp_path):
+    """Once for a new run, once for one that goes on in its second epoch."""
+    recipe, told = make_recipe(epochs=2), []
+
+    def begin(epochs_done):
+        told.append(epochs_done)
+        if len(told) == 1:
+            assert not (tmp_path / "state.pt").exists()
+
+    with pytest.raises(Stopped):
+        fit(tmp_path / "state.pt", recipe, stop=stop_at(8), on_start=begin)
+    fit(tmp_path / "state.pt", recipe, on_start=begin)
+    assert told == [0, 1]
 
 
 @pytest.mark.parametrize("where", ["after the state", "before the state"])

@@ -26,7 +26,7 @@ STOREYS = (
     "overrides classifier",
     "cli_help completion scoring judge comparison fidelity_figures",
     "inception path_length fidelity_report privacy gan_score gate",
-    "gan_reports",
+    "gan_reports fidelity_measure",
     "commands",
     "cli",
     "__main__",

@@ -10,7 +10,7 @@ import pytest
 
 from ferbench.errors import UserError
 from ferbench.loggers import Logger, open_logger
-from ferbench.schema import LOGGERS
+from ferbench.schemas.sections import LOGGERS
 
 CONFIG = {"seed": 0, "train": {"epochs": 3, "augment": {"flip": 0.5}}}
 

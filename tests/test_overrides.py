@@ -9,7 +9,7 @@ from ferbench.checks import at_least, between, nearest, one_of
 from ferbench.conf_files import CONF, groups_of
 from ferbench.errors import UserError
 from ferbench.overrides import for_hydra
-from ferbench.schema import COMMANDS, LITERAL, keys_of, register
+from ferbench.schema import COMMANDS, LITERAL, SHORT_KEYS, keys_of, register
 
 TEXTS = [
     "a b", "archive (1).zip", "a,b", "a=b", "[x]", "{x: 1}", "it's", 'say "so"', "back\\slash",
@@ -40,6 +40,23 @@ def test_every_key_and_group_takes_a_plus() -> None:
         for key in (*keys_of(schema), *groups_of(command)):
             with pytest.raises(UserError, match=f"{key}: a value is needed"):
                 for_hydra(command, [f"+{key}"])
+
+
+def test_some_keys_may_be_written_without_their_section() -> None:
+    """`mix=add` is `data.mix=add` where the command has that key, in a sweep too."""
+    words = ["mix=add", "+synthetic_per_real=0.5", "data.real_limit=0.1"]
+    want = ["data.mix=add", "data.synthetic_per_real=0.5", "data.real_limit=0.1"]
+    assert for_hydra("classify", words) == want
+    sweep = for_hydra("classify", ["-m", "mix=add,augment", "real_fraction=0,0.3"])
+    assert sweep == ["--multirun", "data.mix=add,augment", "data.real_fraction=0,0.3"]
+    with pytest.raises(UserError, match=r"^mix: no such key of ferbench table"):
+        for_hydra("table", ["mix=add"])
+
+
+@pytest.mark.parametrize("short", SHORT_KEYS)
+def test_a_short_key_is_a_key_of_one_section_and_no_key_itself(short: str) -> None:
+    assert SHORT_KEYS[short] in keys_of(COMMANDS["classify"])
+    assert not any(short in keys_of(schema) for schema in COMMANDS.values())
 
 
 def test_hydra_s_own_keys_keep_their_plus() -> None:

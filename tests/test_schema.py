@@ -1,6 +1,6 @@
 """The schema: frozen, without numbers of its own, and the way back from a run's config.yaml."""
 
-from dataclasses import MISSING, FrozenInstanceError, asdict, fields, is_dataclass
+from dataclasses import MISSING, FrozenInstanceError, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from ferbench.conf_files import CONF
 from ferbench.errors import UserError
 from ferbench.schema import COMMANDS, Classify, keys_of, read_config, register, writable
+from ferbench.schemas.sections import ModelConfig
 
 
 def sections(schema: type) -> list[type]:
@@ -82,6 +83,29 @@ def test_a_stored_config_is_checked(
     path = tmp_path / "config.yaml"
     OmegaConf.save(stored, path)
     with pytest.raises(UserError, match=reason):
+        read_config(Classify, path)
+
+
+def test_a_config_of_an_older_version_is_completed(job: Classify, tmp_path: Path) -> None:
+    """What came later has the value of the option that the section names, not of another one."""
+    stored = asdict(replace(job, model=replace(job.model, dropout=0.7)))
+    for key in ("draw_seed", "base", "normalize", "real_limit", "folder"):
+        del stored["data"][key]
+    del stored["train"]["augment"]["erase"], stored["model"]["stem"], stored["precision"]
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(stored, sort_keys=False))
+    found = read_config(Classify, path)
+    assert (found.data, found.train.augment, found.precision) == (
+        job.data, job.train.augment, job.precision,
+    )  # fmt: skip
+    assert (found.model.name, found.model.stem, found.model.dropout) == ("vgg", "small", 0.7)
+    assert read_config(ModelConfig, path, section="model") == found.model
+
+
+def test_a_config_without_a_section_is_refused(job: Classify, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in asdict(job).items() if k != "train"}))
+    with pytest.raises(UserError, match="not a config of this version"):
         read_config(Classify, path)
 
 

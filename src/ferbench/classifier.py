@@ -63,12 +63,14 @@ def fit(
     model: nn.Module, train: DeviceFaces, held_out: DeviceFaces, recipe: Recipe, *, classes: int,
     seed: int, precision: Precision, state: Path,
     on_epoch: Callable[[list[dict[str, float]]], None], should_stop: Callable[[], bool],
+    on_start: Callable[[int], None] | None = None,
 ) -> Fit:  # fmt: skip
     """Train `model` in place and return the weights that did best on the held-out faces.
 
     model: maps [N, 1, H, W] float32 in [-1, 1] to [N, classes] logits, on the faces' device.
     state: file for the whole state, written after every epoch and when stopped; if it exists, the
     run goes on from it, and on a CPU ends bit for bit as if it had never been interrupted.
+    on_start gets the number of epochs that were done before, once the state is read.
     on_epoch gets the numbers of every epoch so far, the latest last; it is called before the state
     is saved, so a run that is killed in between calls it for that epoch again.
     should_stop is asked after every optimizer step.
@@ -80,8 +82,11 @@ def fit(
     loop = _Loop(model, train, held_out, recipe, classes, seed, precision)
     if state.exists():
         loop.go_on_from(state)
-    bar = tqdm(total=recipe.epochs * loop.epoch_images, unit="img", unit_scale=True,
-               initial=loop.images_done(), disable=None, smoothing=0.05)  # fmt: skip
+    if on_start is not None:
+        on_start(loop.at.epoch)
+    shown = loop.at.epoch * loop.epoch_images + loop.at.step * recipe.batch
+    bar = tqdm(total=recipe.epochs * loop.epoch_images, initial=shown, unit="img",
+               unit_scale=True, disable=None, smoothing=0.05)  # fmt: skip
     with bar:
         while not loop.finished():
             for _ in loop.rest_of_epoch(bar):
@@ -147,10 +152,6 @@ class _Loop:
         at, patience = self.at, self.recipe.patience_epochs
         stale = 0 < patience <= at.epoch - at.best_epoch
         return at.epoch >= self.recipe.epochs or stale
-
-    def images_done(self) -> int:
-        """Training images shown so far."""
-        return self.at.epoch * self.epoch_images + self.at.step * self.recipe.batch
 
     def rest_of_epoch(self, bar: tqdm[Any]) -> Iterator[None]:
         """Train what is left of the current epoch, yielding after every optimizer step."""
@@ -238,7 +239,7 @@ class _Loop:
         _require_finite(held_out["loss"], f"on the held-out faces after epoch {at.epoch + 1}")
         self._keep_best(scored, held_out)
         at.seconds += time.perf_counter() - began
-        row = {
+        at.history.append({
             "epoch": at.epoch + 1,
             "lr": self.recipe.peak_lr * self._lr_factor(),
             "train_loss": at.loss_sum / at.seen,
@@ -246,8 +247,7 @@ class _Loop:
             **{f"public_{name}": value for name, value in held_out.items()},
             "seconds": at.seconds,
             "images_per_second": at.train_images / max(at.train_seconds, 1e-9),
-        }
-        at.history.append(row)
+        })  # fmt: skip
         at.epoch, at.step, at.seen, at.loss_sum, at.hits = at.epoch + 1, 0, 0, 0.0, 0.0
 
     def _keep_best(self, scored: nn.Module, held_out: dict[str, float]) -> None:

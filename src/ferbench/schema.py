@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ferbench import conf_files
-from ferbench.checks import at_least, between, one_of
+from ferbench.checks import at_least, between, one_of, positive
 from ferbench.errors import UserError
 from ferbench.recipe import Recipe
 from ferbench.schemas.audit import Audit
@@ -119,9 +119,11 @@ class Demo:
     device: str
     train_faces: int
     test_faces: int
+    gan_kimg: float
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        positive("gan_kimg", self.gan_kimg)
         at_least("train_faces", self.train_faces, 7)
         at_least("test_faces", self.test_faces, 7)
 

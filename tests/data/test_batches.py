@@ -272,6 +272,51 @@ def test_balanced_order_has_every_class_equally_often():
         assert set(times[21:]) <= {3, 4}
 
 
+def test_natural_order_is_what_the_generator_s_permutation_gives():
+    """Runs that were stopped, and those done earlier, rest on these very numbers."""
+    order = batches.epoch_order(np.arange(50), balanced=False, rng=np.random.default_rng([3, 1]))
+    np.testing.assert_array_equal(order, np.random.default_rng([3, 1]).permutation(50))
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize(("share", "first"), [(0.5, 50), (0.25, 25), (0.13, 13)])
+def test_a_share_of_the_draws_falls_on_the_first_faces(balanced, share, first):
+    """Of 100 draws round(100 share) are of the 20 real faces, whatever their number."""
+    labels = np.concatenate([np.arange(20) % 5, np.arange(80) % 5])
+    for epoch in range(5):
+        rng = np.random.default_rng([0, epoch])
+        order = batches.epoch_order(labels, balanced=balanced, rng=rng, first=20, first_share=share)
+        assert len(order) == 100
+        assert (order < 20).sum() == first
+        times = np.bincount(order, minlength=100)
+        for part in (times[:20], times[20:]):
+            assert part.max() - part.min() <= 1 + balanced
+        if balanced:
+            assert np.ptp(np.bincount(labels[order])) <= 2
+
+
+def test_shares_reach_every_batch():
+    """A quarter of every batch of 400 is real, but for chance: 100, standard deviation 8."""
+    faces = batches.DeviceFaces(
+        torch.zeros(4000, 1, 48, 48, dtype=torch.uint8), torch.arange(4000) // 40, 40, 0.25
+    )
+    found = batches.training_batches(faces, make_recipe(batch=400), seed=0, epoch=0, first=0)
+    real = [int((batch.labels == 0).sum()) for batch in found]
+    assert sum(real) == 1000
+    assert all(60 <= count <= 140 for count in real)
+
+
+def test_blocks_arrive_on_the_device_in_order():
+    images = np.random.default_rng(0).integers(0, 256, (10, 48, 48), dtype=np.uint8)
+    labels, cpu = np.arange(10), torch.device("cpu")
+    want = batches.to_device(images, labels, cpu)
+    blocks = (images[start : start + 4] for start in (0, 4, 8))
+    found = batches.stream_to_device(blocks, labels, cpu, first=3, first_share=0.5)
+    assert torch.equal(found.images, want.images)
+    assert torch.equal(found.labels, want.labels)
+    assert (found.first, found.first_share) == (3, 0.5)
+
+
 def test_balanced_order_leaves_out_absent_classes():
     labels = np.array([1, 1, 1, 5])
     order = batches.epoch_order(labels, balanced=True, rng=np.random.default_rng(0))

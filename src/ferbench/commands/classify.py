@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,46 +17,54 @@ from ferbench.classifier import Fit, Stopped
 from ferbench.commands import inputs
 from ferbench.data import batches
 from ferbench.data.face_set import FaceSet
+from ferbench.data.set_parts import TrainingSet
 from ferbench.errors import UserError
 from ferbench.loggers import Logger, open_logger
 from ferbench.models import FaceClassifier, build
 from ferbench.precision import Precision
 from ferbench.run import Interrupted, Record, StopSignal
 from ferbench.schema import Classify
+from ferbench.schemas.sections import DataConfig
 
 STATE, HISTORY = "state.pt", "metrics.jsonl"
 # Keys that do not change a result: where it goes, and whether to do it again.
 NEUTRAL = ("outputs", "name", "force", "resume", "logger")
+PATHS = ("folder", "synthetic")  # of data: what lies there counts, by its hash
 
 
 def run(job: Classify) -> None:
     """Fit and score, or say that it was done already; go on where an earlier run was stopped."""
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
-    faces = inputs.open_faces(job.data)
+    pool = inputs.open_synthetic(job.data, Path(job.outputs))
+    faces = inputs.open_base(job.data, Path(job.outputs))
     hashes = {split: faces.manifest["hashes"][split] for split in faces.splits}
+    if pool is not None:
+        hashes["synthetic"] = pool.manifest["hash"]
+        job = replace(job, data=replace(job.data, synthetic=str(pool.root)))  # if it was the newest
     folder = _folder(job, hashes)
     if _is_done(folder, job):
         return
     _check_inputs(folder, hashes)
+    training = inputs.select_training(job.data, faces, pool)
     config = yaml.safe_dump(asdict(job) | {"resume": None, "force": False}, sort_keys=False)
     with runs.recorded(folder, "classify", config, hashes) as record:
         record.update(environment=runs.environment(device))
-        _fit_and_score(job, faces, folder, record, device, chosen)
+        _fit_and_score(job, faces, training, folder, record, device, chosen)
 
 
 def _fit_and_score(
-    job: Classify, faces: FaceSet, folder: Path, record: Record, device: torch.device,
-    chosen: Precision,
+    job: Classify, faces: FaceSet, training: TrainingSet, folder: Path, record: Record,
+    device: torch.device, chosen: Precision,
 ) -> None:  # fmt: skip
+    record.update(training_set={"hash": training.content_hash(), **training.counts()})
     runs.seed_everything(job.seed)
     model = build(classes=len(CLASSES), **asdict(job.model)).to(device)
     parameters = sum(p.numel() for p in model.parameters())
-    train = faces.splits["train"]
-    print(f"{job.model.name} ({parameters / 1e6:.2f} M parameters) on {job.data.name} "
-          f"({len(train):,} faces), {runs.hardware(device)}, {chosen.name}")  # fmt: skip
+    print(f"{job.model.name} ({parameters / 1e6:.2f} M parameters) on {job.data.label} "
+          f"({_in_words(training)}), {runs.hardware(device)}, {chosen.name}")  # fmt: skip
     print(f"run: {folder}")
-    fit = _fit(job, model, faces, folder, device, chosen)
+    fit = _fit(job, model, faces, training, folder, device, chosen)
     model.load_state_dict(fit.weights)
     checkpoint.save_weights(folder / inputs.WEIGHTS, fit.weights)
     tested = scoring.score(
@@ -66,7 +74,7 @@ def _fit_and_score(
     scoring.write(folder, tested, history=fit.history, best_epoch=fit.best_epoch)
     row = scoring.row(
         tested, run=runs.name_in(Path(job.outputs), folder), command="classify",
-        training=_training_facts(job, faces, fit, parameters, chosen),
+        training=_training_facts(job, training, record, fit, parameters, chosen),
         environment=record.facts["environment"],
     )  # fmt: skip
     record.update(status="complete", finished=row.finished, row=asdict(row))
@@ -76,27 +84,23 @@ def _fit_and_score(
 
 
 def _fit(
-    job: Classify, model: FaceClassifier, faces: FaceSet, folder: Path, device: torch.device,
-    chosen: Precision,
+    job: Classify, model: FaceClassifier, faces: FaceSet, training: TrainingSet, folder: Path,
+    device: torch.device, chosen: Precision,
 ) -> Fit:  # fmt: skip
     """Train, with the epoch's numbers in metrics.jsonl and the logger; stop on a signal."""
-    train, public = (
-        batches.to_device(faces.splits[split].images, faces.splits[split].labels, device)
-        for split in ("train", "public")
-    )
-    first = _epochs_done(folder) + 1
-    if (folder / STATE).exists():
-        print(f"going on from the state of epoch {first - 1}")
-    logger = open_logger(
-        job.logger.name, folder, config=asdict(job), project=job.logger.project,
-        address=job.logger.address, first_step=first,
+    train = batches.stream_to_device(
+        training.blocks(), training.labels, device, first=len(training.real),
+        first_share=job.data.real_weight,
     )  # fmt: skip
+    public = faces.splits["public"]
+    progress = _Progress(job, folder)
     try:
         with StopSignal() as signal:
             return classifier.fit(
-                model, train, public, job.train, classes=len(CLASSES), seed=job.seed,
-                precision=chosen, state=folder / STATE, should_stop=lambda: bool(signal.received),
-                on_epoch=lambda history: _log_epoch(folder, logger, history),
+                model, train, batches.to_device(public.images, public.labels, device), job.train,
+                classes=len(CLASSES), seed=job.seed, precision=chosen, state=folder / STATE,
+                should_stop=lambda: bool(signal.received), on_start=progress.begin,
+                on_epoch=progress.log,
             )  # fmt: skip
     except Stopped:
         raise Interrupted(
@@ -104,27 +108,58 @@ def _fit(
             signal.received,
         ) from None
     finally:
-        logger.close()
+        progress.close()
 
 
-def _log_epoch(folder: Path, logger: Logger, history: list[dict[str, float]]) -> None:
-    """metrics.jsonl is written whole, so that a resumed run leaves no line twice."""
-    text = "".join(json.dumps(row) + "\n" for row in history)
-    checkpoint.write_whole(folder / HISTORY, lambda path: path.write_text(text, encoding="utf-8"))
-    row = history[-1]
-    logger.log(int(row["epoch"]), {key: row[key] for key in row if key != "epoch"})
+class _Progress:
+    """The epochs' numbers on their way to metrics.jsonl and the logger."""
+
+    def __init__(self, job: Classify, folder: Path) -> None:
+        self.job, self.folder = job, folder
+        self.logger: Logger | None = None
+
+    def begin(self, epochs_done: int) -> None:
+        """Open the logger for the epochs that are still to come."""
+        if (self.folder / STATE).exists():
+            print(f"going on from the state of epoch {epochs_done}")
+        chosen = self.job.logger
+        self.logger = open_logger(
+            chosen.name, self.folder, config=asdict(self.job), project=chosen.project,
+            address=chosen.address, first_step=epochs_done + 1,
+        )  # fmt: skip
+
+    def log(self, history: list[dict[str, float]]) -> None:
+        """metrics.jsonl is written whole, so that a resumed run leaves no line twice."""
+        text = "".join(json.dumps(row) + "\n" for row in history)
+        path = self.folder / HISTORY
+        checkpoint.write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+        row = history[-1]
+        if self.logger is not None:
+            self.logger.log(int(row["epoch"]), {key: row[key] for key in row if key != "epoch"})
+
+    def close(self) -> None:
+        """Write what is pending."""
+        if self.logger is not None:
+            self.logger.close()
+
+
+def _in_words(training: TrainingSet) -> str:
+    real, synthetic = len(training.real), len(training.synthetic)
+    kinds = [f"{real:,} real"] * (real > 0) + [f"{synthetic:,} synthetic"] * (synthetic > 0)
+    return f"{' + '.join(kinds)} faces" if synthetic else f"{real:,} faces"
 
 
 def _training_facts(
-    job: Classify, faces: FaceSet, fit: Fit, parameters: int, chosen: Precision
-) -> dict[str, Any]:
+    job: Classify, training: TrainingSet, record: Record, fit: Fit, parameters: int,
+    chosen: Precision,
+) -> dict[str, Any]:  # fmt: skip
     """The row's columns on data, model and training (`scoring.TRAINING`)."""
     config = _result_config(job)
     return {
-        "data": job.data.name,
-        "train_images": len(faces.splits["train"]),
-        "synthetic_images": 0,
-        "data_hash": faces.manifest["hashes"]["train"],
+        "data": job.data.label,
+        "train_images": len(training),
+        "synthetic_images": len(training.synthetic),
+        "data_hash": record.facts["training_set"]["hash"],
         "selected_on": "none" if job.train.select == "last" else "public",
         "model": job.model.name,
         "stem": job.model.stem,
@@ -146,14 +181,32 @@ def _training_facts(
 def _result_config(job: Classify) -> dict[str, Any]:
     """The config without the keys that do not change the result."""
     config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
-    return config | {"data": {k: v for k, v in config["data"].items() if k != "folder"}}
+    return config | {"data": _result_data(job.data)}
+
+
+def _result_data(data: DataConfig) -> dict[str, Any]:
+    """The section without paths, and without keys that say nothing about these data.
+
+    The sets themselves are known by their hashes. What data=real and data=toy leave here must stay
+    as it is, or the runs that were done would not be found.
+    """
+    toy = ("toy_train", "toy_public", "toy_private", "toy_seed")
+    kept = {key: value for key, value in asdict(data).items() if key not in PATHS}
+    found = {key: value for key, value in kept.items() if value is not None or key in toy}
+    drawn = data.real_limit is not None or data.mix is not None
+    unsaid = [
+        *(("base",) if data.name == data.base else toy),
+        *(() if drawn else ("draw_seed",)),
+        *(() if data.takes_synthetic else ("normalize",)),
+    ]
+    return {key: value for key, value in found.items() if key not in unsaid}
 
 
 def _folder(job: Classify, hashes: dict[str, str]) -> Path:
     """outputs/classify/<name>_s<seed>_<hash of config and data>: the same cell, the same folder."""
     if job.resume:
         return Path(job.resume)
-    name = job.name or f"{job.model.name}_{job.data.name}"
+    name = job.name or f"{job.model.name}_{job.data.label}"
     short = runs.hash_of([_result_config(job), hashes])[:8]
     folder = Path(job.outputs) / "classify" / f"{name}_s{job.seed}_{short}"
     return runs.free_folder(folder) if job.force else folder
@@ -174,10 +227,3 @@ def _check_inputs(folder: Path, hashes: dict[str, str]) -> None:
     earlier = runs.status_of(folder).get("inputs")
     if earlier is not None and earlier != hashes:
         raise UserError(f"resume={folder}: the data have changed since that run; start a new one")
-
-
-def _epochs_done(folder: Path) -> int:
-    if not (folder / STATE).exists():
-        return 0
-    position = checkpoint.load_state(folder / STATE).get("position", {})
-    return int(position.get("epoch", 0))  # a state of another version is refused by `fit`

@@ -30,13 +30,19 @@ def run(job: Demo) -> None:
 def steps(job: Demo) -> list[list[str]]:
     """The commands, each as the words after `ferbench`."""
     tests = [f"data.toy_{split}={job.test_faces}" for split in ("public", "private")]
-    common = [f"data.toy_train={job.train_faces}", *tests, f"outputs={job.outputs}"]
-    train = ["data=toy", "train=quick", "logger=none", f"seed={job.seed}", f"device={job.device}"]
+    faces = [f"data.toy_train={job.train_faces}", *tests]
+    common = [f"outputs={job.outputs}"]
+    run = [f"seed={job.seed}", f"device={job.device}"]
+    learn = ["classify", "model=cnn", "train=quick", "logger=none", *run, *common]
     return [
-        ["prepare", "source=toy", *common],
-        ["classify", "model=cnn", *train, *common],
-        ["classify", "model=mobilenet_v3", *train, *common],
-    ]
+        ["prepare", "source=toy", *faces, *common],
+        [*learn, "data=toy", *faces],
+        ["train-gan", "gan=tiny", "data=toy", "logger=none", f"total_kimg={job.gan_kimg}", *run,
+         *faces, *common],
+        ["synth", f"n={job.train_faces}", "out_px=48", "grid=true", *run, *common],
+        [*learn, "data=synthetic", "data.base=toy", *faces],
+        [*learn, "data=mixed", "data.base=toy", "data.real_fraction=0.5", *faces],
+    ]  # fmt: skip
 
 
 def _run_step(words: list[str]) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from ferbench import checkpoint, precision, results, scoring
+from ferbench import precision, results, scoring
 from ferbench import run as runs
-from ferbench.classes import CLASSES
 from ferbench.commands import inputs
 from ferbench.data.face_set import FaceSet
-from ferbench.errors import UserError
-from ferbench.models import FaceClassifier, build
+from ferbench.models import FaceClassifier
 from ferbench.precision import Precision
 from ferbench.run import Record
-from ferbench.schema import Classify, Evaluate, read_config
+from ferbench.schema import Evaluate
 
 
 def run(job: Evaluate) -> None:
@@ -26,8 +24,8 @@ def run(job: Evaluate) -> None:
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
     source = Path(job.run)
-    trained = _trained_row(source)
-    model = _model(source).to(device).to(memory_format=torch.channels_last)
+    trained = inputs.trained_row(source)
+    model = inputs.load_classifier(source).to(device).to(memory_format=torch.channels_last)
     faces = inputs.open_faces(job.data)
     folder = _folder(job, source, faces)
     facts = runs.status_of(folder)
@@ -57,28 +55,6 @@ def _score(
     record.update(status="complete", finished=row.finished, row=asdict(row))
     results.append_row(Path(job.outputs) / "metrics.csv", row)
     print(f"run: {record.folder}\n{scoring.summary(tested)}")
-
-
-def _trained_row(source: Path) -> dict[str, Any]:
-    """The row of a complete run of `ferbench classify`; UserError if there is none."""
-    facts = runs.status_of(source)
-    if facts.get("command") != "classify" or facts.get("status") != "complete":
-        raise UserError(f"run={source}: expected the folder of a complete run of ferbench classify")
-    row: dict[str, Any] = facts["row"]
-    return row
-
-
-def _model(source: Path) -> FaceClassifier:
-    """The run's network with its weights; what ImageNet gave is in them already."""
-    job: Classify = read_config(Classify, source / "config.yaml")
-    model = build(classes=len(CLASSES), **asdict(replace(job.model, pretrained="none")))
-    path = source / inputs.WEIGHTS
-    try:
-        model.load_state_dict(checkpoint.load_weights(path))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: not the weights of this network ({reason})") from None
-    return model
 
 
 def _folder(job: Evaluate, source: Path, faces: FaceSet) -> Path:

@@ -12,8 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ferbench.classes import CLASSES
-from ferbench.commands import inputs
 from ferbench.data import face_set, face_sets, fer2013, kaggle
+from ferbench.data.face_sets import ToySize
 from ferbench.schema import Prepare
 
 FORMAT = 1  # of what is cached beside the arrays; another number makes an old cache void
@@ -22,7 +22,7 @@ FORMAT = 1  # of what is cached beside the arrays; another number makes an old c
 def run(job: Prepare) -> None:
     """Cache the source unless the cache fits it, and print what is in it."""
     if job.source == "toy":
-        size, folder = inputs.toy_size(job.data), Path(job.data.folder)
+        size, folder = ToySize(*job.data.toy_counts), Path(job.data.faces_folder)
         manifest = face_sets.open_toy(folder, size, workers=os.cpu_count() or 1).manifest
     else:
         source = kaggle.download() if job.source == "kaggle" else Path(job.source).expanduser()

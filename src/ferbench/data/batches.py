@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ferbench.classes import IMAGE_PX
 from ferbench.recipe import Augment, Recipe
 
 DRAWS = 13  # random numbers an image: 6 for the affine map, 2 for the light, 5 for erasing
@@ -18,10 +19,16 @@ DRAWS = 13  # random numbers an image: 6 for the affine map, 2 for the light, 5 
 
 @dataclass(frozen=True)
 class DeviceFaces:
-    """images: [N, 1, 48, 48] uint8; labels: [N] int64; both on the training device."""
+    """images: [N, 1, 48, 48] uint8; labels: [N] int64; both on the training device.
+
+    With a first_share, that share of an epoch's draws falls on the first `first` faces and the
+    rest on the others; without, every face counts the same.
+    """
 
     images: Tensor
     labels: Tensor
+    first: int = 0
+    first_share: float | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -61,6 +68,23 @@ def to_device(images: np.ndarray, labels: np.ndarray, device: torch.device) -> D
     return DeviceFaces(pixels.to(device), torch.from_numpy(np.array(labels)).to(device))
 
 
+def stream_to_device(
+    blocks: Iterable[np.ndarray], labels: np.ndarray, device: torch.device, *, first: int,
+    first_share: float | None,
+) -> DeviceFaces:  # fmt: skip
+    """As `to_device`, from arrays [n, H, W] uint8 one after the other: only one is held besides.
+
+    labels: [N] int64 of all of them; first, first_share: see `DeviceFaces`.
+    """
+    images = torch.empty(len(labels), 1, IMAGE_PX, IMAGE_PX, dtype=torch.uint8, device=device)
+    done = 0
+    for block in blocks:
+        images[done : done + len(block), 0] = torch.from_numpy(block)
+        done += len(block)
+    assert done == len(labels)
+    return DeviceFaces(images, torch.from_numpy(labels).to(device), first, first_share)
+
+
 def normalize(images: Tensor) -> Tensor:
     """uint8 [N, 1, H, W] to float32 in [-1, 1], channels-last."""
     return channels_last(images.to(torch.float32).div_(127.5).sub_(1))
@@ -96,7 +120,12 @@ def training_batches(
     """
     rng = np.random.default_rng([seed, epoch])
     labels, device = faces.labels.cpu().numpy(), faces.images.device
-    order = torch.from_numpy(epoch_order(labels, balanced=recipe.sampling == "balanced", rng=rng))
+    order = torch.from_numpy(
+        epoch_order(
+            labels, balanced=recipe.sampling == "balanced", rng=rng, first=faces.first,
+            first_share=faces.first_share,
+        )
+    )  # fmt: skip
     draws = torch.from_numpy(rng.random((len(order), DRAWS), dtype=np.float32))
     order, draws = order.to(device), draws.to(device)
     for number in range(steps_per_epoch(len(order), recipe.batch)):
@@ -108,17 +137,37 @@ def training_batches(
             yield Batch(channels_last(mix(images, mixing)), own, own.flip(0), mixing.share)
 
 
-def epoch_order(labels: np.ndarray, *, balanced: bool, rng: np.random.Generator) -> np.ndarray:
+def epoch_order(
+    labels: np.ndarray, *, balanced: bool, rng: np.random.Generator, first: int = 0,
+    first_share: float | None = None,
+) -> np.ndarray:  # fmt: skip
     """[N] int64 row numbers of one epoch, for labels [N].
 
     Natural sampling is a permutation. Balanced sampling draws the classes equally often (those
     that come first in a random order once more where N is no multiple of their number), and
-    repeats no face of a class before all of them were drawn.
+    repeats no face of a class before all of them were drawn. With a first_share, that share of the
+    N draws falls on the rows below `first` and the rest on the others, each part sampled so, and
+    repeating no row before all of them were drawn.
     """
+    n = len(labels)
+    if first_share is None:
+        return _drawn(labels, n, balanced, rng)
+    n_first = round(first_share * n)
+    parts = [
+        _drawn(labels[:first], n_first, balanced, rng),
+        first + _drawn(labels[first:], n - n_first, balanced, rng),
+    ]
+    return rng.permutation(np.concatenate(parts))
+
+
+def _drawn(
+    labels: np.ndarray, count: int, balanced: bool, rng: np.random.Generator
+) -> np.ndarray:  # fmt: skip
+    """`count` row numbers in random order, by classes or not."""
     if not balanced:
-        return rng.permutation(len(labels))
+        return _cycled(np.arange(len(labels)), count, rng)
     present = rng.permutation(np.unique(labels))
-    wanted = [len(range(i, len(labels), len(present))) for i in range(len(present))]
+    wanted = [len(range(i, count, len(present))) for i in range(len(present))]
     rows = [
         _cycled(np.flatnonzero(labels == c), n, rng) for c, n in zip(present, wanted, strict=True)
     ]
