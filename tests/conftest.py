@@ -117,9 +117,10 @@ def make_fidelity_row() -> Callable[..., FidelityRow]:
              "torch", "precision", "set_hash", "reference", "features_name", "features_hash"), "x"
         )  # fmt: skip
         count = dict.fromkeys(("set_images", "reference_images", "floor_images"), 700)
-        numbers = ("seconds", "fid", "fid_matched", "fid_floor", "fid_intra", "kid", "kid_deviation",
-                   "kid_floor", "kid_disgust", "precision_knn", "density", "recall_knn",
-                   "coverage", "diversity", "diversity_least", "inception_score")  # fmt: skip
+        numbers = ("seconds", "fid", "fid_matched", "fid_floor", "fid_intra", "kid",
+                   "kid_deviation", "kid_floor", "kid_disgust", "precision_knn", "density",
+                   "recall_knn", "coverage", "diversity", "diversity_least",
+                   "inception_score")  # fmt: skip
         base = {
             "run": "fidelity/y_1a2b3c4d", "command": "fidelity", "seed": 0, "features": "fer",
             "finished": "2026-02-01T12:00:00+00:00", "set_name": "y", **text, **count,

@@ -84,9 +84,7 @@ def test_help_reads_what_an_option_sets(group: str, option: str) -> None:
     """Of an option that takes from another one, and of one that changes several sections, too."""
     command = next(name for name in COMMANDS if group in groups_of(name))
     command = "classify" if group in groups_of("classify") else command
-    cfg = compose(
-        conf_files.file_name(command), [f"{group}={option}"], return_hydra_config=True
-    )
+    cfg = compose(conf_files.file_name(command), [f"{group}={option}"], return_hydra_config=True)
     for key, (value, _) in keys_of_option(group, option).items():
         if "${" not in value:
             assert OmegaConf.select(cfg, key) == OmegaConf.create(f"x: {value}").x, key

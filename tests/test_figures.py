@@ -44,7 +44,7 @@ def draw_all(folder):
 def drawn(monkeypatch):
     """The figure that was drawn last, instead of a file."""
     kept = []
-    monkeypatch.setattr(figures, "_save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(figures, "save", lambda figure, path: kept.append(figure))
     return kept
 
 

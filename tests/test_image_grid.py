@@ -12,7 +12,9 @@ from ferbench.image_grid import GAP_PX, LABEL_PX
 
 def test_every_image_is_in_its_place() -> None:
     """48 px are doubled; cell (r, c) starts at (r, c) times 96 + gap, after the names."""
-    cells = np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1) * 40 + np.zeros((1, 1, 48, 48), np.uint8)
+    cells = np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1) * 40 + np.zeros(
+        (1, 1, 48, 48), np.uint8
+    )
     pixels = np.asarray(image_grid.sheet(cells, rows=["a", "b"]))
     step = 96 + GAP_PX
     assert pixels.shape == (2 * step - GAP_PX, LABEL_PX + 3 * step - GAP_PX)
@@ -33,6 +35,8 @@ def test_names_are_written_beside_the_rows() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_sheet_is_saved_whole(tmp_path: Path, channels: int) -> None:
     cells = np.zeros((1, 2, channels, 32, 32), np.uint8)
-    image_grid.save(image_grid.sheet(cells, columns=["1", "2"], title="t"), tmp_path / "a" / "x.png")
+    image_grid.save(
+        image_grid.sheet(cells, columns=["1", "2"], title="t"), tmp_path / "a" / "x.png"
+    )
     assert Image.open(tmp_path / "a" / "x.png").mode == ("L" if channels == 1 else "RGB")
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.png"]

@@ -1,6 +1,8 @@
 """The common table: many writers, killed writers, and the way back from the runs."""
 
+import csv
 import dataclasses
+import itertools
 import json
 import os
 import platform
@@ -11,7 +13,9 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import psutil
@@ -21,54 +25,33 @@ from ferbench.classes import CLASSES
 from ferbench.errors import UserError
 from ferbench.results import (
     FailedRun,
-    Row,
     append_row,
     failed_runs,
+    read_all,
     read_rows,
     rebuild,
     restore_row,
 )
-from ferbench.row import COLUMNS, KINDS, OPTIONAL, SCORES, csv_line, parse_line
+from ferbench.row import (
+    COLUMNS,
+    KINDS,
+    OPTIONAL,
+    ROWS,
+    SCORES,
+    Row,
+    columns_of,
+    csv_line,
+    parse_line,
+)
 from ferbench.scores import scores
 
 REPOSITORY = Path(__file__).parents[1]
-NUMBERS = scores(np.arange(70) % 7, np.eye(7, dtype=np.float32)[np.arange(70) % 5])
 
 
-def make_row(**changes):
-    base = {
-        "run": "classify/cnn_real_s0_1a2b3c4d",
-        "command": "classify",
-        "finished": "2026-01-31T12:00:00+00:00",
-        "data": "real",
-        "train_images": 28709,
-        "synthetic_images": 0,
-        "test_data": "fer2013",
-        "test_split": "private",
-        "selected_on": "public",
-        "model": "cnn",
-        "stem": "small",
-        "input_px": 48,
-        "pretrained": "none",
-        "tune": "all",
-        "tta": "flip",
-        "parameters": 1_234_567,
-        "seed": 0,
-        "epochs": 60,
-        "best_epoch": 41,
-        "precision": "float32",
-        "config_hash": "1a2b3c4d",
-        "data_hash": "d1",
-        "test_hash": "t1",
-        "cell": "c1",
-        "code_version": "0.1.0",
-        "device": "cpu",
-        "hardware": 'a "quoted", name',
-        "torch": "2.5.1",
-        "seconds": 12.5,
-        **NUMBERS,
-    }
-    return Row(**{**base, **changes})
+@pytest.fixture
+def make_row(make_row):
+    """With a name that needs quotes in CSV."""
+    return partial(make_row, best_epoch=41, hardware='a "quoted", name')
 
 
 def leave_run(outputs, done, /, **state):
@@ -105,7 +88,8 @@ for i in range(int(count)):
 def test_scores_fill_the_score_columns():
     """What `scores` computes is what a row holds: no column of either is left over."""
     counts = {"n_test", "n_test_dedup"}
-    assert set(NUMBERS) - counts == set(SCORES)
+    found = scores(np.arange(70) % 7, np.eye(7, dtype=np.float32)[np.arange(70) % 5])
+    assert set(found) - counts == set(SCORES)
     assert counts < set(COLUMNS)
     assert [name for name in SCORES if name.startswith("recall_")] == [
         f"recall_{name}" for name in CLASSES
@@ -139,17 +123,17 @@ def test_every_column_is_documented():
         ("finished", "yesterday", "yesterday"),
     ],
 )
-def test_a_row_refuses_what_it_cannot_give_back(column, value, message):
+def test_a_row_refuses_what_it_cannot_give_back(column, value, message, make_row):
     with pytest.raises(ValueError, match=message):
         make_row(**{column: value})
 
 
 @pytest.mark.parametrize("finished", ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.25+00:00"])
-def test_both_spellings_of_utc(finished):
+def test_both_spellings_of_utc(finished, make_row):
     assert make_row(finished=finished).finished == finished
 
 
-def test_a_line_reads_back_as_its_row():
+def test_a_line_reads_back_as_its_row(make_row):
     """Floats come back bit by bit, None as None, quotes and commas as they were."""
     row = make_row(accuracy=1 / 3, best_epoch=None, seconds=1e-9)
     assert parse_line(csv_line(row).decode()) == row
@@ -158,7 +142,46 @@ def test_a_line_reads_back_as_its_row():
 # --- appending and reading -----------------------------------------------------------------------
 
 
-def test_append_and_read(tmp_path):
+def test_rows_of_several_kinds_share_the_table(tmp_path, make_row, make_fidelity_row):
+    """All come back as they were; who asks for classifiers sees no others."""
+    table = tmp_path / "metrics.csv"
+    rows = [make_row(), make_fidelity_row(kimg=12.5), make_row(seed=1)]
+    for row in rows:
+        append_row(table, row)
+        leave_run(tmp_path, row)
+    assert read_all(table) == rows
+    assert read_rows(table) == [rows[0], rows[2]]
+    content = table.read_bytes()
+    assert rebuild(tmp_path, table).rows == 3
+    assert sorted(content.splitlines()) == sorted(table.read_bytes().splitlines())
+
+
+def test_a_cell_of_another_kind_of_row_is_refused(make_row):
+    """A row of classify that holds an FID was not written by this program."""
+    cells = csv_line(make_row()).decode().strip().split(",")
+    whole = csv_line(make_row(hardware="x")).decode().strip().split(",")
+    assert len(whole) == len(COLUMNS) != len(cells)
+    whole[COLUMNS.index("fid")] = "3.5"
+    with pytest.raises(ValueError, match=r"fid=3\.5: no column of classify"):
+        parse_line(",".join(whole))
+    whole[COLUMNS.index("command")] = "dance"
+    with pytest.raises(ValueError, match="command=dance: unknown; expected one of classify"):
+        parse_line(",".join(whole))
+
+
+def test_kinds_of_rows_agree_on_what_they_share():
+    """A column that two kinds have means the same in both: one type, empty in both or in none."""
+    hints = [get_type_hints(kind) for kind in set(ROWS.values())]
+    for one, other in itertools.combinations(hints, 2):
+        assert all(one[name] == other[name] for name in set(one) & set(other))
+
+
+def test_no_column_ends_as_the_table_names_a_deviation():
+    """The printed table adds <column>_sd to every number."""
+    assert not [name for name in COLUMNS if name.endswith("_sd")]
+
+
+def test_append_and_read(tmp_path, make_row):
     table = tmp_path / "deep" / "metrics.csv"
     rows = [make_row(seed=seed, run=f"classify/x_s{seed}") for seed in range(3)]
     for row in rows:
@@ -173,7 +196,7 @@ def test_no_table_has_no_rows(tmp_path):
     assert read_rows(tmp_path / "metrics.csv") == []
 
 
-def test_the_same_row_is_added_once(tmp_path):
+def test_the_same_row_is_added_once(tmp_path, make_row):
     table = tmp_path / "metrics.csv"
     for _ in range(2):
         append_row(table, make_row())
@@ -181,7 +204,7 @@ def test_the_same_row_is_added_once(tmp_path):
     assert len(read_rows(table)) == 2
 
 
-def test_eight_processes_lose_no_row(tmp_path):
+def test_eight_processes_lose_no_row(tmp_path, make_row):
     """8 processes x 50 rows: one header and 400 whole rows, each writer's in its order."""
     table = tmp_path / "metrics.csv"
     text = csv_line(make_row()).decode().strip()
@@ -196,7 +219,7 @@ def test_eight_processes_lose_no_row(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-def test_a_killed_writer_leaves_a_readable_table(tmp_path):
+def test_a_killed_writer_leaves_a_readable_table(tmp_path, make_row):
     """Five writers killed in mid-loop: the lock is free again and no row is torn or missing."""
     table = tmp_path / "metrics.csv"
     text = csv_line(make_row()).decode().strip()
@@ -217,7 +240,7 @@ def test_a_killed_writer_leaves_a_readable_table(tmp_path):
     assert [run for run in runs if "after" in run] == [f"classify/after_{k}" for k in range(5)]
 
 
-def test_a_line_torn_anywhere_costs_that_line_alone(tmp_path):
+def test_a_line_torn_anywhere_costs_that_line_alone(tmp_path, make_row):
     """Cut after any byte: the rows before it are read, and the next append mends the file."""
     table, first, second = tmp_path / "metrics.csv", make_row(seed=1), make_row(seed=2)
     append_row(table, first)
@@ -234,24 +257,61 @@ def test_a_line_torn_anywhere_costs_that_line_alone(tmp_path):
     assert read_rows(table) == [first, second]
 
 
-def test_cutting_a_torn_line_is_said(tmp_path, caplog):
+def test_cutting_a_torn_line_is_said(tmp_path, caplog, make_row):
     table = tmp_path / "metrics.csv"
     table.write_bytes(b"run,comm")
     append_row(table, make_row())
     assert "torn last line of 8 bytes" in caplog.text
 
 
-@pytest.mark.parametrize("use", [read_rows, lambda table: append_row(table, make_row())])
-def test_other_columns_name_the_way_out(tmp_path, use):
+@pytest.mark.parametrize("use", ["read", "append"])
+def test_other_columns_name_the_way_out(tmp_path, make_row, use):
     table = tmp_path / "metrics.csv"
     content = ",".join(COLUMNS).replace("auroc", "area").encode() + b"\n"
     table.write_bytes(content)
     with pytest.raises(UserError, match=r"lacks auroc; has unknown area.*ferbench table --rebuild"):
-        use(table)
+        read_rows(table) if use == "read" else append_row(table, make_row())
     assert table.read_bytes() == content
 
 
-def test_a_damaged_line_is_named(tmp_path):
+def old_table(table, row):
+    """A table of before there were other rows than those of classifiers, in the old order."""
+    names = ["run", "command", "finished", "data", *(n for n in columns_of(Row) if n != "auroc")]
+    names = list(dict.fromkeys(names))
+    cells = {key: "" if value is None else value for key, value in asdict(row).items()}
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerow(cells)
+
+
+def test_a_table_of_an_earlier_version_is_read_and_gets_the_new_columns(
+    tmp_path, make_row, make_fidelity_row, caplog
+):
+    """Its order of columns is another and it lacks some; it stays beside as metrics.csv.old."""
+    table, first, second = tmp_path / "metrics.csv", make_row(auroc=None), make_fidelity_row()
+    old_table(table, first)
+    before = table.read_bytes()
+    assert read_all(table) == [first]
+    assert table.read_bytes() == before
+    append_row(table, second)
+    assert read_all(table) == [first, second]
+    assert table.read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert (tmp_path / "metrics.csv.old").read_bytes() == before
+    assert "has the columns of this version now" in caplog.text
+
+
+def test_an_earlier_table_with_a_damaged_line_is_left_as_it_is(tmp_path, make_row):
+    table = tmp_path / "metrics.csv"
+    old_table(table, make_row())
+    damaged = table.read_text().replace(",28709,", ",many,")
+    table.write_text(damaged)
+    with pytest.raises(UserError, match=r"line 2 is damaged \(train_images=many"):
+        append_row(table, make_row(seed=1))
+    assert table.read_text() == damaged
+
+
+def test_a_damaged_line_is_named(tmp_path, make_row):
     table = tmp_path / "metrics.csv"
     append_row(table, make_row(seed=1))
     append_row(table, make_row(seed=2))
@@ -269,7 +329,7 @@ def test_a_damaged_line_is_named(tmp_path):
         read_rows(table)
 
 
-def test_a_table_saved_by_a_spreadsheet_still_reads(tmp_path):
+def test_a_table_saved_by_a_spreadsheet_still_reads(tmp_path, make_row):
     """Byte order mark, CRLF and a blank last line are read; the next row is still added."""
     table = tmp_path / "metrics.csv"
     append_row(table, make_row(seed=1))
@@ -278,7 +338,7 @@ def test_a_table_saved_by_a_spreadsheet_still_reads(tmp_path):
     assert [row.seed for row in read_rows(table)] == [1, 2]
 
 
-def test_a_lock_that_stays_held_is_named(tmp_path, monkeypatch):
+def test_a_lock_that_stays_held_is_named(tmp_path, monkeypatch, make_row):
     from filelock import FileLock
 
     monkeypatch.setattr("ferbench.results.LOCK_SECONDS", 0.05)
@@ -287,14 +347,14 @@ def test_a_lock_that_stays_held_is_named(tmp_path, monkeypatch):
         append_row(table, make_row())
 
 
-def test_a_lost_row_is_put_back_once_from_its_run(tmp_path):
+def test_a_lost_row_is_put_back_once_from_its_run(tmp_path, make_row):
     table, row = tmp_path / "metrics.csv", make_row()
     restore_row(table, tmp_path, asdict(row))
     restore_row(table, tmp_path, asdict(row))
     assert read_rows(table) == [row]
 
 
-def test_a_row_of_another_version_is_refused_by_name(tmp_path):
+def test_a_row_of_another_version_is_refused_by_name(tmp_path, make_row):
     cells = {key: value for key, value in asdict(make_row()).items() if key != "accuracy"}
     with pytest.raises(UserError, match="lacks accuracy; force=true"):
         restore_row(tmp_path / "metrics.csv", tmp_path, cells)
@@ -303,7 +363,7 @@ def test_a_row_of_another_version_is_refused_by_name(tmp_path):
 # --- the way back from the runs ------------------------------------------------------------------
 
 
-def test_rebuilt_equals_appended(tmp_path):
+def test_rebuilt_equals_appended(tmp_path, make_row):
     """The same bytes, whatever the order of the folders' names."""
     rows = [
         make_row(run=run, seed=seed, finished=f"2026-01-0{seed + 1}T00:00:00+00:00", auroc=auroc)
@@ -321,7 +381,7 @@ def test_rebuilt_equals_appended(tmp_path):
     assert not (tmp_path / "metrics.csv.old").exists()
 
 
-def test_rebuild_passes_over_runs_without_a_row_and_names_unreadable_ones(tmp_path):
+def test_rebuild_passes_over_runs_without_a_row_and_names_unreadable_ones(tmp_path, make_row):
     table = tmp_path / "metrics.csv"
     leave_run(tmp_path, make_row(run="classify/good"))
     leave_run(tmp_path, make_row(run="classify/half"), status="running")
@@ -342,7 +402,7 @@ def test_rebuild_passes_over_runs_without_a_row_and_names_unreadable_ones(tmp_pa
     assert "lacks command, finished" in found.skipped[1]
 
 
-def test_rebuild_keeps_the_table_it_replaces(tmp_path):
+def test_rebuild_keeps_the_table_it_replaces(tmp_path, make_row):
     """A row whose folder is gone is still in metrics.csv.old."""
     table = tmp_path / "metrics.csv"
     append_row(table, make_row(run="classify/gone"))
@@ -352,7 +412,7 @@ def test_rebuild_keeps_the_table_it_replaces(tmp_path):
     assert [row.run for row in read_rows(tmp_path / "metrics.csv.old")] == ["classify/gone"]
 
 
-def test_rebuild_reads_rows_of_an_older_version(tmp_path):
+def test_rebuild_reads_rows_of_an_older_version(tmp_path, make_row):
     """A column that may be empty is filled with None, one that is gone is left out."""
     row = make_row(auroc=None)
     cells = dataclasses.asdict(row)
@@ -362,7 +422,7 @@ def test_rebuild_reads_rows_of_an_older_version(tmp_path):
     assert read_rows(tmp_path / "metrics.csv") == [row]
 
 
-def test_rebuild_follows_moved_runs_and_leaves_nested_tables_alone(tmp_path):
+def test_rebuild_follows_moved_runs_and_leaves_nested_tables_alone(tmp_path, make_row):
     leave_run(tmp_path, make_row(run="classify/before"))
     (tmp_path / "classify" / "before").rename(tmp_path / "classify" / "after")
     leave_run(tmp_path / "demo", make_row(run="classify/toy", test_data="toy"))
@@ -372,7 +432,7 @@ def test_rebuild_follows_moved_runs_and_leaves_nested_tables_alone(tmp_path):
     assert rebuild(tmp_path / "demo", tmp_path / "demo" / "metrics.csv").rows == 1
 
 
-def test_rebuild_between_run_json_and_its_row(tmp_path):
+def test_rebuild_between_run_json_and_its_row(tmp_path, make_row):
     """The run is complete, the table is rebuilt, then the run adds its row: it is there once."""
     row = make_row()
     leave_run(tmp_path, row)

@@ -4,67 +4,40 @@ import csv
 import io
 import statistics
 
-import numpy as np
 import pytest
 
 from ferbench.errors import UserError
-from ferbench.results import FailedRun, Row
-from ferbench.scores import scores
-from ferbench.table import (
-    Condition,
-    filter_rows,
-    frame,
-    group_seeds,
-    parse_where,
-    show,
-    show_failed,
-)
-from ferbench.table_layout import escape_latex
+from ferbench.results import FailedRun
+from ferbench.table import frame, group_seeds, show, show_failed
+from ferbench.table_filter import Condition, filter_rows, parse_where
+from ferbench.table_layout import escape_latex, three_digits
+from ferbench.table_views import VIEWS
 
-NUMBERS = scores(np.arange(70) % 7, np.eye(7, dtype=np.float32)[np.arange(70) % 5])
 FORMATS = ["terminal", "markdown", "latex", "csv"]
 
 
-def make_row(**changes):
-    base = {
-        "run": f"classify/x_s{changes.get('seed', 0)}",
-        "command": "classify",
-        "finished": "2026-01-31T12:00:00+00:00",
-        "data": "real",
-        "train_images": 28709,
-        "synthetic_images": 0,
-        "test_data": "fer2013",
-        "test_split": "private",
-        "selected_on": "public",
-        "model": "cnn",
-        "stem": "small",
-        "input_px": 48,
-        "pretrained": "none",
-        "tune": "all",
-        "tta": "flip",
-        "parameters": 1_234_567,
-        "seed": 0,
-        "epochs": 60,
-        "precision": "float32",
-        "config_hash": "1a2b3c4d",
-        "data_hash": "d1",
-        "test_hash": "t1",
-        "cell": "c1",
-        "code_version": "0.1.0",
-        "device": "cpu",
-        "hardware": "an & old_machine",
-        "torch": "2.5.1",
-        "seconds": 12.5,
-        **NUMBERS,
-    }
-    return Row(**{**base, **changes})
-
-
 ACCURACIES = [0.60, 0.62, 0.67]
-SEEDS = [make_row(seed=seed, accuracy=a) for seed, a in enumerate(ACCURACIES)]
-OTHER = make_row(cell="c2", model="resnet50", data="mixed", accuracy=0.65, ece=0.01)
-TOY = make_row(test_data="toy", test_hash="t2", accuracy=0.99)
-KAGGLE = make_row(test_split="kaggle", test_hash="t3", accuracy=0.70)
+
+
+@pytest.fixture
+def seeds(make_row):
+    """Three seeds of one experiment."""
+    return [make_row(seed=seed, accuracy=a) for seed, a in enumerate(ACCURACIES)]
+
+
+@pytest.fixture
+def other(make_row):
+    return make_row(cell="c2", model="resnet50", data="mixed", accuracy=0.65, ece=0.01)
+
+
+@pytest.fixture
+def toy(make_row):
+    return make_row(test_data="toy", test_hash="t2", accuracy=0.99)
+
+
+@pytest.fixture
+def kaggle(make_row):
+    return make_row(test_split="kaggle", test_hash="t3", accuracy=0.70)
 
 
 def cells(text):
@@ -76,20 +49,20 @@ def cells(text):
 # --- grouping ------------------------------------------------------------------------------------
 
 
-def test_mean_and_deviation_by_hand():
+def test_mean_and_deviation_by_hand(seeds):
     """0.60, 0.62, 0.67: mean 0.63, deviation sqrt((9 + 1 + 16) / 2) / 100 = 0.0361."""
-    table = group_seeds(frame(SEEDS))
+    table = group_seeds(frame(seeds))
     assert len(table) == 1
     assert table.seeds[0] == 3
     assert table.accuracy[0] == pytest.approx(0.63)
     assert table.accuracy_sd[0] == pytest.approx(0.0360555)
-    assert "63.0±3.6" in show(SEEDS)
-    assert "63.0 ± 3.6" in show(SEEDS, format="markdown")
-    assert r"63.0 $\pm$ 3.6" in show(SEEDS, format="latex")
+    assert "63.0±3.6" in show(seeds)
+    assert "63.0 ± 3.6" in show(seeds, format="markdown")
+    assert r"63.0 $\pm$ 3.6" in show(seeds, format="latex")
 
 
-def test_csv_is_in_full_precision():
-    (line,) = csv.DictReader(io.StringIO(show(SEEDS, format="csv")))
+def test_csv_is_in_full_precision(make_row, seeds):
+    (line,) = csv.DictReader(io.StringIO(show(seeds, format="csv")))
     assert float(line["accuracy"]) == pytest.approx(statistics.mean(ACCURACIES), abs=1e-15)
     assert float(line["accuracy_sd"]) == pytest.approx(statistics.stdev(ACCURACIES), abs=1e-15)
     assert (line["seeds"], line["n_test"], line["train_images"]) == ("3", "70", "28709")
@@ -100,38 +73,38 @@ def test_csv_is_in_full_precision():
     assert line["parameters"] == "1234567"
 
 
-def test_one_seed_has_no_deviation():
+def test_one_seed_has_no_deviation(other):
     for form in ("terminal", "markdown", "latex"):
-        text = show([OTHER], format=form)
+        text = show([other], format=form)
         assert "65.0" in text
         assert "±" not in text
         assert r"\pm" not in text
         assert "deviation" not in text
 
 
-def test_a_seed_that_was_run_again_counts_once_the_latest():
+def test_a_seed_that_was_run_again_counts_once_the_latest(make_row, seeds):
     """The later one counts, whatever the order of the lines and the spelling of the time."""
     again = make_row(seed=2, accuracy=0.80, finished="2026-01-31T12:00:01Z")
-    for rows in ([*SEEDS, again], [again, *SEEDS]):
+    for rows in ([*seeds, again], [again, *seeds]):
         table = group_seeds(frame(rows))
         assert table.seeds.tolist() == [3]
         assert table.accuracy[0] == pytest.approx((0.60 + 0.62 + 0.80) / 3)
 
 
-def test_other_config_or_other_training_data_is_another_group():
-    assert len(group_seeds(frame([*SEEDS, OTHER]))) == 2
-    assert len(group_seeds(frame([*SEEDS, make_row(seed=9, data_hash="d2")]))) == 2
-    assert len(group_seeds(frame([*SEEDS, make_row(seed=0, tta="none")]))) == 2
+def test_other_config_or_other_training_data_is_another_group(make_row, seeds, other):
+    assert len(group_seeds(frame([*seeds, other]))) == 2
+    assert len(group_seeds(frame([*seeds, make_row(seed=9, data_hash="d2")]))) == 2
+    assert len(group_seeds(frame([*seeds, make_row(seed=0, tta="none")]))) == 2
 
 
-def test_a_mean_over_missing_scores_is_missing():
+def test_a_mean_over_missing_scores_is_missing(make_row):
     rows = [make_row(seed=0, auroc=0.5), make_row(seed=1, auroc=None)]
     table = group_seeds(frame(rows))
     assert table.auroc.isna().all()
     assert table.auroc_sd.isna().all()
 
 
-def test_text_that_differs_between_seeds_is_various():
+def test_text_that_differs_between_seeds_is_various(make_row):
     rows = [make_row(seed=0, hardware="a"), make_row(seed=1, hardware="b")]
     table = group_seeds(frame(rows))
     assert table.hardware.tolist() == ["various"]
@@ -139,9 +112,9 @@ def test_text_that_differs_between_seeds_is_various():
 
 
 @pytest.mark.parametrize("group", [True, False])
-def test_toy_and_other_splits_never_share_a_table(group):
+def test_toy_and_other_splits_never_share_a_table(group, seeds, toy, kaggle):
     """Same cell, three test sets: three groups, three headings, and a best one in none of them."""
-    rows = [SEEDS[0], TOY, KAGGLE]
+    rows = [seeds[0], toy, kaggle]
     assert sorted(group_seeds(frame(rows)).accuracy) == pytest.approx([0.60, 0.70, 0.99])
     text = show(rows, format="markdown", group=group)
     headings = [line for line in text.splitlines() if line.startswith("#")]
@@ -157,13 +130,13 @@ def test_toy_and_other_splits_never_share_a_table(group):
     ]  # fmt: skip
 
 
-def test_two_test_sets_of_one_name_are_told_apart_by_their_hash():
-    text = show([SEEDS[0], make_row(test_hash="another_hash")])
+def test_two_test_sets_of_one_name_are_told_apart_by_their_hash(make_row, seeds):
+    text = show([seeds[0], make_row(test_hash="another_hash")])
     assert "fer2013 (another_), private" in text
     assert "fer2013 (t1), private" in text
 
 
-def test_lines_that_look_the_same_get_the_column_that_differs():
+def test_lines_that_look_the_same_get_the_column_that_differs(make_row, seeds, other):
     """Only `tune` differs: it is shown; if nothing but the config does, its hash is."""
     rows = [make_row(tune="head", cell="c1"), make_row(tune="all", cell="c2")]
     header = cells(show(rows, format="markdown"))[0]
@@ -172,7 +145,7 @@ def test_lines_that_look_the_same_get_the_column_that_differs():
     text = show(rows, format="markdown")
     assert cells(text)[0][3] == "cell"
     assert "| 01234567 |" in text
-    assert cells(show([SEEDS[0], OTHER], format="markdown"))[0][3] == "seeds"
+    assert cells(show([seeds[0], other], format="markdown"))[0][3] == "seeds"
 
 
 # --- filter --------------------------------------------------------------------------------------
@@ -213,8 +186,8 @@ def test_where_is_parsed():
         ("hardware='an & old_machine' seed=2", [0.67]),
     ],
 )
-def test_where_keeps(where, expected):
-    assert filter_rows(frame([*SEEDS, OTHER]), where).accuracy.tolist() == expected
+def test_where_keeps(where, expected, seeds, other):
+    assert filter_rows(frame([*seeds, other]), where).accuracy.tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -230,9 +203,9 @@ def test_where_keeps(where, expected):
         ("model='cnn", "No closing quotation"),
     ],
 )
-def test_where_says_what_is_wrong(where, message):
+def test_where_says_what_is_wrong(where, message, other):
     with pytest.raises(UserError, match=message.replace("(", r"\(")):
-        show([OTHER], where=where)
+        show([other], where=where)
 
 
 @pytest.mark.parametrize(
@@ -244,9 +217,9 @@ def test_where_says_what_is_wrong(where, message):
         ({"sort": "seeds", "group": False}, "sort=seeds: only with group=true"),
     ],
 )
-def test_other_options_say_what_is_wrong(options, message):
+def test_other_options_say_what_is_wrong(options, message, other):
     with pytest.raises(UserError, match=message):
-        show([OTHER], **options)
+        show([other], **options)
 
 
 # --- sort and print ------------------------------------------------------------------------------
@@ -266,7 +239,7 @@ def test_other_options_say_what_is_wrong(options, message):
     ],
 )
 @pytest.mark.parametrize("group", [True, False])
-def test_sorting(sort, models, group):
+def test_sorting(sort, models, group, make_row):
     """Scores from the best (ece: the smallest), the rest upwards, empty cells last."""
     rows = [
         make_row(cell="1", model="a", accuracy=0.1, ece=0.1, train_images=3, auroc=0.6, run="r/a"),
@@ -277,7 +250,7 @@ def test_sorting(sort, models, group):
     assert "".join(line[0][-1] for line in lines) == models
 
 
-def test_the_best_of_each_column_is_bold():
+def test_the_best_of_each_column_is_bold(make_row):
     """The highest accuracy, the smallest ece, all that print alike; nothing but scores."""
     rows = [
         make_row(accuracy=0.60004, ece=0.2),
@@ -292,7 +265,7 @@ def test_the_best_of_each_column_is_bold():
         assert "**" not in show(rows, format=form, bold=False)
 
 
-def test_terminal_fits_its_width_and_names_what_it_leaves_out():
+def test_terminal_fits_its_width_and_names_what_it_leaves_out(make_row):
     rows = [make_row(cell=str(i), model=f"mobilenet_v3_large_{i}", seed=i) for i in range(3)]
     many = ["accuracy", "accuracy_dedup", "balanced_accuracy", "macro_f1", "auroc", "ece", "nll",
             "macro_precision", "macro_recall", "recall_disgust", "recall_surprise"]  # fmt: skip
@@ -305,14 +278,14 @@ def test_terminal_fits_its_width_and_names_what_it_leaves_out():
     assert len(show(rows, width=1).splitlines()[3].split()) == 5
 
 
-def test_terminal_means_stand_below_each_other():
+def test_terminal_means_stand_below_each_other(seeds, other):
     """With and without a deviation, the decimal points of a column are in one place."""
-    lines = show([*SEEDS, OTHER], columns=["accuracy"]).splitlines()
+    lines = show([*seeds, other], columns=["accuracy"]).splitlines()
     cnn, resnet = (next(line for line in lines if name in line) for name in ("cnn", "resnet50"))
     assert cnn.index("63.0") == resnet.index("65.0")
 
 
-def test_latex_is_escaped():
+def test_latex_is_escaped(make_row):
     """Every character that LaTeX would take as a command is printed as it is."""
     assert escape_latex(r"a_b & 5% #1 $x$ {y} ~^\ <>") == (
         r"a\_b \& 5\% \#1 \$x\$ \{y\} \textasciitilde{}\textasciicircum{}\textbackslash{} "
@@ -321,26 +294,26 @@ def test_latex_is_escaped():
     text = show([make_row(model="a_b")], format="latex", columns=["accuracy", "hardware"])
     line = next(line for line in text.splitlines() if line.endswith(r"\\") and "28709" in line)
     assert line.strip() == r"a\_b & real & 28709 & 1 & 14.3 & an \& old\_machine \\".replace(
-        "14.3", f"{100 * NUMBERS['accuracy']:.1f}"
+        "14.3", f"{100 * make_row().accuracy:.1f}"
     )
     assert r"\begin{tabular}{llrrrl}" in text
     assert text.count("{") == text.count("}")
 
 
-def test_markdown_is_escaped():
+def test_markdown_is_escaped(make_row):
     text = show([make_row(model="a|b_c*")], format="markdown")
     assert r"| a\|b\_c\* | real |" in text
 
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("group", [True, False])
-def test_nothing_to_show_is_said(form, group):
+def test_nothing_to_show_is_said(form, group, other):
     if form == "csv":
         assert show([], format=form, group=group).count("\n") == 1
-        assert show([OTHER], format=form, group=group, where="model=x").count("\n") == 1
+        assert show([other], format=form, group=group, where="model=x").count("\n") == 1
     else:
         assert show([], format=form, group=group).startswith("No rows yet")
-        found = show([OTHER], format=form, group=group, where="model=x")
+        found = show([other], format=form, group=group, where="model=x")
         assert found == "None of the 1 rows matches where=model=x\n"
 
 
@@ -366,9 +339,76 @@ def test_failed_runs_are_shown_with_their_reason():
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_chosen_columns(form):
+def test_chosen_columns(form, seeds):
     """Text, counts and scores may be chosen; what names a line is not shown twice."""
-    text = show(SEEDS, format=form, columns=["model", "parameters", "nll"])
+    text = show(seeds, format=form, columns=["model", "parameters", "nll"])
     assert "1234567" in text
     assert "cnn" in text
     assert text.count("model") == 1
+
+
+# --- kinds of rows -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sets(make_fidelity_row):
+    """Two sets under one judge, one of them with two seeds, and one under another judge."""
+    return [
+        make_fidelity_row(fid=2.0, kid=0.5, gate_accuracy=0.5, set_name="a", cell="1"),
+        make_fidelity_row(fid=4.0, kid=0.5, gate_accuracy=0.7, set_name="a", cell="1", seed=1),
+        make_fidelity_row(fid=1.5, kid=0.6, gate_accuracy=0.4, set_name="b", cell="2"),
+        make_fidelity_row(fid=9.0, features_name="other", features_hash="h2"),
+    ]
+
+
+def test_each_kind_has_tables_of_its_own(seeds, sets):
+    """Classifiers first; sets under two judges apart; the lowest FID first."""
+    text = show([*sets[:1], *seeds, *sets[1:]], format="markdown", columns=["fid", "accuracy"])
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == [
+        "### fer2013, private split, 70 images",
+        "### fidelity, features of other (h2), against x",
+        "### fidelity, features of x (x), against x",
+    ]
+    judged = cells(text.split("###")[-1])
+    assert [line[0] for line in judged[2:]] == ["b", "a"]
+    assert judged[3][-1] == "3.00 ± 1.41"
+    assert judged[2][-1] == "**1.50**"
+
+
+def test_a_kind_can_be_chosen_by_name_or_by_a_condition(seeds, sets):
+    every = [*seeds, *sets]
+    assert show(every, kind="fidelity") == show(every, where="command=fidelity") == show(sets)
+    assert show(every, kind="classifier") == show(every, where="command=classify") == show(seeds)
+    assert show(every, where="gate_accuracy>0.45", group=False).count("fidelity/y") == 2
+    assert show(every, columns=["auroc"]) == show(seeds, columns=["auroc"])
+    assert show(seeds, kind="fidelity") == "None of the 3 rows matches kind=fidelity\n"
+    with pytest.raises(UserError, match="kind=gan: unknown; expected classifier or fidelity"):
+        show(every, kind="gan")
+
+
+def test_csv_is_of_one_kind(seeds, sets):
+    every = [*sets, *seeds]
+    assert show(every, format="csv") == show(seeds, format="csv")
+    (_, a, b) = csv.DictReader(io.StringIO(show(every, kind="fidelity", format="csv")))
+    assert (a["set_name"], a["fid"], b["fid_sd"]) == ("b", "1.5", "1.4142135623730951")
+
+
+def test_the_better_way_of_each_score_of_fidelity():
+    """Distances fall, shares rise; what describes the reference is neither."""
+    ways = VIEWS["fidelity"].better
+    lower = {name for name, way in ways.items() if way == "lower"}
+    assert lower == {"fid", "fid_matched", "fid_intra", "kid", "kid_disgust", "path_length"}
+    assert not {"seconds", "seed", "kimg"} & set(ways)
+    assert {name for name, way in ways.items() if not way} == {
+        "fid_floor", "kid_deviation", "kid_floor", "gate_floor",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (1234.5, "1234"), (12.345, "12.3"), (0.0012345, "0.00123"), (-0.5, "-0.500"),
+     (1e-9, "0.000000"), (999.9, "1000")],
+)  # fmt: skip
+def test_three_digits(value, text):
+    assert three_digits(value) == text

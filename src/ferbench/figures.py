@@ -48,7 +48,7 @@ def plot_confusion(counts: np.ndarray, *, path: Path, title: str = "") -> None:
     total = counts.sum(axis=1, keepdims=True)
     share = counts / np.maximum(total, 1)
     with rc_context(STYLE):
-        figure, axes = _figure(6.0, 5.4)
+        figure, axes = drawing(6.0, 5.4)
         image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for (i, j), value in np.ndenumerate(share):
             color = "white" if value > 0.6 else "black"
@@ -66,7 +66,7 @@ def plot_confusion(counts: np.ndarray, *, path: Path, title: str = "") -> None:
         bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format="{x:.0%}")
         bar.set_label("share of the true class")
         bar.outline.set_visible(False)
-        _save(figure, path)
+        save(figure, path)
 
 
 def plot_reliability(found: Reliability, *, path: Path, title: str = "") -> None:
@@ -80,7 +80,7 @@ def plot_reliability(found: Reliability, *, path: Path, title: str = "") -> None
     accuracy, confidence = np.nan_to_num(found.accuracy), np.nan_to_num(found.confidence)
     look: dict[str, Any] = {"width": width, "edgecolor": "white", "linewidth": 0.6}
     with rc_context(STYLE):
-        figure, (top, low) = _figure(5.2, 5.6, rows=[3, 1])
+        figure, (top, low) = drawing(5.2, 5.6, rows=[3, 1])
         top.bar(centers, accuracy, color=BLUE, label="accuracy", **look)
         gap = {**look, "color": PALE, "edgecolor": ORANGE, "hatch": "////"}
         top.bar(centers, confidence - accuracy, bottom=accuracy, label="gap to confidence", **gap)
@@ -93,7 +93,7 @@ def plot_reliability(found: Reliability, *, path: Path, title: str = "") -> None
         low.bar(centers, found.counts / found.counts.sum(), color=GRAY, **look)
         low.set(xlim=(0, 1), xlabel="confidence", ylabel="images")
         low.yaxis.set_major_formatter("{x:.0%}")
-        _save(figure, path)
+        save(figure, path)
 
 
 def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
@@ -106,7 +106,7 @@ def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
     kinds = [("recall", BLUE, ""), ("precision", ORANGE, "////"), ("F1", GREEN, "....")]
     place = np.arange(len(CLASSES))
     with rc_context(STYLE):
-        figure, axes = _figure(6.5, 3.9)
+        figure, axes = drawing(6.5, 3.9)
         for k, (name, color, hatch) in enumerate(kinds):
             values = 100 * getattr(found, name.lower())
             bars = axes.bar(
@@ -120,7 +120,7 @@ def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
         axes.set(ylim=(0, 106), ylabel="percent", xlabel="class (test images)")
         axes.yaxis.grid(True, color="0.9")
         _head(figure, axes, title)
-        _save(figure, path)
+        save(figure, path)
 
 
 def plot_accuracy(labels: Sequence[str], rows: Sequence[Row], *, path: Path, title: str) -> None:
@@ -134,7 +134,7 @@ def plot_accuracy(labels: Sequence[str], rows: Sequence[Row], *, path: Path, tit
     low = 100 * np.array([row.accuracy_low for row in rows])
     high = 100 * np.array([row.accuracy_high for row in rows])
     with rc_context(STYLE):
-        figure, axes = _figure(6.0, 1.2 + 0.45 * len(rows))
+        figure, axes = drawing(6.0, 1.2 + 0.45 * len(rows))
         place = np.arange(len(rows))
         axes.barh(place, accuracy, 0.6, color=BLUE)
         axes.errorbar(accuracy, place, xerr=[accuracy - low, high - accuracy], fmt="none",
@@ -149,7 +149,7 @@ def plot_accuracy(labels: Sequence[str], rows: Sequence[Row], *, path: Path, tit
         )
         axes.xaxis.grid(True, color="0.9")
         figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
-        _save(figure, path)
+        save(figure, path)
 
 
 def plot_learning_curves(
@@ -165,7 +165,7 @@ def plot_learning_curves(
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     with rc_context(STYLE):
-        figure, (loss, accuracy) = _figure(6.8, 3.2, columns=2)
+        figure, (loss, accuracy) = drawing(6.8, 3.2, columns=2)
         for axes, kind in ((loss, "loss"), (accuracy, "accuracy")):
             for split, color, line in (("train", BLUE, "--"), ("public", ORANGE, "-")):
                 _curve(axes, history, f"{split}_{kind}", label=split, color=color, linestyle=line)
@@ -179,7 +179,7 @@ def plot_learning_curves(
         accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
         figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
-        _save(figure, path)
+        save(figure, path)
 
 
 def _curve(axes: Axes, history: Sequence[Mapping[str, Any]], key: str, **look: Any) -> None:
@@ -190,7 +190,7 @@ def _curve(axes: Axes, history: Sequence[Mapping[str, Any]], key: str, **look: A
     axes.plot(epochs, values, **dots, **look)
 
 
-def _figure(width: float, height: float, rows: Sequence[int] = (1,), columns: int = 1) -> Any:
+def drawing(width: float, height: float, rows: Sequence[int] = (1,), columns: int = 1) -> Any:
     """A figure of this size in inches and its axes: one, or an array; rows: their heights."""
     from matplotlib.figure import Figure
 
@@ -206,7 +206,7 @@ def _head(figure: Figure, axes: Axes, title: str) -> None:
     figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Write beside the name, then rename: a killed run leaves no half a picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")

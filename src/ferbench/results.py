@@ -20,6 +20,7 @@ from ferbench.errors import UserError
 from ferbench.row import (
     COLUMNS,
     Row,
+    RunRow,
     csv_header,
     csv_line,
     moment,
@@ -29,8 +30,8 @@ from ferbench.row import (
 )
 
 __all__ = [
-    "FailedRun", "Rebuilt", "Row", "append_row", "failed_runs", "read_rows", "rebuild",
-    "restore_row",
+    "FailedRun", "Rebuilt", "Row", "RunRow", "append_row", "failed_runs", "read_all",
+    "read_rows", "rebuild", "restore_row",
 ]  # fmt: skip
 
 RUN_FILE = "run.json"
@@ -42,20 +43,25 @@ log = logging.getLogger(__name__)
 # --- the table -----------------------------------------------------------------------------------
 
 
-def append_row(table: Path, row: Row) -> None:
+def append_row(table: Path, row: RunRow) -> None:
     """Add one line to the CSV, and the header if it is the first; safe from many processes.
 
     The line goes out in one write and is flushed to the disk. What a killed process left of a
     line is cut off first. A row that the table holds already is not added again, so a run writes
-    its `run.json` first and then its row: `rebuild` may come between the two.
-    Raises UserError if the table has other columns, or is locked for two minutes.
+    its `run.json` first and then its row: `rebuild` may come between the two. A table that an
+    earlier version wrote gets the columns of this one first; as it was it stays as `<table>.old`.
+    Raises UserError if the table has columns that are unknown here, a damaged line among those
+    that get new columns, or is locked for two minutes.
     """
     line = csv_line(row)
     with _locked(table):
         old = table.read_bytes() if table.exists() else b""
         whole = _whole_lines(old)
-        if whole:
-            _check_header(table, whole)
+        if whole and _columns(table, whole) != COLUMNS:
+            rows = _rows(table, whole)
+            old = whole = b"".join([csv_header(), *map(csv_line, rows)])
+            _replace_table(table, whole)
+            log.warning("%s: has the columns of this version now (before: %s.old)", table, table)
         if len(whole) < len(old):
             log.warning("%s: cut off a torn last line of %d bytes", table, len(old) - len(whole))
             os.truncate(table, len(whole))
@@ -68,18 +74,28 @@ def append_row(table: Path, row: Row) -> None:
 
 
 def read_rows(table: Path) -> list[Row]:
-    """The rows in the table's order; none if there is no table. A torn last line is ignored.
+    """The classifiers' rows, as `read_all`; rows of other kinds are left out."""
+    return [row for row in read_all(table) if isinstance(row, Row)]
 
-    Raises UserError if the columns are not those of this version, or at the first damaged line.
+
+def read_all(table: Path) -> list[RunRow]:
+    """The rows of every kind in the table's order; none if there is no table.
+
+    Columns that a table of an earlier version lacks are empty. A torn last line is ignored.
+    Raises UserError if there are columns that are unknown here, or at the first damaged line.
     """
     whole = _whole_lines(table.read_bytes()) if table.exists() else b""
-    if not whole:
+    return _rows(table, whole)
+
+
+def _rows(table: Path, content: bytes) -> list[RunRow]:
+    """The rows of whole lines, of which the first names the columns."""
+    if not content:
         return []
-    _check_header(table, whole)
-    found = []
-    for number, line in enumerate(whole.splitlines()[1:], start=2):
+    columns, found = _columns(table, content), []
+    for number, line in enumerate(content.splitlines()[1:], start=2):
         try:
-            found += [parse_line(line.decode("utf-8"))] if line else []
+            found += [parse_line(line.decode("utf-8"), columns)] if line else []
         except ValueError as error:
             raise UserError(
                 f"table={table}: line {number} is damaged ({error}); "
@@ -120,16 +136,16 @@ def _whole_lines(content: bytes) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def _check_header(table: Path, content: bytes) -> None:
-    """Raise UserError unless the first line names the columns of this version."""
+def _columns(table: Path, content: bytes) -> tuple[str, ...]:
+    """The columns that the first line names; UserError if one is unknown in this version."""
     try:
-        found = split_line(content.splitlines()[0].decode("utf-8-sig"))
+        found = tuple(split_line(content.splitlines()[0].decode("utf-8-sig")))
     except ValueError as error:
         raise UserError(f"table={table}: line 1 is damaged ({error})") from None
-    if tuple(found) == COLUMNS:
-        return
-    lacks = [name for name in COLUMNS if name not in found]
     other = [name for name in found if name not in COLUMNS]
+    if not other:
+        return found
+    lacks = [name for name in COLUMNS if name not in found]
     raise UserError(
         f"table={table}: its columns are of another version (lacks {_few(lacks)}; has unknown "
         f"{_few(other)}); make it again from the runs with `ferbench table --rebuild`"

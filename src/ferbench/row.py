@@ -1,35 +1,59 @@
-"""One row of the common table: its columns, their types, and how a line is written and read."""
+"""Rows of the common table: their columns and types, and how a line is written and read."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, get_args, get_type_hints
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One classifier scored on one test split; docs/metrics.md defines every column.
+class RunRow:
+    """What every row says of its run; docs/metrics.md defines every column.
 
-    Columns stand in the order of the fields. None is an empty cell: not known or not defined.
-    A column added later must be able to be empty, so that older runs can still be read.
+    None is an empty cell: not known or not defined. A column added later must be able to be empty,
+    so that older runs can still be read.
     Raises ValueError if a value has the wrong type, is not finite, or is not one line of text.
     """
 
-    # the run
     run: str  # its folder below outputs/, with forward slashes
     command: str
     finished: str  # ISO 8601 with the offset of UTC
-    # what it learned from, and what it was tested on
+    seed: int
+    # what it takes to do it again
     data: str
+    data_hash: str
+    config_hash: str
+    cell: str
+    code_version: str
+    device: str
+    hardware: str
+    torch: str
+    precision: str
+    seconds: float
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be read back."""
+        for column, value in vars(self).items():
+            _check_cell(column, value)
+        if moment(self.finished).utcoffset() != timedelta(0):
+            raise ValueError(f"finished={self.finished}: not in UTC")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(RunRow):
+    """One classifier scored on one test split: the row of `classify` and `evaluate`."""
+
+    # what it learned from, and what it was tested on
     train_images: int
     synthetic_images: int
     test_data: str
     test_split: str
+    test_hash: str
     n_test: int
     n_test_dedup: int | None = None
     selected_on: str
@@ -40,21 +64,9 @@ class Row:
     pretrained: str
     tune: str
     parameters: int
-    seed: int
     epochs: int
     best_epoch: int | None = None
-    precision: str
     tta: str
-    # what it takes to do it again
-    config_hash: str
-    data_hash: str
-    test_hash: str
-    cell: str
-    code_version: str
-    device: str
-    hardware: str
-    torch: str
-    seconds: float
     images_per_second: float | None = None
     # the scores
     accuracy: float
@@ -77,24 +89,113 @@ class Row:
     recall_surprise: float | None = None
     recall_neutral: float | None = None
 
-    def __post_init__(self) -> None:
-        """Refuse what could not be read back."""
-        for column, value in vars(self).items():
-            _check_cell(column, value)
-        if moment(self.finished).utcoffset() != timedelta(0):
-            raise ValueError(f"finished={self.finished}: not in UTC")
+
+@dataclass(frozen=True, kw_only=True)
+class FidelityRow(RunRow):
+    """One set of images compared with a real one: the row of `fidelity`."""
+
+    # the set
+    set_name: str
+    set_hash: str
+    set_images: int
+    generator: str | None = None
+    kimg: float | None = None
+    # what it was compared with, and how
+    reference: str
+    reference_images: int
+    features: str
+    features_name: str
+    features_hash: str
+    floor_images: int
+    # near the real images
+    fid: float
+    fid_matched: float
+    fid_floor: float
+    fid_intra: float
+    kid: float
+    kid_deviation: float
+    kid_floor: float
+    kid_disgust: float
+    precision_knn: float
+    density: float
+    # as varied as they are
+    recall_knn: float
+    coverage: float
+    diversity: float
+    diversity_least: float
+    inception_score: float
+    path_length: float | None = None
+    # of the classes that they are said to be of
+    gate_accuracy: float | None = None
+    gate_floor: float | None = None
+    gate_angry: float | None = None
+    gate_disgust: float | None = None
+    gate_fear: float | None = None
+    gate_happy: float | None = None
+    gate_sad: float | None = None
+    gate_surprise: float | None = None
+    gate_neutral: float | None = None
+    # what a classifier learned from it
+    trained_accuracy: float | None = None
 
 
-_HINTS = get_type_hints(Row)
-COLUMNS = tuple(field.name for field in fields(Row))
+@dataclass(frozen=True, kw_only=True)
+class AuditRow(RunRow):
+    """What one set of images gives away of training images: the row of `audit`."""
+
+    # the set
+    set_name: str
+    set_hash: str
+    set_images: int
+    generator: str | None = None
+    kimg: float | None = None
+    # what it was compared with, and who looked
+    members: int
+    held_out: int
+    judge_name: str | None = None
+    judge_hash: str | None = None
+    # what was found
+    verdict: str
+    flags: int
+    void_tests: int
+    detection_limit: float | None = None
+    identical_copies: int
+    near_copies: int
+    closer_to_training: float
+    authenticity: float
+    ct_statistic: float | None = None
+    membership_auc: float
+    membership_auc_low: float | None = None
+    membership_auc_high: float | None = None
+    membership_tpr_at_1fpr: float
+    membership_auc_disgust: float | None = None
+    discriminator_auc: float | None = None
+    discriminator_tpr_at_1fpr: float | None = None
+    inversion_auc: float | None = None
+    inversion_tpr_at_1fpr: float | None = None
+
+
+# Which row a command writes. A command of another kind adds its class here; its columns follow.
+ROWS: dict[str, type[RunRow]] = {
+    "classify": Row, "evaluate": Row, "fidelity": FidelityRow, "audit": AuditRow,
+}  # fmt: skip
+
+
+def columns_of(kind: type[RunRow]) -> tuple[str, ...]:
+    """The columns that a kind of row has, in the table's order."""
+    return tuple(field.name for field in fields(kind))
+
+
+_HINTS = {name: hint for kind in ROWS.values() for name, hint in get_type_hints(kind).items()}
+COLUMNS = tuple(_HINTS)  # of the table: those of all kinds
 KINDS: dict[str, type] = {name: (get_args(_HINTS[name]) or (_HINTS[name],))[0] for name in COLUMNS}
 OPTIONAL = frozenset(name for name in COLUMNS if type(None) in get_args(_HINTS[name]))
-SCORES = COLUMNS[COLUMNS.index("accuracy") :]
+SCORES = columns_of(Row)[columns_of(Row).index("accuracy") :]
 
 
-def csv_line(row: Row) -> bytes:
+def csv_line(row: RunRow) -> bytes:
     """The row as one line of the CSV; numbers are written so that they read back the same."""
-    return _encode(astuple(row))
+    return _encode(getattr(row, column, None) for column in COLUMNS)
 
 
 def csv_header() -> bytes:
@@ -102,16 +203,21 @@ def csv_header() -> bytes:
     return _encode(COLUMNS)
 
 
-def parse_line(text: str) -> Row:
-    """The row of one line of the CSV; ValueError says what is wrong with it."""
+def parse_line(text: str, columns: Sequence[str] = COLUMNS) -> RunRow:
+    """The row of one line of a CSV with these columns; ValueError says what is wrong with it."""
     cells = split_line(text)
-    if len(cells) != len(COLUMNS):
-        raise ValueError(f"{len(cells)} cells, expected {len(COLUMNS)}")
-    pairs = zip(COLUMNS, cells, strict=True)
-    return Row(**{column: _value(column, cell) for column, cell in pairs})
+    if len(cells) != len(columns):
+        raise ValueError(f"{len(cells)} cells, expected {len(columns)}")
+    filled = {column: cell for column, cell in zip(columns, cells, strict=True) if cell != ""}
+    kind = _kind(filled)
+    foreign = sorted(set(filled) - set(columns_of(kind)))
+    if foreign:
+        raise ValueError(f"{foreign[0]}={filled[foreign[0]]}: no column of {filled['command']}")
+    _check_required(kind, filled)
+    return kind(**{column: _value(column, cell) for column, cell in filled.items()})
 
 
-def row_from_json(cells: Any) -> Row:
+def row_from_json(cells: Any) -> RunRow:
     """The row that a run.json holds, possibly of another version of this table.
 
     Columns that it lacks stay empty and columns that are gone are left out; ValueError if it
@@ -119,10 +225,23 @@ def row_from_json(cells: Any) -> Row:
     """
     if not isinstance(cells, dict):
         raise ValueError("row: not a JSON object")
-    lacking = [name for name in COLUMNS if name not in OPTIONAL and name not in cells]
+    kind = _kind(cells)
+    _check_required(kind, cells)
+    return kind(**{name: cells[name] for name in columns_of(kind) if name in cells})
+
+
+def _kind(cells: Mapping[str, Any]) -> type[RunRow]:
+    """The class of the row's command; what every row says where there is none."""
+    command = cells.get("command")
+    if command is not None and command not in ROWS:
+        raise ValueError(f"command={command}: unknown; expected one of {', '.join(ROWS)}")
+    return ROWS.get(str(command), RunRow)
+
+
+def _check_required(kind: type[RunRow], cells: Mapping[str, Any]) -> None:
+    lacking = [name for name in columns_of(kind) if name not in OPTIONAL and name not in cells]
     if lacking:
         raise ValueError(f"row: lacks {', '.join(lacking)}")
-    return Row(**{name: cells[name] for name in COLUMNS if name in cells})
 
 
 def split_line(text: str) -> list[str]:
@@ -145,8 +264,6 @@ def _encode(cells: Iterable[str | int | float | None]) -> bytes:
 
 
 def _value(column: str, cell: str) -> Any:
-    if cell == "" and column in OPTIONAL:
-        return None
     try:
         return KINDS[column](cell)
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -131,6 +132,14 @@ _LATEX = {
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it stands here."""
     return "".join(_LATEX.get(character, character) for character in text)
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits as a plain number, six decimals at most: 1234, 12.3, 0.00123."""
+    if value == 0:
+        return "0"
+    decimals = 2 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(max(decimals, 0), 6)}f}"
 
 
 LAYOUTS: dict[str, Callable[[Grid, int], str]] = {

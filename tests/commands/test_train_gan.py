@@ -30,7 +30,8 @@ SMALL = [
     "gan=tiny", "device=cpu", "precision=fp32", "logger=none", "gan.res=12", "gan.z_dim=8",
     "gan.w_dim=8", "gan.channel_base=128", "gan.channel_max=8", "gan.batch=16",
     "gan.tick_kimg=0.064", "gan.sample_ticks=2", "gan.score_ticks=2", "gan.score_per_class=4",
-    "gan.augment=ada", "gan.lr=0.0025", "gan.ada_ramp_kimg=1", "gan.path_interval=4", "gan.collapse_from_kimg=100",
+    "gan.augment=ada", "gan.lr=0.0025", "gan.ada_ramp_kimg=1", "gan.path_interval=4",
+    "gan.collapse_from_kimg=100",
 ]  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from ferbench.models import build
+
 
 def first_input(classifier, images):
     """What the first convolution is given."""
@@ -53,3 +55,13 @@ def test_one_graph_holds_the_whole_forward_pass(name, make, faces):
     compiled = torch.compile(classifier, backend="eager", fullgraph=True)
     with torch.no_grad():
         torch.testing.assert_close(compiled(faces), classifier(faces))
+
+
+def test_a_network_that_is_wholly_frozen_can_change_its_mode() -> None:
+    """It stays in evaluation mode, and asking for training ends."""
+    model = build(
+        classes=7, name="cnn", stem="small", input_px=48, pretrained="none", tune="all",
+        dropout=0.0, width=4,
+    ).requires_grad_(False)  # fmt: skip
+    model.train()
+    assert not any(module.training for module in model.network.modules())

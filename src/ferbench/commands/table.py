@@ -24,7 +24,8 @@ def run(job: Table) -> None:
         return
     columns = [name.strip() for name in (job.columns or "").split(",") if name.strip()]
     text = table.show(
-        results.read_rows(path), where=job.where or "", sort=job.sort, format=job.format,
-        group=job.group, columns=columns, width=shutil.get_terminal_size((100, 24)).columns,
+        results.read_all(path), kind=job.kind or "", where=job.where or "", sort=job.sort or "",
+        format=job.format, group=job.group, columns=columns,
+        width=shutil.get_terminal_size((100, 24)).columns,
     )  # fmt: skip
     print(text, end="")

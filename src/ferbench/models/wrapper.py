@@ -35,7 +35,7 @@ class FaceClassifier(nn.Module):
     def train(self, mode: bool = True) -> FaceClassifier:
         """As nn.Module.train, but what is frozen stays in evaluation mode."""
         super().train(mode)
-        rest(self)
+        rest(self.network)
         return self
 
     def _resized(self, images: Tensor) -> Tensor:

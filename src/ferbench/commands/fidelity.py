@@ -1,0 +1,318 @@
+"""`ferbench fidelity`: how near a set is to the real faces, how varied, and whether classes fit."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from ferbench import (
+    checkpoint,
+    fidelity_measure,
+    fidelity_report,
+    generators,
+    inception,
+    path_length,
+    precision,
+    report,
+    results,
+)
+from ferbench import run as runs
+from ferbench.classes import SPLITS
+from ferbench.commands import inputs
+from ferbench.comparison import How
+from ferbench.data import synthetic_set
+from ferbench.data.face_set import FaceSet
+from ferbench.errors import UserError
+from ferbench.fidelity_measure import (
+    REFERENCE,
+    Images,
+    check_counts,
+    floor_images,
+    real_images,
+)
+from ferbench.fidelity_report import Measured
+from ferbench.generators import TrainedGenerator
+from ferbench.inception import Inception
+from ferbench.judge import Judge
+from ferbench.precision import Precision
+from ferbench.row import FidelityRow, Row
+from ferbench.run import Record
+from ferbench.schemas.fidelity import Fidelity
+
+# Keys that do not change a result, or stand for what is hashed by its content.
+NEUTRAL = (
+    "outputs", "name", "set", "judge", "weights", "gan", "batch", "device", "force", "data",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is compared, and who looks: `eyes` give features, `judge` (None: nobody) classes."""
+
+    reference: Images
+    sample: Images
+    floor: Images
+    eyes: Judge | Inception
+    judge: Judge | None
+    generator: TrainedGenerator | None
+
+
+def run(job: Fidelity) -> None:
+    """Measure the set, or say that it was done already; leave report, figures and a row."""
+    device = runs.resolve_device(job.device)
+    chosen = precision.choose(job.precision, device)
+    runs.keep_freed_memory()
+    given = _inputs(job, device, chosen)
+    identity = _identity(job, given, chosen)
+    folder = _folder(job, given, identity)
+    facts = runs.status_of(folder)
+    if facts.get("status") == "complete":
+        print(f"done already: {folder} (force=true measures it again)")
+        results.restore_row(Path(job.outputs) / "metrics.csv", folder, facts["row"])
+        return
+    config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
+    with runs.recorded(folder, "fidelity", config, identity) as record:
+        record.update(environment=runs.environment(device))
+        _measure_and_write(job, given, identity, record)
+
+
+def _measure_and_write(
+    job: Fidelity, given: Inputs, identity: Mapping[str, Any], record: Record
+) -> None:
+    began, folder, table = time.perf_counter(), record.folder, Path(job.outputs) / "metrics.csv"
+    print(f"run: {folder}")
+    trained = tuple(row for row in results.read_rows(table) if _learned_from(row, given.sample))
+    real = fidelity_measure.look(
+        given.reference, given.eyes, batch=job.batch, cache=_cache(job, given, record)
+    )
+    sample, floor = (
+        fidelity_measure.judged(side, given.eyes, given.judge, batch=job.batch)
+        for side in (given.sample, given.floor)
+    )
+    found = fidelity_measure.measure(
+        real, sample, floor, _how(job), path_length=_path_length(job, given), trained=trained
+    )
+    checkpoint.save_json(folder / "metrics.json", fidelity_report.as_json(found))
+    pictures = fidelity_report.draw(folder, found, real, sample.described, seed=job.seed)
+    facts, again = _facts(given, record.facts["environment"]), _again(job, given)
+    title = f"Fidelity of {given.sample.name}"
+    report.write(folder, title, fidelity_report.blocks(found, facts, pictures, again))
+    row = _row(job, given, found, identity, record, time.perf_counter() - began)
+    record.update(status="complete", finished=row.finished, row=asdict(row))
+    results.append_row(table, row)
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(fidelity_report.summary(found, width=width))
+    print(f"report: {folder / report.HTML} ({row.seconds:.0f} s)")
+
+
+# --- inputs --------------------------------------------------------------------------------------
+
+
+def _inputs(job: Fidelity, device: torch.device, chosen: Precision) -> Inputs:
+    """Everything that is read, checked before anything is measured."""
+    faces = inputs.open_base(job.data, Path(job.outputs))
+    sample, floor, reference = (
+        _sample(job, faces),
+        floor_images(faces),
+        real_images(faces, REFERENCE),
+    )
+    least = _how(job).least_images
+    for side, key in (
+        (sample, f"set={job.set or sample.name}"), (reference, f"data={job.data.base}: Training"),
+        (floor, f"data={job.data.base}: PublicTest without copies"),
+    ):  # fmt: skip
+        check_counts(side, key, least)
+    judge = _judge(job, reference.hash, device, chosen)
+    generator = None
+    if job.gan.path is not None:
+        if judge is None:
+            raise UserError(f"gan={job.gan.path}: path length needs a judge; expected judge=PATH")
+        generator = generators.load(job.gan.path, device=device)
+    eyes = judge
+    if job.features == "inception" or eyes is None:
+        weights = None if job.weights is None else Path(job.weights)
+        return Inputs(
+            reference, sample, floor, inception.load(weights, device), judge, generator
+        )  # fmt: skip
+    return Inputs(reference, sample, floor, eyes, judge, generator)
+
+
+def _sample(job: Fidelity, faces: FaceSet) -> Images:
+    """The set to measure, or as many of its images as n says."""
+    if job.set in SPLITS:
+        found = real_images(faces, str(job.set))
+    else:
+        root = synthetic_set.newest(Path(job.outputs)) if job.set is None else Path(job.set)
+        if job.set is None:
+            print(f"set={root} (the newest)")
+        try:
+            read = synthetic_set.read(root)
+        except UserError as error:
+            raise UserError(f"set={error}") from None
+        facts = read.manifest.get("generator") or {}
+        found = Images(root.resolve().name, read.manifest["hash"], read.images, read.labels, facts)
+        _say_origin(found, faces)
+    if job.n is None:
+        return found
+    total = len(found.labels)
+    if job.n > total:
+        raise UserError(f"n={job.n}: the set has {total:,} images; expected at most so many")
+    return found.take(np.sort(np.random.default_rng(job.seed).choice(total, job.n, replace=False)))
+
+
+def _say_origin(sample: Images, faces: FaceSet) -> None:
+    seen = sample.facts.get("data_hash")
+    if seen not in (None, faces.manifest["hashes"][REFERENCE]):
+        print(f"note: the generator of {sample.name} learned from other faces than the reference")
+
+
+def _judge(job: Fidelity, data_hash: str, device: torch.device, chosen: Precision) -> Judge | None:
+    """The judge that `judge` names or the best there is; None only where features need none."""
+    outputs = Path(job.outputs)
+    auto = job.judge == "auto"
+    path = inputs.find_judge(outputs, data_hash) if auto else Path(job.judge)
+    if path is None:
+        missing = (
+            f"judge=auto: no run of a classifier on the Training split of data={job.data.base} "
+            f"below {outputs / 'classify'}; `ferbench classify model=cnn data={job.data.base}` "
+            "trains one"
+        )
+        if job.features == "fer":
+            raise UserError(missing)
+        print(f"note: {missing}; class accuracy is left out")
+        return None
+    judge = inputs.load_judge(path, device, chosen)
+    if judge.data_hash != data_hash:
+        raise UserError(
+            f"judge={path}: learned from other faces; expected a run on the Training split of "
+            f"data={job.data.base}"
+        )
+    print(f"judge: {path}")
+    return judge
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+
+def _cache(job: Fidelity, given: Inputs, record: Record) -> Path:
+    """Where the reference's features are kept: they are half of the work, and always the same."""
+    environment = record.facts["environment"]
+    versions = [environment["packages"]["torch"], environment["code_version"].partition("+")[0]]
+    known = [given.eyes.hash, given.reference.hash, record.facts["inputs"]["precision"]]
+    name = runs.hash_of([*known, environment["device"], *versions])[:16]
+    return Path(job.outputs) / "cache" / "fidelity" / f"{name}.npz"
+
+
+def _how(job: Fidelity) -> How:
+    return How(**asdict(job.metrics), seed=job.seed)
+
+
+def _path_length(job: Fidelity, given: Inputs) -> float | None:
+    if given.generator is None:
+        return None
+    assert given.judge is not None
+    return path_length.path_length(
+        given.generator.network, given.judge.embed, pairs=job.path_pairs, seed=job.seed,
+        batch=min(job.batch, 64),
+    )  # fmt: skip
+
+
+def _learned_from(row: Row, sample: Images) -> bool:
+    """Whether a row is of a classifier trained on this very set alone, scored on PrivateTest."""
+    whole = row.data_hash == sample.hash and row.synthetic_images == row.train_images
+    return whole and row.command == "classify" and row.test_split == "private"
+
+
+# --- what is left --------------------------------------------------------------------------------
+
+
+def _identity(job: Fidelity, given: Inputs, chosen: Precision) -> dict[str, Any]:
+    """What the numbers depend on: the hashes of all that was read, and the settings."""
+    config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
+    return config | {
+        "precision": chosen.name,
+        "set": given.sample.hash,
+        "reference": given.reference.hash,
+        "floor": given.floor.hash,
+        "eyes": given.eyes.hash,
+        "judge": None if given.judge is None else given.judge.hash,
+        "generator": None if given.generator is None else given.generator.sha256,
+    }
+
+
+def _folder(job: Fidelity, given: Inputs, identity: Mapping[str, Any]) -> Path:
+    """outputs/fidelity/<set>_<hash>: the same images, the same eyes, the same folder."""
+    name = job.name or given.sample.name
+    folder = Path(job.outputs) / "fidelity" / f"{name}_{runs.hash_of(identity)[:8]}"
+    return runs.free_folder(folder) if job.force else folder
+
+
+def _row(
+    job: Fidelity, given: Inputs, found: Measured, identity: Mapping[str, Any], record: Record,
+    seconds: float,
+) -> FidelityRow:  # fmt: skip
+    environment, facts = record.facts["environment"], given.sample.facts
+    kimg = facts.get("kimg")
+    return FidelityRow(
+        run=runs.name_in(Path(job.outputs), record.folder),
+        command="fidelity",
+        finished=runs.now(),
+        seed=job.seed,
+        data=job.data.base,
+        data_hash=given.reference.hash,
+        config_hash=runs.hash_of(identity),
+        cell=runs.hash_of({key: identity[key] for key in identity if key != "seed"}),
+        code_version=environment["code_version"],
+        device=environment["device"],
+        hardware=environment["hardware"],
+        torch=environment["packages"]["torch"],
+        precision=identity["precision"],
+        seconds=seconds,
+        set_name=given.sample.name,
+        set_hash=given.sample.hash,
+        generator=facts.get("sha256"),
+        kimg=None if kimg is None else float(kimg),
+        reference=given.reference.name,
+        features=job.features,
+        features_name=given.eyes.name,
+        features_hash=given.eyes.hash,
+        **fidelity_report.row_columns(found),
+    )
+
+
+def _facts(given: Inputs, environment: Mapping[str, Any]) -> dict[str, str]:
+    """What was compared with what, for the head of the report."""
+    sample, facts = given.sample, given.sample.facts
+    made = [f"{key} {facts[key]}" for key in ("kimg", "data", "source") if key in facts]
+    sides = {"set": sample, "reference": given.reference, "floor": given.floor}
+    found = {
+        name: f"`{side.name}`, {len(side.labels):,} images, hash `{side.hash[:12]}`"
+        for name, side in sides.items()
+    }
+    found["features"] = f"`{given.eyes.name}`, hash `{given.eyes.hash[:12]}`"
+    found["generator"] = ", ".join(made) or "-"
+    found["judge"] = "-" if given.judge is None else f"`{given.judge.name}`"
+    packages = environment["packages"]
+    versions = f"ferbench {environment['code_version']}, torch {packages['torch']}"
+    found["software"] = f"{versions}, on {environment['hardware']}"
+    return found
+
+
+def _again(job: Fidelity, given: Inputs) -> str:
+    """The command that gives these numbers again."""
+    words = {
+        "set": job.set or str(Path(job.outputs) / "synth" / given.sample.name),
+        "features": job.features, "judge": job.judge, "n": job.n, "gan": job.gan.path,
+        "data": job.data.base, "seed": job.seed, "outputs": job.outputs,
+    }  # fmt: skip
+    given_words = [f"{key}={value}" for key, value in words.items() if value is not None]
+    return shlex.join(["ferbench", "fidelity", *given_words])

@@ -1,0 +1,1 @@
+"""What a synthetic set gives away of the images that its generator learned from."""

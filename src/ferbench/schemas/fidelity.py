@@ -1,0 +1,61 @@
+"""Config of `ferbench fidelity`; the values stand in conf/fidelity.yaml.
+
+No postponed annotations in this file: OmegaConf reads the field types.
+"""
+
+from dataclasses import dataclass
+
+from ferbench.checks import at_least, one_of
+from ferbench.schemas.sections import PRECISIONS, DataConfig, check_name, check_seed
+from ferbench.schemas.synth import GanSource
+
+FEATURES = ("fer", "inception")
+
+
+@dataclass(frozen=True)
+class MetricsConfig:
+    """How the numbers are taken: see ferbench.comparison.How."""
+
+    neighbors: int
+    density_neighbors: int
+    kid_subsets: int
+    kid_images: int
+    score_splits: int
+    diversity_images: int
+
+    def __post_init__(self) -> None:
+        least = {"kid_images": 2, "diversity_images": 2}
+        for key, value in vars(self).items():
+            at_least(f"metrics.{key}", value, least.get(key, 1))
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """ferbench fidelity."""
+
+    outputs: str
+    name: str | None
+    set: str | None
+    n: int | None
+    features: str
+    judge: str
+    weights: str | None
+    gan: GanSource
+    path_pairs: int
+    seed: int
+    batch: int
+    device: str
+    precision: str
+    force: bool
+    data: DataConfig
+    metrics: MetricsConfig
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_name(self.name)
+        one_of("features", self.features, FEATURES)
+        one_of("precision", self.precision, PRECISIONS)
+        at_least("batch", self.batch, 1)
+        at_least("path_pairs", self.path_pairs, 100)
+        if self.n is not None:
+            at_least("n", self.n, 1)
