@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 import stylegan2_ada as sg
 from ferbench import generators
+from ferbench.checks import is_network
 from ferbench.classes import CLASSES
 from ferbench.errors import UserError
 
@@ -118,4 +119,4 @@ def test_other_sizes_than_described_are_refused(saved: Path) -> None:
     [("a/run", False), ("a/x.pkl", True), ("x.safetensors", True), ("https://h/x", True)],
 )
 def test_networks_are_told_from_folders(source: str, network: bool) -> None:
-    assert generators.is_network(source) is network
+    assert is_network(source) is network

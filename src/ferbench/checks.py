@@ -36,6 +36,11 @@ def between(key: str, value: float, low: float, high: float) -> None:
         raise UserError(f"{key}={value}: expected a value from {low} to {high}")
 
 
+def is_network(source: str) -> bool:
+    """True if `source` names a file or address of networks, not a run's folder."""
+    return source.startswith(("http://", "https://")) or source.endswith((".pkl", ".safetensors"))
+
+
 def nearest(word: str, options: Iterable[str]) -> str:
     """`did you mean a, b?`; where nothing is near, the whole list, or that --help shows it.
 

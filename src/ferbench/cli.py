@@ -17,10 +17,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ferbench import cli_help, completion, overrides
+from ferbench.checks import is_network
 from ferbench.conf_files import CONF, file_name
 from ferbench.config_errors import one_line
 from ferbench.errors import UserError
-from ferbench.schema import COMMANDS, read_config, register
+from ferbench.schema import COMMANDS, LENGTHS, read_config, register
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -145,15 +146,18 @@ def _run_job(command: str, cfg: DictConfig, given: list[str]) -> None:
         job = OmegaConf.to_object(cfg)
     except OmegaConfBaseException as error:
         raise UserError(one_line(error, command)) from error
-    if getattr(job, "resume", None):
+    resume = getattr(job, "resume", None)
+    if resume and not is_network(resume):
         job = _resumed(schema, job, given)
     assert isinstance(job, schema)
     import_module(f"ferbench.commands.{file_name(command)}").run(job)
 
 
 def _resumed(schema: type, job: Any, given: list[str]) -> Any:
-    """The stopped run's own config: `resume=` goes on with it and takes no other setting."""
-    others = [text for text in given if not text.startswith("resume=")]
+    """The stopped run's own config: `resume=` goes on with it; it can only be made longer."""
+    keys = {text.partition("=")[0] for text in given}
+    longer = {key: getattr(job, key) for key in keys & set(LENGTHS)}
+    others = [text for text in given if text.partition("=")[0] not in ("resume", *LENGTHS)]
     if others:
         raise UserError(
             f"resume={job.resume}: goes on with the run's own config; leave out {', '.join(others)}"
@@ -161,7 +165,7 @@ def _resumed(schema: type, job: Any, given: list[str]) -> Any:
     config = Path(job.resume) / "config.yaml"
     if not config.is_file():
         raise UserError(f"resume={job.resume}: no {config.name} in it; expected a run's folder")
-    return replace(read_config(schema, config), resume=str(config.parent))
+    return replace(read_config(schema, config), resume=str(config.parent), **longer)
 
 
 # --- errors and signals --------------------------------------------------------------------------

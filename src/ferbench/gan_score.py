@@ -51,7 +51,7 @@ def reference(judge: Judge, images: np.ndarray, labels: np.ndarray, *, cache: Pa
             if np.array_equal(file["key"], key):
                 return Reference(file["mean"], file["covariance"])
     features = judge.describe(images).features
-    weights = (1 / np.bincount(labels, minlength=len(CLASSES)))[labels]
+    weights = (1 / np.maximum(np.bincount(labels, minlength=len(CLASSES)), 1))[labels]
     found = Reference(*weighted_gaussian(features, weights))
     checkpoint.write_whole(cache, lambda beside: _save(beside, key, found))
     return found

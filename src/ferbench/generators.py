@@ -88,11 +88,6 @@ def load(source: str | Path, *, device: torch.device) -> TrainedGenerator:
     return found
 
 
-def is_network(source: str) -> bool:
-    """True if `source` names a file or address of networks, not a run's folder."""
-    return source.startswith(("http://", "https://")) or source.endswith((".pkl", ".safetensors"))
-
-
 def _file_of(source: Path) -> Path:
     """The checkpoint that a path means."""
     if source.is_dir():

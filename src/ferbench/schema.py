@@ -25,6 +25,7 @@ from ferbench.schemas.sections import (
 from ferbench.schemas.synth import Synth
 from ferbench.schemas.train_gan import TrainGan
 
+LENGTHS = ("total_kimg",)  # keys that a run to go on with may be given anew
 # Paths and free text: the command line takes them as they stand, commas and brackets included.
 LITERAL = frozenset({
     "outputs", "source", "run", "resume", "name", "where", "columns", "judge", "gan.diff_policy",

@@ -233,6 +233,26 @@ def test_a_killed_run_goes_on_from_its_last_state(
     assert [row["kimg"] for row in history(parts)] == [0.064, 0.128, 0.192, 0.256]
 
 
+def test_the_command_line_goes_on_and_starts_from_networks(
+    outputs: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """resume=FOLDER takes a new length and nothing else; resume=FILE is a run of its own."""
+
+    def ferbench(*more: str) -> int:
+        command = [sys.executable, "-m", "ferbench", *more]
+        return subprocess.run(command, env=environment(), timeout=300, check=False).returncode
+
+    assert ferbench(*words(outputs, "total_kimg=0.016")) == 0
+    folder = only_run(outputs)
+    assert ferbench("train-gan", f"resume={folder}", "total_kimg=0.032") == 0
+    assert runs.status_of(folder)["kimg"] == 0.032
+    assert ferbench("train-gan", f"resume={folder}", "gan.lr=1") == 2
+    assert "leave out gan.lr=1" in capfd.readouterr().err
+    source = folder / generators.LATEST
+    assert ferbench(*words(outputs, "total_kimg=0.016", f"resume={source}")) == 0
+    assert len(list((outputs / "train-gan").iterdir())) == 2
+
+
 def test_two_processes_train_like_one_with_two_shards(
     gan_job: Callable[..., Any], outputs: Path
 ) -> None:

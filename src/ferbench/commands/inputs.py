@@ -12,6 +12,7 @@ import torch
 
 from ferbench import checkpoint, generators
 from ferbench import run as runs
+from ferbench.checks import is_network
 from ferbench.classes import CLASSES
 from ferbench.data import face_sets, synthetic_set, training_set
 from ferbench.data.face_set import FaceSet
@@ -192,6 +193,6 @@ def _public_accuracy(run: Path, epoch: int | None) -> float:
 
 def load_network(resume: str | None, device: torch.device) -> TrainedGenerator | None:
     """The networks that resume=`resume` starts from; None for a run's folder, or nothing."""
-    if resume is None or not generators.is_network(resume):
+    if resume is None or not is_network(resume):
         return None
     return generators.load(resume, device=device)

@@ -10,8 +10,9 @@ import torch
 import yaml
 
 import stylegan2_ada as sg
-from ferbench import checkpoint, gan_score, gan_setup, generators, precision, processes
+from ferbench import checkpoint, gan_score, gan_setup, precision, processes
 from ferbench import run as runs
+from ferbench.checks import is_network
 from ferbench.classes import CLASSES
 from ferbench.commands import inputs
 from ferbench.data.face_set import FaceSet
@@ -215,7 +216,7 @@ def _shards(recipe: GanRecipe, state: dict[str, Any] | None) -> int:
 
 def _folder(job: TrainGan, recipe: GanRecipe, read: dict[str, str]) -> Path:
     """outputs/train-gan/<name>_s<seed>_<hash of config and data>: a run can only grow longer."""
-    if job.resume and not generators.is_network(job.resume):
+    if job.resume and not is_network(job.resume):
         return Path(job.resume)
     config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
     config["gan"] = {k: v for k, v in asdict(recipe).items() if k not in NEUTRAL_GAN}
