@@ -341,6 +341,14 @@ def test_bad_networks_are_refused(
         train_gan.run(gan_job(f"resume={tmp_path / name}"))
 
 
+def test_a_judge_that_is_none_is_refused_before_there_is_a_run(
+    gan_job: Callable[..., Any], outputs: Path
+) -> None:
+    with pytest.raises(UserError, match=r"judge=.*nowhere: expected the folder of a complete run"):
+        train_gan.run(gan_job(f"judge={outputs / 'nowhere'}"))
+    assert not (outputs / "train-gan").exists()
+
+
 def test_a_published_pickle_is_trained_further(gan_job: Callable[..., Any], outputs: Path) -> None:
     """The run has the pickle's size and classes, not the preset's."""
     published = Path(__file__).parents[1] / "reference" / "official_layout.pkl"

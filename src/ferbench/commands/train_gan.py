@@ -62,6 +62,7 @@ def run(job: TrainGan) -> None:
         plan = processes.from_first(lambda: _plan(job, recipe, faces, start))
         if plan.done:
             return
+        judge_path = _judge_path(job, faces)
         train = faces.splits["train"]
         material = gan_setup.material(
             train.images, train.labels, res=recipe.res, conditional=recipe.conditional,
@@ -82,7 +83,7 @@ def run(job: TrainGan) -> None:
         with runs.recorded(plan.folder, "train-gan", config, _inputs(faces, start)) as record:
             record.update(environment=runs.environment(device))
             _introduce(job, recipe, material, trainer, plan, device, chosen)
-            judge = _judge(job, faces, plan.folder, device, chosen)
+            judge = _judge(judge_path, faces, plan.folder, device, chosen)
             _train(job, recipe, material, trainer, batches, plan, record, judge)
 
 
@@ -245,22 +246,29 @@ def _take_up(trainer: sg.Trainer, batches: sg.RealBatches, plan: Plan) -> None:
         raise UserError(f"{plan.folder / STATE}: not a state of this run ({reason})") from None
 
 
-def _judge(
-    job: TrainGan, faces: FaceSet, folder: Path, device: torch.device, chosen: Precision
-) -> tuple[Judge, Reference] | None:
-    """The classifier that scores the samples, with its features of the real faces."""
+def _judge_path(job: TrainGan, faces: FaceSet) -> Path | None:
+    """The run of the classifier that scores the samples; None, said aloud, if there is none."""
     if job.judge == "none":
         return None
-    train = faces.splits["train"]
-    data_hash = faces.manifest["hashes"]["train"]
-    found = inputs.find_judge(Path(job.outputs), data_hash) if job.judge == "auto" else None
-    path = Path(job.judge) if job.judge != "auto" else found
-    if path is None:
+    if job.judge != "auto":
+        inputs.trained_row(Path(job.judge), "judge")
+        return Path(job.judge)
+    found = inputs.find_judge(Path(job.outputs), faces.manifest["hashes"]["train"])
+    if found is None and processes.is_first():
         print(
             "no judge: class accuracy and distance need a classifier of real faces "
             f"(`ferbench classify data={job.data.name}` first), so the latest weights count as best"
         )
+    return found
+
+
+def _judge(
+    path: Path | None, faces: FaceSet, folder: Path, device: torch.device, chosen: Precision
+) -> tuple[Judge, Reference] | None:
+    """The classifier with its features of the real faces."""
+    if path is None:
         return None
+    train = faces.splits["train"]
     judge = inputs.load_judge(path, device, chosen)
     print(f"judge: {path}")
     cache = folder / "judge_reference.npz"
