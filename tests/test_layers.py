@@ -17,7 +17,7 @@ FILES = sorted(SRC.rglob("*.py"))
 
 # From the ground up. A part imports from lower storeys only, never from its own or a higher one.
 STOREYS = (
-    "errors classes conf_files row table_layout neighbors",
+    "errors classes conf_files files row table_layout neighbors",
     "checks checkpoint precision scores results loggers table_views table_filter processes",
     "recipe gan_recipe run models figures table generators fidelity report image_grid",
     "schemas optim data",

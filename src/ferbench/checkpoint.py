@@ -1,11 +1,8 @@
-"""Files that are whole or absent: written beside their name, flushed, renamed."""
+"""Weights and states in files that are whole or absent (`files.write_whole`)."""
 
 from __future__ import annotations
 
-import json
-import os
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +12,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ferbench.errors import UserError
+from ferbench.files import remove_partial, save_json, write_whole
 
-PARTIAL = ".part"
+__all__ = [
+    "load_state", "load_weights", "remove_partial", "save_json", "save_state", "save_weights",
+    "write_whole",
+]  # fmt: skip
+
 # What torch.load was seen to raise, or may, on files with missing or changed bytes.
 _DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError)
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then rename it: a reader sees the old or the new."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        write(beside)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def remove_partial(folder: Path) -> None:
-    """Delete what killed processes left half-written; no other process may be writing there."""
-    for beside in folder.glob(f".*{PARTIAL}"):
-        beside.unlink(missing_ok=True)
-
-
-def save_json(path: Path, value: Any) -> None:
-    """Write JSON (indented, UTF-8), whole or not at all."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:

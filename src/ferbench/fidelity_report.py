@@ -15,9 +15,9 @@ from ferbench.classes import CLASSES
 from ferbench.comparison import ALL, Comparison, Described, Reference, Values
 from ferbench.fidelity import principal_plane
 from ferbench.fidelity_figures import Panel, Points
-from ferbench.report import Block, Code, Figure, Heading, Table, Text
+from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
 from ferbench.row import Row
-from ferbench.table_layout import Cell, Grid, terminal, three_digits
+from ferbench.table_layout import terminal, three_digits
 
 SHOWN_POINTS = 2000  # of each side in the plane of principal components
 
@@ -221,13 +221,7 @@ def summary(found: Measured, *, width: int) -> str:
 
 
 def _terminal(title: str, table: Table, width: int) -> str:
-    grid = Grid(
-        heading=title, note="", columns=list(table.columns),
-        lines=[[Cell(cell) for cell in line] for line in table.lines],
-        numeric=[j >= table.leading for j in range(len(table.columns))], best=set(),
-        leading=table.leading,
-    )  # fmt: skip
-    return terminal(grid, width) + textwrap.fill(table.note, width) + "\n"
+    return terminal(grid(title, table), width) + textwrap.fill(table.note, width) + "\n"
 
 
 def blocks(

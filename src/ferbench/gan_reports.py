@@ -67,7 +67,7 @@ class Reports:
             row |= self._score(*self.judge)
         self.history.append(row)
         self._print(row)
-        self._save_light(row)
+        self._write_light(generators.LATEST, row)
         if state is not None:
             self.save(state)
         self._log(row)
@@ -147,10 +147,6 @@ class Reports:
         self.best = {"value": value, "kimg": kimg, "distance": found.distance}
         self.best["class_accuracy"] = found.accuracy if math.isfinite(found.accuracy) else None
         self._write_light(generators.BEST, self.best)
-
-    def _save_light(self, row: Mapping[str, Any]) -> None:
-        scores = {k: row[k] for k in ("distance", "class_accuracy") if k in row}
-        self._write_light(generators.LATEST, scores)
 
     def _write_light(self, name: str, scores: Mapping[str, Any]) -> None:
         trainer = self.trainer

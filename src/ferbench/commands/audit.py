@@ -69,10 +69,7 @@ def run(job: Audit) -> None:
     given = _inputs(job, device, chosen)
     identity = _identity(job, given, chosen)
     folder = _folder(job, given, identity)
-    facts = runs.status_of(folder)
-    if facts.get("status") == "complete":
-        print(f"done already: {folder} (force=true audits it again)")
-        results.restore_row(Path(job.outputs) / "metrics.csv", folder, facts["row"])
+    if inputs.is_done(folder, Path(job.outputs), "audits it again"):
         return
     config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
     with runs.recorded(folder, "audit", config, identity) as record:

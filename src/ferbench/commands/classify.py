@@ -43,7 +43,7 @@ def run(job: Classify) -> None:
         hashes["synthetic"] = pool.manifest["hash"]
         job = replace(job, data=replace(job.data, synthetic=str(pool.root)))  # if it was the newest
     folder = _folder(job, hashes)
-    if _is_done(folder, job):
+    if inputs.is_done(folder, Path(job.outputs), "runs it again"):
         return
     _check_inputs(folder, hashes)
     training = inputs.select_training(job.data, faces, pool)
@@ -210,16 +210,6 @@ def _folder(job: Classify, hashes: dict[str, str]) -> Path:
     short = runs.hash_of([_result_config(job), hashes])[:8]
     folder = Path(job.outputs) / "classify" / f"{name}_s{job.seed}_{short}"
     return runs.free_folder(folder) if job.force else folder
-
-
-def _is_done(folder: Path, job: Classify) -> bool:
-    """Say so if the run of this folder is complete; put its row back if the table lost it."""
-    facts = runs.status_of(folder)
-    if facts.get("status") != "complete":
-        return False
-    print(f"done already: {folder} (force=true runs it again)")
-    results.restore_row(Path(job.outputs) / "metrics.csv", folder, facts["row"])
-    return True
 
 
 def _check_inputs(folder: Path, hashes: dict[str, str]) -> None:

@@ -28,10 +28,7 @@ def run(job: Evaluate) -> None:
     model = inputs.load_classifier(source).to(device).to(memory_format=torch.channels_last)
     faces = inputs.open_faces(job.data)
     folder = _folder(job, source, faces)
-    facts = runs.status_of(folder)
-    if facts.get("status") == "complete":
-        print(f"done already: {folder} (force=true scores it again)")
-        results.restore_row(Path(job.outputs) / "metrics.csv", folder, facts["row"])
+    if inputs.is_done(folder, Path(job.outputs), "scores it again"):
         return
     config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
     with runs.recorded(folder, "evaluate", config, {"run": str(source)}) as record:

@@ -74,10 +74,7 @@ def run(job: Fidelity) -> None:
     given = _inputs(job, device, chosen)
     identity = _identity(job, given, chosen)
     folder = _folder(job, given, identity)
-    facts = runs.status_of(folder)
-    if facts.get("status") == "complete":
-        print(f"done already: {folder} (force=true measures it again)")
-        results.restore_row(Path(job.outputs) / "metrics.csv", folder, facts["row"])
+    if inputs.is_done(folder, Path(job.outputs), "measures it again"):
         return
     config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
     with runs.recorded(folder, "fidelity", config, identity) as record:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ferbench import checkpoint, generators
+from ferbench import checkpoint, generators, results
 from ferbench import run as runs
 from ferbench.checks import is_network
 from ferbench.classes import CLASSES
@@ -29,6 +29,19 @@ from ferbench.schemas.sections import DataConfig, ModelConfig
 
 WEIGHTS = "model.safetensors"  # of a run: what classify writes and others read
 FOLDERS = {"real": "fer2013", "toy": "toy"}  # below outputs/data, as conf/data/ says too
+
+
+def is_done(folder: Path, outputs: Path, again: str) -> bool:
+    """Say so if the run of this folder is complete; put its row back if the table lost it.
+
+    again: what force=true does, as in "scores it again".
+    """
+    facts = runs.status_of(folder)
+    if facts.get("status") != "complete":
+        return False
+    print(f"done already: {folder} (force=true {again})")
+    results.restore_row(outputs / "metrics.csv", folder, facts["row"])
+    return True
 
 
 # --- faces ---------------------------------------------------------------------------------------

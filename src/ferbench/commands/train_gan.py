@@ -183,9 +183,10 @@ def _recipe(job: TrainGan, start: TrainedGenerator | None) -> GanRecipe:
 
 def _plan(job: TrainGan, recipe: GanRecipe, faces: FaceSet, start: TrainedGenerator | None) -> Plan:
     """Folder, state and shards; says so if there is nothing left to do."""
-    folder = _folder(job, recipe, _inputs(faces, start))
+    read = _inputs(faces, start)
+    folder = _folder(job, recipe, read)
     facts = runs.status_of(folder)
-    if facts.get("inputs") not in (None, _inputs(faces, start)):
+    if facts.get("inputs") not in (None, read):
         raise UserError(f"{folder}: the data have changed since that run; start a new one")
     done = facts.get("status") == "complete" and facts["kimg"] >= recipe.total_kimg
     if done:

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from ferbench.classes import CLASSES
 from ferbench.errors import UserError
+from ferbench.files import save_json, write_whole
 
 FORMAT = 1
 KIND = "synthetic"
@@ -167,7 +168,7 @@ class SetWriter:
         """Make the images so far safe: a killed process can be followed by one that goes on."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        _save_json(self.root / PROGRESS, {"images": self.done, "shape": self.shape})
+        save_json(self.root / PROGRESS, {"images": self.done, "shape": self.shape})
 
     def finish(
         self, labels: np.ndarray, facts: Mapping[str, Any], classes: Sequence[str] = CLASSES
@@ -180,12 +181,12 @@ class SetWriter:
         assert self.done == len(labels) == self.shape[0] and labels.dtype == np.int64
         self._file.flush()
         os.fsync(self._file.fileno())
-        _write_whole(self.root / LABELS, lambda path: _save(path, labels))
+        write_whole(self.root / LABELS, lambda path: _save(path, labels))
         digest = _hash((images for _, images, _ in blocks(self.root)), labels)
         manifest = {"format": FORMAT, "kind": KIND, "classes": list(classes)}
         manifest |= {"image_px": self.shape[1], "counts": class_counts(labels, classes)}
         manifest |= {"hash": digest, **facts}
-        _save_json(self.root / MANIFEST, manifest)
+        save_json(self.root / MANIFEST, manifest)
         (self.root / PROGRESS).unlink(missing_ok=True)
         return manifest
 
@@ -258,20 +259,3 @@ def _reserve(path: Path) -> None:
 def _save(path: Path, array: np.ndarray) -> None:
     with path.open("wb") as file:  # np.save would add a suffix to the name
         np.save(file, array, allow_pickle=False)
-
-
-def _save_json(path: Path, value: Any) -> None:
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    _write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """As `checkpoint.write_whole`, which needs torch: this module is to be light."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(beside)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

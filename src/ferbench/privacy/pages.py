@@ -15,8 +15,8 @@ from ferbench.privacy.audit import AttackResult, Audit
 from ferbench.privacy.copying import Outcomes
 from ferbench.privacy.networks import ASK_NETWORKS
 from ferbench.privacy.plants import VARIANTS
-from ferbench.report import Block, Code, Figure, Heading, Table, Text
-from ferbench.table_layout import Cell, Grid, terminal
+from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
+from ferbench.table_layout import terminal
 
 WIDE = 200  # characters: the terminal's tables are never cut
 SET_ATTACK = ("membership", "gradients")  # the one in the common table
@@ -50,13 +50,7 @@ def summary(audit: Audit) -> str:
 
 
 def _terminal(title: str, table: Table) -> str:
-    grid = Grid(
-        heading=title, note="", columns=list(table.columns),
-        lines=[[Cell(cell) for cell in line] for line in table.lines],
-        numeric=[j >= table.leading for j in range(len(table.columns))], best=set(),
-        leading=table.leading,
-    )  # fmt: skip
-    return terminal(grid, WIDE) + f"{table.note}\n"
+    return terminal(grid(title, table), WIDE) + f"{table.note}\n"
 
 
 def blocks(

@@ -1,0 +1,35 @@
+"""Files that are whole or absent: written beside their name, flushed, renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".part"
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then rename it: a reader sees the old or the new."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        write(beside)
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete what killed processes left half-written; no other process may be writing there."""
+    for beside in folder.glob(f".*{PARTIAL}"):
+        beside.unlink(missing_ok=True)
+
+
+def save_json(path: Path, value: Any) -> None:
+    """Write JSON (indented, UTF-8), whole or not at all."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
