@@ -6,28 +6,24 @@ import os
 import signal
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ferbench import cli_help, completion, overrides
-from ferbench.checks import is_network
 from ferbench.conf_files import CONF, file_name
 from ferbench.config_errors import one_line
+from ferbench.error_report import NOBODY_READS, report
 from ferbench.errors import UserError
-from ferbench.schema import COMMANDS, LENGTHS, read_config, register
+from ferbench.jobs import run_job, share_cores
+from ferbench.schema import register
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-BUG, USER_MISTAKE, INTERRUPTED = 1, 2, 130
-NOBODY_READS = 128 + signal.SIGPIPE
 
 
 def main() -> None:
@@ -38,7 +34,7 @@ def main() -> None:
         status = _main(sys.argv[1:], full_error)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        status = _report(error, full_error)
+        status = report(error, full_error)
     raise SystemExit(status)
 
 
@@ -127,73 +123,18 @@ class _Job:
         given: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
         try:
             if settings.mode == RunMode.MULTIRUN:
+                share_cores()
                 print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
-            _run_job(self.command, cfg, given)
+            run_job(self.command, cfg, given, self.full_error)
         except Exception as error:
-            status = _report(error, self.full_error)
+            status = report(error, self.full_error)
             if status == NOBODY_READS:
                 raise SystemExit(status) from None
             with self.statuses.open("a") as file:
                 file.write(f"{status}\n")
 
 
-def _run_job(command: str, cfg: DictConfig, given: list[str]) -> None:
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    schema = COMMANDS[command]
-    try:
-        job = OmegaConf.to_object(cfg)
-    except OmegaConfBaseException as error:
-        raise UserError(one_line(error, command)) from error
-    resume = getattr(job, "resume", None)
-    if resume and not is_network(resume):
-        job = _resumed(schema, job, given)
-    assert isinstance(job, schema)
-    import_module(f"ferbench.commands.{file_name(command)}").run(job)
-
-
-def _resumed(schema: type, job: Any, given: list[str]) -> Any:
-    """The stopped run's own config: `resume=` goes on with it; it can only be made longer."""
-    keys = {text.partition("=")[0] for text in given}
-    longer = {key: getattr(job, key) for key in keys & set(LENGTHS)}
-    others = [text for text in given if text.partition("=")[0] not in ("resume", *LENGTHS)]
-    if others:
-        raise UserError(
-            f"resume={job.resume}: goes on with the run's own config; leave out {', '.join(others)}"
-        )
-    config = Path(job.resume) / "config.yaml"
-    if not config.is_file():
-        raise UserError(f"resume={job.resume}: no {config.name} in it; expected a run's folder")
-    return replace(read_config(schema, config), resume=str(config.parent), **longer)
-
-
-# --- errors and signals --------------------------------------------------------------------------
-
-
-def _report(error: BaseException, full_error: bool) -> int:
-    """Print an error, a user's mistake or a stop as one line, a bug as traceback; its status."""
-    if isinstance(error, BrokenPipeError) and _nobody_reads():
-        return NOBODY_READS
-    stopped = isinstance(error, KeyboardInterrupt)
-    if full_error or not (stopped or isinstance(error, UserError)):
-        traceback.print_exception(error)
-    else:
-        new_line = "\n" if stopped and sys.stderr.isatty() else ""  # after the terminal's ^C
-        print(f"{new_line}ferbench: {str(error) or 'interrupted'}", file=sys.stderr, flush=True)
-    if stopped:
-        return int(getattr(error, "exit_status", INTERRUPTED))
-    return USER_MISTAKE if isinstance(error, UserError) else BUG
-
-
-def _nobody_reads() -> bool:
-    """Whether stdout is closed at its other end (`| head`); what is left is then thrown away."""
-    try:
-        print(flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+# --- signals --------------------------------------------------------------------------------------
 
 
 class _Terminated(KeyboardInterrupt):

@@ -1,0 +1,185 @@
+"""`ferbench study`: the matrix of runs behind a results table; what is done is skipped."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ferbench import conf_files
+from ferbench.checks import one_of
+from ferbench.errors import UserError
+from ferbench.schemas.study import RunStudy
+from ferbench.study import pages, plan
+from ferbench.study.ledger import (
+    DONE,
+    FAILED,
+    Entry,
+    Ledger,
+    Progress,
+    entry_of,
+    in_words,
+    progress,
+)
+from ferbench.study.plan import Study, Task, filled
+
+Command = Callable[[], Any]
+
+
+class Launcher(Protocol):
+    """Runs jobs of other commands; what the command line hands in."""
+
+    def check(self, command: str, words: Sequence[str]) -> None:
+        """Refuse words that the command would refuse."""
+
+    def run(
+        self, command: str, jobs: Sequence[Sequence[str]], around: Callable[[int, Command], Any]
+    ) -> list[Any]:
+        """Call around(i, run) for every job, maybe in other processes."""
+
+    def report(self, error: Exception) -> None:
+        """Print an error as the command line does."""
+
+
+def run(job: RunStudy, launcher: Launcher) -> None:
+    """Run what is left of the study, wave by wave, and write its report."""
+    study = _study(job)
+    folder = Path(job.outputs) / "study" / study.name
+    ledger = Ledger(folder / "runs")
+    if not job.report:
+        _check(study, launcher)
+    if job.plan:
+        print(_overview(study, progress(study, ledger)))
+        return
+    failed = [] if job.report else _run_all(study, ledger, launcher, job)
+    folder.mkdir(parents=True, exist_ok=True)
+    reached = progress(study, ledger)
+    compared = pages.write(folder, study, reached, command=_command(job))
+    for one in compared:
+        print(f"{one.cell.label} against {one.other.label}: {one.points} points ({one.interval}): "
+              f"{one.verdict}")  # fmt: skip
+    print(f"report: {folder / 'report.md'}, {folder / 'report.html'}")
+    if failed:
+        raise UserError(
+            f"{len(reached.left)} of {len(reached.tasks)} runs are not done, see above "
+            f"({', '.join(failed[:5])} failed); the same command tries them again"
+        )
+
+
+def _study(job: RunStudy) -> Study:
+    """The study of the config, with the words that every run gets."""
+    if job.file is not None:
+        path = Path(job.file)
+    else:
+        one_of("name", str(job.name), conf_files.options_of("study"))
+        path = conf_files.CONF / "study" / f"{job.name}.yaml"
+    study = plan.read(path, budget=job.budget, seeds=job.chosen_seeds())
+    given = {"outputs": job.outputs, "device": job.device, "precision": job.precision}
+    every = [f"{key}={value}" for key, value in given.items() if value != "auto"]
+    own = shlex.split(job.words or "")
+    return replace(
+        study,
+        steps=tuple(replace(step, words=plan.merged(step.words, every)) for step in study.steps),
+        cells=tuple(
+            replace(cell, words=plan.merged([*cell.words, *every], own)) for cell in study.cells
+        ),
+    )
+
+
+def _check(study: Study, launcher: Launcher) -> None:
+    """Refuse a study with a run that its command would refuse, before the first one."""
+    folders = {step.id: "later" for step in study.steps}
+    seen = set()
+    for task in study.tasks():
+        words = (task.command, *filled(task.words, folders))
+        if words in seen or (task.cell and task.seed != study.seeds[0]):
+            continue
+        seen.add(words)
+        try:
+            launcher.check(task.command, words[1:])
+        except UserError as error:
+            raise UserError(f"{task.id}: {error}") from None
+
+
+def _command(job: RunStudy) -> str:
+    """The command line that made the study."""
+    said = {"name": job.name, "file": job.file, "budget": job.budget, "seeds": job.seeds,
+            "words": job.words}  # fmt: skip
+    return shlex.join(
+        ["ferbench", "study", *(f"{key}={value}" for key, value in said.items() if value)]
+    )
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+def _run_all(study: Study, ledger: Ledger, launcher: Launcher, job: RunStudy) -> list[str]:
+    """Run every task that is not done, those that others need first; ids of those that failed."""
+    failed: list[str] = []
+    while True:
+        now = progress(study, ledger)
+        ready = now.ready(failed)
+        if not ready:
+            return failed
+        print(_standing(study, now))
+        wave = _Wave(
+            [task for task in ready if task.command == ready[0].command], now.folders, ledger,
+            study, launcher,
+        )  # fmt: skip
+        jobs = [filled(task.words, now.folders) for task in wave.tasks]
+        failed += [id for id in launcher.run(ready[0].command, jobs, wave) if id is not None]
+
+
+@dataclass(frozen=True)
+class _Wave:
+    """Runs of one command that wait for nothing; called in the process that runs each of them."""
+
+    tasks: list[Task]
+    folders: Mapping[str, str]
+    ledger: Ledger
+    study: Study
+    launcher: Launcher
+
+    def __call__(self, i: int, command: Command) -> str | None:
+        """Run task i and note how it ended; its id if it failed."""
+        task, began = self.tasks[i], time.time()
+        words = filled(task.words, self.folders)
+        now = progress(self.study, self.ledger)
+        print(f"\n[{len(now.tasks) - len(now.left) + 1}/{len(now.tasks)}] {task.id}; "
+              f"left: {in_words(now.seconds_left())}\n$ ferbench {task.command} "
+              f"{shlex.join(words)}", flush=True)  # fmt: skip
+        try:
+            entry = entry_of(task, words, Path(command()), began=began)
+        except Exception as error:
+            self.launcher.report(error)
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            seconds = time.time() - began
+            entry = Entry(task.id, task.command, words, FAILED, None, seconds, text)
+        self.ledger.add(task, self.folders, entry)
+        return None if entry.status == DONE else task.id
+
+
+# --- what is said --------------------------------------------------------------------------------
+
+
+def _standing(study: Study, now: Progress) -> str:
+    left = len(now.left)
+    return (
+        f"{study.name} (budget {study.budget}): {len(now.tasks) - left} of {len(now.tasks)} runs "
+        f"are done, about {in_words(now.seconds_left())} left"
+    )
+
+
+def _overview(study: Study, now: Progress) -> str:
+    """Every run with its state, and the estimate."""
+    lines = [study.title, ""]
+    for task in now.tasks:
+        entry = now.entries.get(task.id)
+        state = entry.status if entry else "left"
+        took = in_words(entry.seconds) if entry else ""
+        where = entry.folder or entry.error or "" if entry else ""
+        lines.append(f"  {state:6} {took:>10}  {task.command:9} {task.id:32} {where}".rstrip())
+    return "\n".join([*lines, "", _standing(study, now)])

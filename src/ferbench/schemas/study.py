@@ -1,0 +1,41 @@
+"""What `ferbench study` takes; values in conf/study.yaml.
+
+No postponed annotations in this file: OmegaConf reads the field types.
+"""
+
+from dataclasses import dataclass
+
+from ferbench.checks import one_of
+from ferbench.errors import UserError
+from ferbench.schemas.sections import PRECISIONS
+
+
+@dataclass(frozen=True)
+class RunStudy:
+    """ferbench study."""
+
+    outputs: str
+    name: str | None
+    file: str | None
+    budget: str
+    seeds: str | None
+    words: str | None
+    device: str
+    precision: str
+    plan: bool
+    report: bool
+
+    def __post_init__(self) -> None:
+        one_of("precision", self.precision, PRECISIONS)
+        if (self.name is None) == (self.file is None):
+            raise UserError("name=null: expected name=STUDY, or file=PATH of a YAML file")
+        if self.plan and self.report:
+            raise UserError("plan=true report=true: expected one of them")
+        self.chosen_seeds()
+
+    def chosen_seeds(self) -> tuple[int, ...]:
+        """The seeds asked for; () for those of the study."""
+        texts = [text.strip() for text in (self.seeds or "").split(",") if text.strip()]
+        if not all(text.isdecimal() for text in texts):
+            raise UserError(f"seeds={self.seeds}: expected whole numbers, such as 0,1,2")
+        return tuple(map(int, texts))

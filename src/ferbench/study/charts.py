@@ -1,0 +1,79 @@
+"""Figures of a study: bars of all cells, or lines over a variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferbench.classes import CLASSES
+from ferbench.figures import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
+from ferbench.study.outcomes import Outcome
+
+MARKERS = "osD^vP*X"
+COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "#000000", GRAY)
+CHANCE = 100 / len(CLASSES)
+
+
+def bars(outcomes: Sequence[Outcome], *, path: Path, title: str) -> None:
+    """Accuracy of every cell with its 95 % interval; a diamond where earlier work had a figure."""
+    from matplotlib import rc_context
+
+    accuracy = np.array([100 * outcome.mean("accuracy") for outcome in outcomes])
+    low, high = (100 * np.array([o.interval[end] for o in outcomes]) for end in (0, 1))
+    with rc_context(STYLE):
+        figure, axes = drawing(7.4, 1.3 + 0.42 * len(outcomes))
+        place = np.arange(len(outcomes))
+        axes.barh(place, accuracy, 0.62, color=BLUE)
+        axes.errorbar(accuracy, place, xerr=[accuracy - low, high - accuracy], fmt="none",
+                      ecolor="black", elinewidth=1.0, capsize=3)  # fmt: skip
+        for y, value, end in zip(place, accuracy, high, strict=True):
+            axes.annotate(f"{value:.1f}", (end, y), (6, 0), textcoords="offset points", va="center")
+        told = [100 * outcome.cell.earlier.get("accuracy", np.nan) for outcome in outcomes]
+        if np.isfinite(told).any():
+            axes.plot(told, place, "D", color=ORANGE,
+                      markeredgecolor="white", markersize=8, label="earlier work")  # fmt: skip
+        axes.axvline(CHANCE, color=GRAY, linestyle="--", linewidth=1.0, label="chance")
+        axes.set_yticks(place, [outcome.cell.label for outcome in outcomes])
+        axes.invert_yaxis()
+        axes.set(
+            xlim=(0, min(108, float(high.max()) + 12)), xlabel="accuracy, percent (whiskers: 95 %)"
+        )
+        axes.xaxis.grid(True, color="0.9")
+        figure.legend(loc="outside lower right", ncols=2)
+        figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
+        save(figure, path)
+
+
+def lines(
+    outcomes: Sequence[Outcome], chart: Mapping[str, Any], *, column: str, path: Path, title: str
+) -> None:
+    """A score over the variable chart["x"], a line for each value of those in chart["lines"]."""
+    from matplotlib import rc_context
+
+    x, by = str(chart["x"]), chart.get("lines") or []
+    shown = [outcome for outcome in outcomes if x in outcome.cell.variables]
+    names = list(dict.fromkeys(outcome.cell.value(*by) for outcome in shown))
+    with rc_context(STYLE):
+        figure, axes = drawing(6.6, 4.2)
+        for i, name in enumerate(names):
+            line = [outcome for outcome in shown if outcome.cell.value(*by) == name]
+            line.sort(key=lambda outcome: float(outcome.cell.variables[x]))
+            at = np.array([float(outcome.cell.variables[x]) for outcome in line])
+            values = np.array([100 * outcome.mean(column) for outcome in line])
+            spread = np.array([100 * (outcome.spread(column) or 0) for outcome in line])
+            axes.errorbar(at, values, yerr=spread, marker=MARKERS[i % len(MARKERS)], capsize=3,
+                          color=COLORS[i % len(COLORS)], label=name or None)  # fmt: skip
+        if chart.get("log"):
+            axes.set_xscale("log", base=2)
+            ticks = sorted({float(outcome.cell.variables[x]) for outcome in shown})
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.minorticks_off()
+        axes.set(xlabel=str(chart.get("label", x)), ylabel=f"{column.replace('_', ' ')}, percent")
+        axes.grid(True, color="0.9")
+        if len(names) > 1:
+            figure.legend(loc="outside lower center", ncols=4)
+        figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
+        save(figure, path)
