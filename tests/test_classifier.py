@@ -87,6 +87,7 @@ def fit(
     stop=lambda: False,
     on_epoch=lambda h: None,
     on_start=None,
+    renew=None,
 ):
     """One call of classifier.fit as `ferbench classify` does it."""
     runs.seed_everything(seed)
@@ -94,7 +95,7 @@ def fit(
         small_cnn() if model is None else model,
         make_faces(100) if train is None else train,
         make_faces(40, seed=1), recipe, classes=7, seed=seed, precision=FP32, state=state,
-        on_epoch=on_epoch, should_stop=stop, on_start=on_start,
+        on_epoch=on_epoch, should_stop=stop, on_start=on_start, renew=renew,
     )  # fmt: skip
 
 
@@ -143,6 +144,42 @@ def test_stopped_after_every_single_step_equals_uninterrupted(tmp_path):
             stops += 1
     assert stops == 12
     assert_same(found, want)
+
+
+def test_each_epoch_is_renewed_before_its_first_step(tmp_path):
+    """Once an epoch, and once more on going on inside one, and its images are trained on."""
+    recipe, asked = make_recipe(**ALL_OF_IT), []
+    whole, parts = make_faces(100), make_faces(100)
+    originals = whole.images.clone()
+
+    def renewal(train):
+        def renew(epoch):
+            asked.append(epoch)
+            train.images[:] = originals.roll(48 * epoch, 0)
+            return True
+
+        return renew
+
+    want = fit(tmp_path / "whole.pt", recipe, train=whole, renew=renewal(whole))
+    assert asked == [0, 1, 2]
+    asked.clear()
+    with pytest.raises(Stopped):
+        fit(tmp_path / "p.pt", recipe, train=parts, renew=renewal(parts), stop=stop_at(8))
+    assert_same(fit(tmp_path / "p.pt", recipe, train=parts, renew=renewal(parts)), want)
+    assert asked == [0, 1, 1, 2]
+    assert not torch.equal(
+        want.weights["network.head.weight"],
+        fit(tmp_path / "same.pt", recipe).weights["network.head.weight"],
+    )
+
+
+def test_a_renewal_that_was_stopped_leaves_a_state_to_go_on_from(tmp_path):
+    """Before the first step of the first epoch, and between two epochs."""
+    recipe, want = make_recipe(epochs=2), fit(tmp_path / "whole.pt", make_recipe(epochs=2))
+    for ready in (lambda epoch: False, lambda epoch: epoch < 1):
+        with pytest.raises(Stopped):
+            fit(tmp_path / "parts.pt", recipe, renew=ready)
+    assert_same(fit(tmp_path / "parts.pt", recipe, renew=lambda epoch: True), want)
 
 
 def test_the_epochs_done_are_told_before_the_first_step(tmp_path):

@@ -11,7 +11,7 @@ from ferbench import conf_files
 from ferbench.conf_files import CONF, groups_of, keys_of_command, keys_of_option, options_of
 from ferbench.schema import COMMANDS, keys_of, register
 
-MANDATORY = {"prepare": ["source=x"], "evaluate": ["run=x"]}
+MANDATORY = {"prepare": ["source=x"], "evaluate": ["run=x"], "study": ["name=gap"]}
 REFUSED = {("train-gan", "data", option) for option in ("synthetic", "mixed")}
 OPTIONS = [
     (command, group, option)
@@ -56,7 +56,8 @@ def test_every_file_is_used_and_says_what_it_is(path: Any) -> None:
     group = path.parent.name
     shared = path == CONF / "common.yaml"
     primary = path in map(conf_files.primary, COMMANDS)
-    assert shared or primary or any(group in groups_of(command) for command in COMMANDS)
+    study = path.parent == CONF / "study"
+    assert shared or primary or study or any(group in groups_of(name) for name in COMMANDS)
     if not shared:
         assert conf_files.summary(path).endswith(".")
 

@@ -75,3 +75,12 @@ def test_the_histogram_shows_counts_and_bars() -> None:
     lines = text.splitlines()
     assert [line.count("#") for line in lines] == [30, 1, 0]
     assert "30" in lines[0]
+
+
+def test_a_scalar_label_is_the_bare_number_of_the_class():
+    labels = np.arange(14) % 7
+    found = gan_setup.material(
+        faces(), labels, res=48, channels=1, conditional=True, scalar_label=True
+    )
+    assert found.kinds.tolist() == [[float(k)] for k in range(7)]
+    assert found.conditions[:, 0].tolist() == labels.tolist()

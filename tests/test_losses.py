@@ -15,9 +15,13 @@ def logits():
     return torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
 
 
-def batch(share):
+def batch(share, targets=None):
     own = torch.tensor([0, 1, 2, 0, 1, 2, 0, 0])
-    return Batch(torch.zeros(8, 1, 48, 48), own, own.flip(0), share)
+    return Batch(torch.zeros(8, 1, 48, 48), own, own.flip(0), share, targets)
+
+
+def soft_targets():
+    return torch.rand(8, 3, generator=torch.Generator().manual_seed(1)).softmax(1)
 
 
 def test_inverse_weights_are_those_of_scikit_learn():
@@ -55,6 +59,47 @@ def test_class_weights_make_a_weighted_mean(logits):
     found = losses.mixed_cross_entropy(logits, batch(1.0), weight=weight, label_smoothing=0.0)
     each = F.cross_entropy(logits, labels, reduction="none")
     torch.testing.assert_close(found, (weight[labels] * each).sum() / weight[labels].sum())
+
+
+@pytest.mark.parametrize("share", [1.0, 0.7])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 2.0, 5.0])])
+def test_one_hot_targets_are_their_labels(logits, share, smoothing, weight):
+    """With and without mixing, smoothing and class weights; so a teacher of weight 0 is none."""
+    how = {"weight": weight, "label_smoothing": smoothing}
+    one_hot = F.one_hot(batch(share).labels, 3).float()
+    found = losses.mixed_cross_entropy(logits, batch(share, one_hot), **how)
+    torch.testing.assert_close(found, losses.mixed_cross_entropy(logits, batch(share), **how))
+
+
+def test_the_soft_loss_is_the_cross_entropy_of_smoothed_targets(logits):
+    """- sum_k (0.9 t_k + 0.1 / 3) log p_k, the mean over images; torch's own agrees."""
+    targets = soft_targets()
+    found = losses.mixed_cross_entropy(
+        logits, batch(1.0, targets), weight=None, label_smoothing=0.1
+    )
+    want = -((0.9 * targets + 0.1 / 3) * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(found, want)
+    torch.testing.assert_close(found, F.cross_entropy(logits, targets, label_smoothing=0.1))
+
+
+def test_soft_targets_are_mixed_in_reverse_order(logits):
+    """Cross-entropy is linear: 0.7 own + 0.3 reversed."""
+    targets = soft_targets()
+    found = losses.mixed_cross_entropy(
+        logits, batch(0.7, targets), weight=None, label_smoothing=0.0
+    )
+    torch.testing.assert_close(
+        found, F.cross_entropy(logits, 0.7 * targets + 0.3 * targets.flip(0))
+    )
+
+
+def test_class_weights_weigh_soft_targets_by_class(logits):
+    """sum w_k t_ik (- log p_ik) / sum w_k t_ik."""
+    targets, weight = soft_targets(), torch.tensor([1.0, 2.0, 5.0])
+    found = losses.soft_cross_entropy(logits, targets, weight=weight, label_smoothing=0.0)
+    weighed = weight * targets
+    torch.testing.assert_close(found, -(weighed * logits.log_softmax(1)).sum() / weighed.sum())
 
 
 def test_hits_of_mixed_images_count_by_share(logits):

@@ -63,7 +63,7 @@ def fit(
     model: nn.Module, train: DeviceFaces, held_out: DeviceFaces, recipe: Recipe, *, classes: int,
     seed: int, precision: Precision, state: Path,
     on_epoch: Callable[[list[dict[str, float]]], None], should_stop: Callable[[], bool],
-    on_start: Callable[[int], None] | None = None,
+    on_start: Callable[[int], None] | None = None, renew: Callable[[int], bool] | None = None,
 ) -> Fit:  # fmt: skip
     """Train `model` in place and return the weights that did best on the held-out faces.
 
@@ -74,12 +74,14 @@ def fit(
     on_epoch gets the numbers of every epoch so far, the latest last; it is called before the state
     is saved, so a run that is killed in between calls it for that epoch again.
     should_stop is asked after every optimizer step.
+    renew gets the epoch, from 0, before its first step or its first after going on: it may change
+    images and targets of `train` in place, by the epoch alone; False if it was asked to stop.
     Raises Stopped once the state is saved, FloatingPointError when a loss is not finite, UserError
     if the state is damaged or another run's.
     """
     if train.images.device.type == "cpu":
         keep_freed_memory()
-    loop = _Loop(model, train, held_out, recipe, classes, seed, precision)
+    loop = _Loop(model, train, held_out, recipe, classes, seed, precision, renew)
     if state.exists():
         loop.go_on_from(state)
     if on_start is not None:
@@ -89,6 +91,9 @@ def fit(
                unit_scale=True, disable=None, smoothing=0.05)  # fmt: skip
     with bar:
         while not loop.finished():
+            if not loop.renewed():
+                checkpoint.save_state(state, loop.state())
+                raise Stopped
             for _ in loop.rest_of_epoch(bar):
                 if should_stop():
                     checkpoint.save_state(state, loop.state())
@@ -132,8 +137,9 @@ class _Loop:
 
     def __init__(
         self, model: nn.Module, train: DeviceFaces, held_out: DeviceFaces, recipe: Recipe,
-        classes: int, seed: int, precision: Precision,
+        classes: int, seed: int, precision: Precision, renew: Callable[[int], bool] | None,
     ) -> None:  # fmt: skip
+        self.renew = renew
         self.model, self.train, self.held_out, self.recipe = model, train, held_out, recipe
         self.seed, self.precision, self.at = seed, precision, Position()
         precision.prepare(model)
@@ -152,6 +158,13 @@ class _Loop:
         at, patience = self.at, self.recipe.patience_epochs
         stale = 0 < patience <= at.epoch - at.best_epoch
         return at.epoch >= self.recipe.epochs or stale
+
+    def renewed(self) -> bool:
+        """Have the epoch's images put in place; False if that was stopped."""
+        began = time.perf_counter()
+        done = self.renew is None or self.renew(self.at.epoch)
+        self.at.seconds += time.perf_counter() - began
+        return done
 
     def rest_of_epoch(self, bar: tqdm[Any]) -> Iterator[None]:
         """Train what is left of the current epoch, yielding after every optimizer step."""

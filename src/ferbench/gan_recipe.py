@@ -22,6 +22,7 @@ class GanRecipe:
     kind: str
     res: int
     conditional: bool
+    scalar_label: bool
     z_dim: int
     w_dim: int
     mapping_layers: int
@@ -106,6 +107,11 @@ class GanRecipe:
             raise UserError(
                 f"gan.aux_weight={self.aux_weight}: expected more than 0 with gan.kind=acgan, and "
                 "0 with the others"
+            )
+        if self.scalar_label and (kind != "stylegan2" or not self.conditional):
+            raise UserError(
+                "gan.scalar_label=true: the label as the condition of a stylegan2; expected "
+                "gan.kind=stylegan2 gan.conditional=true"
             )
         for key in ("path_interval", "style_mixing") if kind != "stylegan2" else ():
             if getattr(self, key):

@@ -14,7 +14,7 @@ from ferbench.classes import CLASSES
 from ferbench.data.resize import resize
 from ferbench.errors import UserError
 from ferbench.gan_recipe import GanRecipe
-from ferbench.generators import TrainedGenerator
+from ferbench.generators import TrainedGenerator, condition_table
 
 W_AVG_BETA = 0.995  # decay of the running mean of w, as published
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -43,12 +43,14 @@ class Material:
 
 
 def material(
-    images: np.ndarray, labels: np.ndarray, *, res: int, channels: int, conditional: bool
-) -> Material:
+    images: np.ndarray, labels: np.ndarray, *, res: int, channels: int, conditional: bool,
+    scalar_label: bool = False,
+) -> Material:  # fmt: skip
     """Faces at the size of the networks with one-hot conditions, or none.
 
-    images: [N, H, W] uint8; channels: 3 repeats the gray one. Raises UserError for labels that
-    cannot condition a generator.
+    images: [N, H, W] uint8; channels: 3 repeats the gray one. scalar_label: the condition is the
+    label as one number, which is how not to do it. Raises UserError for labels that cannot
+    condition a generator.
     """
     if conditional:
         check_labels(labels)
@@ -58,7 +60,7 @@ def material(
     if not conditional:
         empty = torch.zeros(len(labels), 0)
         return Material(pixels, labels, empty, empty[:1], ("all",))
-    kinds = torch.eye(len(CLASSES))
+    kinds = condition_table(1 if scalar_label else len(CLASSES), len(CLASSES))
     return Material(pixels, labels, kinds[torch.from_numpy(np.array(labels))], kinds, CLASSES)
 
 

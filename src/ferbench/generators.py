@@ -22,7 +22,12 @@ from ferbench.errors import UserError
 
 FORMAT = "1"
 BEST, LATEST = "best.safetensors", "latest.safetensors"
-EXPECTED = "expected a run of ferbench train-gan, a .safetensors file of one, or a published .pkl"
+_PACKAGED = Path(__file__).parent / "pretrained"
+SHIPPED = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "pretrained"
+EXPECTED = (
+    "expected a run of ferbench train-gan, a .safetensors file of one, a published .pkl, or the "
+    "name of a shipped generator (fer48)"
+)
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -32,7 +37,7 @@ class TrainedGenerator:
 
     network: in evaluation mode, float32. discriminator: its weights, None where the file has none.
     facts: what the file says of itself: kimg, data, res, classes (their names in the order of the
-    condition; empty for an unconditional one), ... sha256: hex, of the file.
+    labels; empty for an unconditional one), ... sha256: hex, of the file.
     """
 
     network: sg.TwoStageGenerator
@@ -43,8 +48,21 @@ class TrainedGenerator:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the condition's entries; () if the generator takes none."""
+        """Names of the labels; () if the generator takes none."""
         return tuple(self.facts["classes"])
+
+
+def condition_table(c_dim: int, classes: int) -> Tensor:
+    """The condition of each label, [K, c_dim] float32; K = 1 for an unconditional generator.
+
+    One-hot rows, or the bare numbers 0 to K - 1 where several classes share a single column
+    (`gan.scalar_label`).
+    """
+    if c_dim == 0:
+        return torch.zeros(1, 0)
+    if c_dim == 1 and classes > 1:
+        return torch.arange(classes, dtype=torch.float32)[:, None]
+    return torch.eye(c_dim)
 
 
 def save(
@@ -73,8 +91,9 @@ def save(
 def load(source: str | Path, *, device: torch.device) -> TrainedGenerator:
     """The generator of a run's folder (its best weights), a checkpoint or a published pickle.
 
-    source: also an http(s) address of a pickle. Nothing in a file is run. Raises UserError if
-    there is no generator, or the file is damaged, hostile or of another class order.
+    source: also an http(s) address of a pickle, or the name of a generator that ferbench ships.
+    Nothing in a file is run. Raises UserError if there is no generator, or the file is damaged,
+    hostile or of another class order.
     """
     text = str(source)
     if text.startswith(("http://", "https://")) or text.endswith(".pkl"):
@@ -95,6 +114,8 @@ def _file_of(source: Path) -> Path:
             if (source / name).is_file():
                 return source / name
         raise UserError(f"{source}: holds no generator ({BEST} or {LATEST}); {EXPECTED}")
+    if not source.exists() and (shipped := SHIPPED / f"{source}.safetensors").is_file():
+        return shipped
     if not source.is_file():
         raise UserError(f"{source}: no such file or folder; {EXPECTED}")
     return source

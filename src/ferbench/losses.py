@@ -26,17 +26,38 @@ def class_weights(labels: Tensor, classes: int, kind: str) -> Tensor | None:
 def mixed_cross_entropy(
     logits: Tensor, batch: Batch, *, weight: Tensor | None, label_smoothing: float
 ) -> Tensor:
-    """Mean cross-entropy (nats) against the own labels and the partners', by their shares.
+    """Mean cross-entropy (nats) against the own targets and the partners', by their shares.
 
-    logits: [B, K] float32; weight: [K] float32, the mean is then a weighted one.
+    logits: [B, K] float32; weight: [K] float32, the mean is then a weighted one. Targets are the
+    labels, or the batch's soft targets.
     """
 
-    def against(labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, weight=weight, label_smoothing=label_smoothing)
+    def against(labels: Tensor, targets: Tensor | None) -> Tensor:
+        if targets is None:
+            return F.cross_entropy(logits, labels, weight=weight, label_smoothing=label_smoothing)
+        return soft_cross_entropy(logits, targets, weight=weight, label_smoothing=label_smoothing)
 
+    own = against(batch.labels, batch.targets)
     if batch.share == 1:
-        return against(batch.labels)
-    return batch.share * against(batch.labels) + (1 - batch.share) * against(batch.partners)
+        return own
+    reverse = None if batch.targets is None else batch.targets.flip(0)
+    return batch.share * own + (1 - batch.share) * against(batch.partners, reverse)
+
+
+def soft_cross_entropy(
+    logits: Tensor, targets: Tensor, *, weight: Tensor | None, label_smoothing: float
+) -> Tensor:
+    """Mean cross-entropy (nats) against probabilities; of one-hot rows, that against their labels.
+
+    logits, targets: [B, K] float32. Label smoothing spreads its share of every target over all
+    classes. weight: [K] float32; each class's term counts so often, and the mean is over the
+    targets' weights, where F.cross_entropy divides by B.
+    """
+    smoothed = (1 - label_smoothing) * targets + label_smoothing / targets.shape[1]
+    terms = -smoothed * logits.log_softmax(1)
+    if weight is None:
+        return terms.sum(1).mean()
+    return (weight * terms).sum() / (weight * targets).sum()
 
 
 def mixed_hits(logits: Tensor, batch: Batch) -> Tensor:

@@ -11,7 +11,7 @@ from ferbench import conf_files
 from ferbench.checks import nearest
 from ferbench.config_errors import in_words
 from ferbench.errors import UserError
-from ferbench.schema import COMMANDS, LITERAL, SHORT_KEYS, keys_of
+from ferbench.schema import COMMANDS, LITERAL, SHORT_KEYS, WORDS, keys_of
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -44,13 +44,14 @@ def for_hydra(command: str, arguments: list[str]) -> list[str]:
     """The arguments as Hydra wants them: flags first, then overrides, every key checked.
 
     `+key=value` means `key=value`, because all keys exist; `mix=add` means `data.mix=add` and so on
-    (`schema.SHORT_KEYS`); `--flag` of a boolean key means `flag=true`; the values of
-    `schema.LITERAL` are taken as they stand, except in a sweep.
+    (`schema.SHORT_KEYS`), `data` of audit `set=data` (`schema.WORDS`); `--flag` of a boolean key
+    means `flag=true`; the values of `schema.LITERAL` are taken as they stand, except in a sweep.
     Raises UserError for an unknown key, option or flag, and for several values without -m.
     """
     flags, words = _split(command, arguments)
     sweep = "--multirun" in flags
     further = [Path(flag.partition("=")[2]) for flag in flags if flag.startswith("--config-dir=")]
+    words = [WORDS.get((command, word), word) for word in words]
     return [*flags, *(_override(command, word, sweep, further) for word in words)]
 
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 import stylegan2_ada as sg
+from ferbench.classes import CLASSES
+from ferbench.generators import condition_table
 
 EPSILON = 1e-4  # step along the path, as published
 KEPT = (1, 99)  # percentiles between which lengths are averaged, as published
@@ -48,8 +50,8 @@ def _lengths(
 ) -> Tensor:
     """[len(rows)] squared lengths over epsilon squared."""
     mapping, like = generator.mapping, generator.mapping.w_avg
-    classes = torch.eye(max(mapping.c_dim, 1))[:, : mapping.c_dim]  # no column without classes
-    c = classes[torch.tensor(rows) % len(classes)].to(like)
+    kinds = condition_table(mapping.c_dim, len(CLASSES))
+    c = kinds[torch.tensor(rows) % len(kinds)].to(like)
     ends = []
     for end in (0, 1):
         streams = [torch.Generator().manual_seed(seed + 2 * row + end) for row in rows]

@@ -175,9 +175,46 @@ class AuditRow(RunRow):
     inversion_tpr_at_1fpr: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class DataAuditRow(RunRow):
+    """The faults of a labeled set of real faces: the row of `audit data`."""
+
+    # the set
+    set_name: str
+    set_hash: str
+    set_images: int
+    # copies
+    identical_groups: int
+    redundant_copies: int
+    groups_across_splits: int
+    conflicting_groups: int
+    public_in_train: int
+    private_in_train: int
+    private_in_public: int
+    near_groups: int
+    mirrored_groups: int
+    enlarged_copies: int | None = None
+    # other faults
+    blank_images: int
+    class_ratio: float
+    split_difference: float
+    # labels
+    folds: int | None = None
+    fold_model: str | None = None
+    fold_accuracy: float | None = None
+    disputed_images: int | None = None
+    label_noise: float | None = None
+    label_noise_low: float | None = None
+    label_noise_high: float | None = None
+    control_flips: float | None = None
+    control_recall: float | None = None
+    control_precision: float | None = None
+
+
 # Which row a command writes. A command of another kind adds its class here; its columns follow.
 ROWS: dict[str, type[RunRow]] = {
     "classify": Row, "evaluate": Row, "fidelity": FidelityRow, "audit": AuditRow,
+    "audit-data": DataAuditRow,
 }  # fmt: skip
 
 

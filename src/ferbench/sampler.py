@@ -18,7 +18,7 @@ import stylegan2_ada as sg
 from ferbench.data.resize import resize_tensor
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
-from ferbench.generators import TrainedGenerator
+from ferbench.generators import TrainedGenerator, condition_table
 from ferbench.precision import Precision
 
 CENTER_SEED = 0  # of the latents behind the class centers
@@ -62,19 +62,24 @@ class Sampler:
                             f"style layers; expected 0 to {self.config.num_ws}")  # fmt: skip
 
     @cached_property
+    def _kinds(self) -> Tensor:
+        """The condition of each label, [K, c_dim]."""
+        return condition_table(self.config.c_dim, len(self.generator.classes))
+
+    @cached_property
     def class_centers(self) -> Tensor:
         """Mean w of each class, [K, w_dim]; for a generator with classes."""
         return sg.class_centers(
-            self.network.mapping, torch.eye(self.config.c_dim).to(self.network.mapping.w_avg),
+            self.network.mapping, self._kinds.to(self.network.mapping.w_avg),
             latents=self.truncation.center_latents,
             generator=torch.Generator().manual_seed(CENTER_SEED),
         )  # fmt: skip
 
     def conditions(self, labels: Sequence[int] | np.ndarray) -> Tensor:
-        """One-hot rows [N, c_dim] of labels; [N, 0] for an unconditional generator."""
+        """Conditions [N, c_dim] of labels; [N, 0] for an unconditional generator."""
         if not self.config.c_dim:
             return torch.zeros(len(labels), 0)
-        return torch.eye(self.config.c_dim)[torch.as_tensor(labels)]
+        return self._kinds[torch.as_tensor(labels)]
 
     def draw(self, seeds: Sequence[int], labels: Sequence[int] | np.ndarray) -> np.ndarray:
         """Gray images [N, H, H] uint8, one batch: image i is that of seeds[i] and labels[i] alone.
@@ -103,7 +108,7 @@ class Sampler:
         z = sg.latents(streams, self.config.z_dim).to(like)
         ws: Tensor = self.network.mapping(
             z, conditions.to(like), psi=truncation.psi, cutoff=truncation.cutoff,
-            center=self._center(conditions, truncation),
+            center=self._center(labels, truncation),
         )  # fmt: skip
         return ws
 
@@ -126,14 +131,16 @@ class Sampler:
         conditions = self.conditions(labels)
         return sg.sample(
             self.network, seeds, conditions, psi=truncation.psi, cutoff=truncation.cutoff,
-            center=self._center(conditions, truncation), noise=self.noise, dtype=self._dtype,
+            center=self._center(labels, truncation), noise=self.noise, dtype=self._dtype,
         )  # fmt: skip
 
-    def _center(self, conditions: Tensor, truncation: Truncation) -> Tensor | None:
+    def _center(
+        self, labels: Sequence[int] | np.ndarray, truncation: Truncation
+    ) -> Tensor | None:  # fmt: skip
         """Where each image is pulled to; None: the running mean of w, or nowhere."""
         if truncation.psi == 1 or truncation.center == "global" or not self.config.c_dim:
             return None
-        return sg.centers_of(conditions.to(self.class_centers), self.class_centers)
+        return self.class_centers[torch.as_tensor(labels)]
 
     def _pixels(self, images: Tensor, *, gray: bool) -> np.ndarray:
         """[N, C, H, W] float as uint8 at the wanted size: [N, H, H], colors [N, 3, H, H]."""

@@ -12,6 +12,7 @@ from ferbench.checks import at_least, between, one_of, positive
 from ferbench.errors import UserError
 from ferbench.recipe import Recipe
 from ferbench.schemas.audit import Audit
+from ferbench.schemas.curate import Curate
 from ferbench.schemas.fidelity import Fidelity
 from ferbench.schemas.sections import (
     PRECISIONS,
@@ -22,6 +23,7 @@ from ferbench.schemas.sections import (
     check_name,
     check_seed,
 )
+from ferbench.schemas.study import RunStudy
 from ferbench.schemas.synth import Synth
 from ferbench.schemas.train_gan import TrainGan
 
@@ -29,14 +31,17 @@ LENGTHS = ("total_kimg",)  # keys that a run to go on with may be given anew
 # Paths and free text: the command line takes them as they stand, commas and brackets included.
 LITERAL = frozenset({
     "outputs", "source", "run", "resume", "name", "where", "columns", "judge", "gan.diff_policy",
-    "gan.path", "counts", "interpolate", "set", "weights", "privacy.control_percents",
-    "data.folder", "data.synthetic", "logger.project", "logger.address",
+    "gan.path", "gate_judge", "counts", "interpolate", "set", "weights", "file", "seeds", "words",
+    "privacy.control_percents", "data.folder", "data.synthetic", "data.teacher", "data.generator",
+    "start", "logger.project", "logger.address",
 })  # fmt: skip
 # Keys that may be written without their section.
 SHORT_KEYS = {
     key: f"data.{key}"
     for key in ("mix", "real_fraction", "synthetic_per_real", "real_limit", "synthetic_limit")
-}
+} | {key: f"label_noise.{key}" for key in ("folds", "control_flips")}
+# Words that may stand for a key and its value.
+WORDS = {("audit", "data"): "set=data"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Classify:
     precision: str
     force: bool
     resume: Optional[str]
+    start: Optional[str]
     data: DataConfig
     model: ModelConfig
     train: Recipe
@@ -133,10 +139,12 @@ COMMANDS: dict[str, type] = {
     "prepare": Prepare,
     "train-gan": TrainGan,
     "synth": Synth,
+    "curate": Curate,
     "classify": Classify,
     "evaluate": Evaluate,
     "fidelity": Fidelity,
     "audit": Audit,
+    "study": RunStudy,
     "table": Table,
     "demo": Demo,
 }

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ferbench.row import COLUMNS, KINDS, SCORES, AuditRow, FidelityRow, Row, RunRow, columns_of
+from ferbench.row import (
+    COLUMNS,
+    KINDS,
+    SCORES,
+    AuditRow,
+    DataAuditRow,
+    FidelityRow,
+    Row,
+    RunRow,
+    columns_of,
+)
 from ferbench.table_layout import three_digits
 
 NLL = "nll"
@@ -82,6 +92,8 @@ _FIDELITY = FidelityRow.__annotations__
 _VALUES = tuple(name for name in _FIDELITY if KINDS[name] is float and name != "kimg")
 _AUDIT = columns_of(AuditRow)
 _FINDINGS = tuple(name for name in _AUDIT[_AUDIT.index("verdict") :] if KINDS[name] is float)
+_DATA = columns_of(DataAuditRow)
+_FAULTS = _DATA[_DATA.index("identical_groups") :]
 _SHARES = ("precision_knn", "recall_knn", "coverage", "trained_accuracy")
 
 # By the name that `kind=` has for it; the first that has rows is the one that CSV shows.
@@ -140,6 +152,29 @@ VIEWS: dict[str, View] = {
         by_run=("run", "set_name", "verdict"),
         telling=("generator", "judge_hash", "precision", "code_version", "cell"),
         sort="flags",
+    ),
+    "data": View(
+        row=DataAuditRow,
+        title="faults of the {data} faces",
+        shown=(
+            "redundant_copies", "conflicting_groups", "public_in_train", "private_in_train",
+            "blank_images", "fold_accuracy", "label_noise", "disputed_images", "control_recall",
+            "control_precision",
+        ),
+        better=_ways(
+            tuple(name for name in _FAULTS if KINDS[name] is not str), set(_FAULTS),
+            {"folds", "control_flips"},
+        ) | {name: "higher" for name in ("fold_accuracy", "control_recall", "control_precision")},
+        percent=frozenset({
+            "fold_accuracy", "label_noise", "label_noise_low", "label_noise_high", "control_flips",
+            "control_recall", "control_precision",
+        }),
+        apart=("data",),
+        group=("cell", "set_hash"),
+        by_cell=("set_name", "set_images"),
+        by_run=("run", "set_name", "seed"),
+        telling=("fold_model", "folds", "set_hash", "precision", "code_version", "cell"),
+        sort="redundant_copies",
     ),
 }  # fmt: skip
 assert all(set(view.better) <= set(COLUMNS) for view in VIEWS.values())

@@ -81,8 +81,10 @@ def test_seeds_share_a_cell_and_other_settings_do_not(outputs, make_job):
 
 
 def test_logger_name_and_outputs_do_not_change_the_cell(outputs, make_job):
-    plain = classify._result_config(make_job("classify", *SMALL))
-    named = classify._result_config(make_job("classify", *SMALL, "name=x", "logger=tensorboard"))
+    plain = classify._result_config(make_job("classify", *SMALL), {})
+    named = classify._result_config(
+        make_job("classify", *SMALL, "name=x", "logger=tensorboard"), {}
+    )
     assert plain == named
 
 

@@ -79,7 +79,7 @@ def test_a_cell_of_an_older_version_keeps_its_folder_and_hashes(tmp_path):
     path.write_text(OLD_CONFIG)
     job = read_config(Classify, path)
     assert classify._folder(job, FER2013).name == "cnn_real_s0_9a43a551"
-    config = classify._result_config(job)
+    config = classify._result_config(job, {})
     assert runs.hash_of(config).startswith("c7db456a1bbea703")
     del config["seed"]
     assert runs.hash_of(config).startswith("cb5c672d3f74ad60")
@@ -93,6 +93,14 @@ def test_a_cell_of_an_older_version_keeps_its_folder_and_hashes(tmp_path):
         (["data=real", "data.real_limit=0.1"], {"name", "real_limit", "draw_seed"}),
         (["data=synthetic"], {"name", "base", "synthetic_balance", "normalize"}),
         (
+            ["data=synthetic", "data.synthetic_online=true"],
+            {"name", "base", "synthetic_balance", "normalize", "draw_seed", "synthetic_online"},
+        ),
+        (
+            ["data=synthetic", "data.teacher=auto", "data.teacher_weight=0"],
+            {"name", "base", "synthetic_balance", "normalize"},
+        ),
+        (
             ["data=mixed", "data.real_fraction=0.5"],
             {"name", "base", "mix", "real_fraction", "draw_seed", "synthetic_balance", "normalize"},
         ),
@@ -103,7 +111,7 @@ def test_a_cell_of_an_older_version_keeps_its_folder_and_hashes(tmp_path):
     ],
 )
 def test_only_what_changes_the_data_is_in_their_hash(make_job, words, keys):
-    found = classify._result_config(make_job("classify", *words))["data"]
+    found = classify._result_config(make_job("classify", *words), {})["data"]
     assert {key for key in found if not key.startswith("toy_")} == keys
     assert any(key.startswith("toy_") for key in found) == (found["name"] in ("real", "toy"))
 

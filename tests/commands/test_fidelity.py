@@ -297,6 +297,7 @@ def test_the_best_on_public_is_the_judge(outputs, add_judge):
     _, best, second = (add_judge(seed, public) for seed, public in enumerate((0.3, 0.5, 0.4)))
     add_judge(3, 0.99, data_hash="another")
     add_judge(4, 0.99, synthetic_images=5)
+    add_judge(5, 0.99, pretrained="run:cnn_synthetic_s0_1a2b3c4d")
     assert inputs.find_judge(outputs, data_hash) == best
     (best / inputs.WEIGHTS).unlink()
     assert inputs.find_judge(outputs, data_hash) == second
@@ -307,6 +308,7 @@ def test_the_best_on_public_is_the_judge(outputs, add_judge):
     [
         ({"data_hash": "other"}, "learned from other faces; expected a run on the Training split"),
         ({"synthetic_images": 5}, "learned from synthetic faces; expected a run on real ones"),
+        ({"pretrained": "run:x"}, "began with the weights of run:x; expected a run that saw its"),
     ],
 )
 def test_a_judge_that_learned_from_other_faces_is_refused(add_judge, make_job, column, message):

@@ -17,7 +17,7 @@ import yaml
 from ferbench import overrides, sampler
 from ferbench import run as runs
 from ferbench.classes import CLASSES
-from ferbench.commands import synth
+from ferbench.commands import inputs, synth
 from ferbench.data import synthetic_set
 from ferbench.errors import UserError
 from ferbench.run import Interrupted
@@ -75,7 +75,7 @@ def test_a_balanced_set_with_its_facts(draw, gan, capsys):
     np.testing.assert_array_equal(found.labels, np.arange(35) % 7)
     assert found.images.std() > 1
     facts = found.manifest
-    assert facts["generator"]["sha256"] == synth.generators.sha256_of(gan / "best.safetensors")
+    assert facts["generator"]["sha256"] == inputs.sha256_of(gan / "best.safetensors")
     assert (facts["generator"]["data"], facts["generator"]["kimg"]) == ("toy", 3.0)
     assert facts["seeds"]["first"] == 3
     assert facts["truncation"] == {

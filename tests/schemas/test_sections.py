@@ -41,6 +41,17 @@ def data_of(*overrides: str) -> Any:
             "data=mixed data.mix=add data.synthetic_per_real=1 data.real_limit=0.01",
             "mixed-add-1-limit-0.01", True,
         ),
+        ("data=synthetic data.teacher=auto", "synthetic-taught", True),
+        ("data=synthetic data.teacher=auto data.teacher_weight=0", "synthetic", True),
+        (
+            "data=synthetic data.synthetic_online=true data.synthetic_balance=natural",
+            "synthetic-online", True,
+        ),
+        (
+            "data=mixed data.real_fraction=0.3 data.synthetic_online=true data.teacher=x "
+            "data.real_limit=0.1",
+            "mixed-replace-0.3-limit-0.1-online-taught", True,
+        ),
     ],
 )  # fmt: skip
 def test_names_in_the_table_and_need_of_a_synthetic_set(
@@ -73,10 +84,21 @@ def test_names_in_the_table_and_need_of_a_synthetic_set(
         ("data=real data.real_limit=0", "data.real_limit=0.0: expected more than 0 and less than"),
         ("data=real data.real_limit=1", "data.real_limit=1.0: expected more than 0 and less than"),
         ("data=mixed data.real_weight=nan", "data.real_weight=nan: expected more than 0 and less"),
-        ("data=synthetic data.synthetic_limit=6", "data.synthetic_limit=6: expected a value from"),
+        ("data=synthetic data.synthetic_limit=6", "data.synthetic_limit=6: expected a value fro"),
         ("data=synthetic data.synthetic_balance=natural", "data.synthetic_balance=natural: "
          "chooses among the images of a set; expected data.synthetic_limit=N"),
         ("data=synthetic data.base=toy data.toy_train=6", "data.toy_train=6: expected at least 7"),
+        ("data=real data.teacher=auto", "data.teacher=auto: not with data=real; expected data=syn"),
+        ("data=toy data.synthetic_online=true", "data.synthetic_online=True: not with data=toy; "),
+        ("data=synthetic data.teacher_weight=1.5", "data.teacher_weight=1.5: expected a value fro"),
+        ("data=synthetic data.teacher_weight=null", "data.teacher_weight=null: a value is needed "),
+        ("data=mixed data.teacher_temperature=0", "data.teacher_temperature=0.0: expected a valu"),
+        ("data=synthetic data.synthetic_online=null", "data.synthetic_online=null: a value is nee"),
+        ("data=synthetic data.generator=g", "data.generator=g: draws images with data.synthetic_o"),
+        ("data=synthetic data.synthetic_online=true data.synthetic=s", "data.synthetic=s: not with"
+         " data.synthetic_online=true"),
+        ("data=synthetic data.synthetic_online=true data.normalize=source",
+         "data.normalize=source: not with data.synthetic_online=true"),
         ("data.draw_seed=-1", "data.draw_seed=-1: expected at least 0"),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ferbench import checkpoint, generators, precision, report, results
 from ferbench import run as runs
 from ferbench.classes import CLASSES, IMAGE_PX
-from ferbench.commands import inputs
+from ferbench.commands import audit_data, inputs
 from ferbench.data import batches, resize, synthetic_set
 from ferbench.data.face_set import FaceSet
 from ferbench.data.synthetic_set import SyntheticSet
@@ -38,6 +38,7 @@ LEAST_IMAGES = 100
 # Keys that do not change a result, or stand for what is hashed by its content.
 NEUTRAL = (
     "outputs", "name", "set", "gan", "judge", "batch", "device", "force", "data", "show_real",
+    *audit_data.KEYS,
 )  # fmt: skip
 
 
@@ -63,6 +64,8 @@ class Inputs:
 
 def run(job: Audit) -> None:
     """Audit the set, or say that it was done already; leave report, figures and a row."""
+    if job.set == audit_data.SET:
+        return audit_data.run(job)
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
     runs.keep_freed_memory()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,67 +15,70 @@ from ferbench import checkpoint, classifier, precision, results, scoring
 from ferbench import run as runs
 from ferbench.classes import CLASSES
 from ferbench.classifier import Fit, Stopped
-from ferbench.commands import inputs
+from ferbench.commands import classify_inputs, inputs
+from ferbench.commands.classify_inputs import Given
 from ferbench.data import batches
-from ferbench.data.face_set import FaceSet
+from ferbench.data.batches import DeviceFaces
 from ferbench.data.set_parts import TrainingSet
 from ferbench.errors import UserError
+from ferbench.fresh_faces import FreshFaces, sampler_of
 from ferbench.loggers import Logger, open_logger
 from ferbench.models import FaceClassifier, build
 from ferbench.precision import Precision
 from ferbench.run import Interrupted, Record, StopSignal
 from ferbench.schema import Classify
 from ferbench.schemas.sections import DataConfig
+from ferbench.teacher import taught
 
 STATE, HISTORY = "state.pt", "metrics.jsonl"
 # Keys that do not change a result: where it goes, and whether to do it again.
 NEUTRAL = ("outputs", "name", "force", "resume", "logger")
-PATHS = ("folder", "synthetic")  # of data: what lies there counts, by its hash
+PATHS = ("folder", "synthetic", "generator")  # of data: what lies there counts, by its hash
+TEACHING = ("teacher", "teacher_weight", "teacher_temperature")
 
 
-def run(job: Classify) -> None:
-    """Fit and score, or say that it was done already; go on where an earlier run was stopped."""
+def run(job: Classify) -> Path:
+    """Fit and score unless that is done; go on where a run was stopped. Returns its folder."""
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
-    pool = inputs.open_synthetic(job.data, Path(job.outputs))
-    faces = inputs.open_base(job.data, Path(job.outputs))
-    hashes = {split: faces.manifest["hashes"][split] for split in faces.splits}
-    if pool is not None:
-        hashes["synthetic"] = pool.manifest["hash"]
-        job = replace(job, data=replace(job.data, synthetic=str(pool.root)))  # if it was the newest
-    folder = _folder(job, hashes)
+    job, given = classify_inputs.open_all(job, device, chosen)
+    folder = _folder(job, given.hashes)
     if inputs.is_done(folder, Path(job.outputs), "runs it again"):
-        return
-    _check_inputs(folder, hashes)
-    training = inputs.select_training(job.data, faces, pool)
+        return folder
+    _check_inputs(folder, given.hashes)
+    training = given.training_set(job.data)
     config = yaml.safe_dump(asdict(job) | {"resume": None, "force": False}, sort_keys=False)
-    with runs.recorded(folder, "classify", config, hashes) as record:
+    with runs.recorded(folder, "classify", config, given.hashes) as record:
         record.update(environment=runs.environment(device))
-        _fit_and_score(job, faces, training, folder, record, device, chosen)
+        _fit_and_score(job, given, training, folder, record, device, chosen)
+    return folder
 
 
 def _fit_and_score(
-    job: Classify, faces: FaceSet, training: TrainingSet, folder: Path, record: Record,
+    job: Classify, given: Given, training: TrainingSet, folder: Path, record: Record,
     device: torch.device, chosen: Precision,
 ) -> None:  # fmt: skip
-    record.update(training_set={"hash": training.content_hash(), **training.counts()})
+    record.update(training_set={"hash": _data_hash(job.data, given, training), **training.counts()})
     runs.seed_everything(job.seed)
-    model = build(classes=len(CLASSES), **asdict(job.model)).to(device)
+    model = build(classes=len(CLASSES), **asdict(job.model))
+    if given.start is not None:
+        model.load_state_dict(given.start.weights)
+    model.to(device)
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{job.model.name} ({parameters / 1e6:.2f} M parameters) on {job.data.label} "
-          f"({_in_words(training)}), {runs.hardware(device)}, {chosen.name}")  # fmt: skip
+          f"({_in_words(training, given)}), {runs.hardware(device)}, {chosen.name}")  # fmt: skip
     print(f"run: {folder}")
-    fit = _fit(job, model, faces, training, folder, device, chosen)
+    fit = _fit(job, model, given, training, folder, device, chosen)
     model.load_state_dict(fit.weights)
     checkpoint.save_weights(folder / inputs.WEIGHTS, fit.weights)
     tested = scoring.score(
-        model, faces, split=job.eval.split, batch=job.eval.batch, tta=job.eval.tta,
+        model, given.faces, split=job.eval.split, batch=job.eval.batch, tta=job.eval.tta,
         precision=chosen, device=device,
     )  # fmt: skip
     scoring.write(folder, tested, history=fit.history, best_epoch=fit.best_epoch)
     row = scoring.row(
         tested, run=runs.name_in(Path(job.outputs), folder), command="classify",
-        training=_training_facts(job, training, record, fit, parameters, chosen),
+        training=_training_facts(job, given, training, record, fit, parameters, chosen),
         environment=record.facts["environment"],
     )  # fmt: skip
     record.update(status="complete", finished=row.finished, row=asdict(row))
@@ -84,7 +88,7 @@ def _fit_and_score(
 
 
 def _fit(
-    job: Classify, model: FaceClassifier, faces: FaceSet, training: TrainingSet, folder: Path,
+    job: Classify, model: FaceClassifier, given: Given, training: TrainingSet, folder: Path,
     device: torch.device, chosen: Precision,
 ) -> Fit:  # fmt: skip
     """Train, with the epoch's numbers in metrics.jsonl and the logger; stop on a signal."""
@@ -92,15 +96,18 @@ def _fit(
         training.blocks(), training.labels, device, first=len(training.real),
         first_share=job.data.real_weight,
     )  # fmt: skip
-    public = faces.splits["public"]
+    if given.teacher is not None:
+        train = taught(train, given.teacher)
+    public = given.faces.splits["public"]
     progress = _Progress(job, folder)
     try:
         with StopSignal() as signal:
+            should_stop = lambda: bool(signal.received)  # noqa: E731
             return classifier.fit(
                 model, train, batches.to_device(public.images, public.labels, device), job.train,
                 classes=len(CLASSES), seed=job.seed, precision=chosen, state=folder / STATE,
-                should_stop=lambda: bool(signal.received), on_start=progress.begin,
-                on_epoch=progress.log,
+                should_stop=should_stop, on_start=progress.begin, on_epoch=progress.log,
+                renew=_renewal(job, given, train, chosen, should_stop),
             )  # fmt: skip
     except Stopped:
         raise Interrupted(
@@ -109,6 +116,19 @@ def _fit(
         ) from None
     finally:
         progress.close()
+
+
+def _renewal(
+    job: Classify, given: Given, train: DeviceFaces, chosen: Precision,
+    should_stop: Callable[[], bool],
+) -> Callable[[int], bool] | None:  # fmt: skip
+    """With data.synthetic_online: what draws the images of an epoch."""
+    if given.generator is None:
+        return None
+    return FreshFaces(
+        train, sampler_of(given.generator, chosen), draw_seed=job.data.draw_seed,
+        teacher=given.teacher, should_stop=should_stop,
+    ).renew  # fmt: skip
 
 
 class _Progress:
@@ -143,18 +163,36 @@ class _Progress:
             self.logger.close()
 
 
-def _in_words(training: TrainingSet) -> str:
+def _in_words(training: TrainingSet, given: Given) -> str:
     real, synthetic = len(training.real), len(training.synthetic)
     kinds = [f"{real:,} real"] * (real > 0) + [f"{synthetic:,} synthetic"] * (synthetic > 0)
-    return f"{' + '.join(kinds)} faces" if synthetic else f"{real:,} faces"
+    words = f"{' + '.join(kinds)} faces" if synthetic else f"{real:,} faces"
+    if given.generator is not None:
+        words += ", synthetic ones drawn anew every epoch"
+    if given.teacher is not None:
+        words += f", taught by {given.teacher.judge.name}"
+    return words if given.start is None else f"{words}, from {given.start.name}"
+
+
+def _data_hash(data: DataConfig, given: Given, training: TrainingSet) -> str:
+    """The content's hash; where labels or images are not those of sets, with what makes them."""
+    content, hashes = training.content_hash(), given.hashes
+    keys = [*TEACHING * data.taught, *["draw_seed"] * bool(data.synthetic_online)]
+    if not keys:
+        return content
+    told = {key: _result_data(data, hashes)[key] for key in keys}
+    return runs.hash_of([content, hashes.get("generator"), told])
 
 
 def _training_facts(
-    job: Classify, training: TrainingSet, record: Record, fit: Fit, parameters: int,
-    chosen: Precision,
+    job: Classify, given: Given, training: TrainingSet, record: Record, fit: Fit,
+    parameters: int, chosen: Precision,
 ) -> dict[str, Any]:  # fmt: skip
     """The row's columns on data, model and training (`scoring.TRAINING`)."""
-    config = _result_config(job)
+    config, start = _result_config(job, given.hashes), given.start
+    cell = {key: config[key] for key in config if key != "seed"}
+    if start is not None:
+        cell["start"] = start.experiment  # a seed starts from its own seed's run, as a rule
     return {
         "data": job.data.label,
         "train_images": len(training),
@@ -164,7 +202,7 @@ def _training_facts(
         "model": job.model.name,
         "stem": job.model.stem,
         "input_px": job.model.input_px,
-        "pretrained": job.model.pretrained,
+        "pretrained": job.model.pretrained if start is None else f"run:{start.name}",
         "tune": job.model.tune,
         "parameters": parameters,
         "seed": job.seed,
@@ -172,19 +210,23 @@ def _training_facts(
         "best_epoch": fit.best_epoch,
         "precision": chosen.name,
         "config_hash": runs.hash_of(config),
-        "cell": runs.hash_of({key: config[key] for key in config if key != "seed"}),
+        "cell": runs.hash_of(cell),
         "seconds": fit.seconds,
         "images_per_second": fit.images_per_second,
     }
 
 
-def _result_config(job: Classify) -> dict[str, Any]:
-    """The config without the keys that do not change the result."""
-    config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
-    return config | {"data": _result_data(job.data)}
+def _result_config(job: Classify, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """The config without the keys that do not change the result.
+
+    hashes: of what the run reads; a teacher and a start stand here by theirs.
+    """
+    config = {key: value for key, value in asdict(job).items() if key not in (*NEUTRAL, "start")}
+    start = {"start": hashes["start"]} if "start" in hashes else {}
+    return config | start | {"data": _result_data(job.data, hashes)}
 
 
-def _result_data(data: DataConfig) -> dict[str, Any]:
+def _result_data(data: DataConfig, hashes: Mapping[str, str]) -> dict[str, Any]:
     """The section without paths, and without keys that say nothing about these data.
 
     The sets themselves are known by their hashes. What data=real and data=toy leave here must stay
@@ -192,12 +234,15 @@ def _result_data(data: DataConfig) -> dict[str, Any]:
     """
     toy = ("toy_train", "toy_public", "toy_private", "toy_seed")
     kept = {key: value for key, value in asdict(data).items() if key not in PATHS}
+    kept["teacher"] = hashes.get("teacher")
     found = {key: value for key, value in kept.items() if value is not None or key in toy}
-    drawn = data.real_limit is not None or data.mix is not None
+    drawn = data.real_limit is not None or data.mix is not None or data.synthetic_online
     unsaid = [
         *(("base",) if data.name == data.base else toy),
         *(() if drawn else ("draw_seed",)),
         *(() if data.takes_synthetic else ("normalize",)),
+        *(() if data.taught else TEACHING),
+        *(() if data.synthetic_online else ("synthetic_online",)),
     ]
     return {key: value for key, value in found.items() if key not in unsaid}
 
@@ -207,7 +252,7 @@ def _folder(job: Classify, hashes: dict[str, str]) -> Path:
     if job.resume:
         return Path(job.resume)
     name = job.name or f"{job.model.name}_{job.data.label}"
-    short = runs.hash_of([_result_config(job), hashes])[:8]
+    short = runs.hash_of([_result_config(job, hashes), hashes])[:8]
     folder = Path(job.outputs) / "classify" / f"{name}_s{job.seed}_{short}"
     return runs.free_folder(folder) if job.force else folder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from ferbench.classes import CLASSES
 from ferbench.data import face_sets, synthetic_set, training_set
 from ferbench.data.face_set import FaceSet
 from ferbench.data.face_sets import ToySize
-from ferbench.data.set_parts import TrainingSet
+from ferbench.data.set_parts import Endless, TrainingSet
 from ferbench.data.synthetic_set import SyntheticSet
+from ferbench.data.training_set import Pool
 from ferbench.errors import UserError
 from ferbench.generators import TrainedGenerator, sha256_of
 from ferbench.judge import Judge
@@ -28,6 +30,7 @@ from ferbench.schema import read_config
 from ferbench.schemas.sections import DataConfig, ModelConfig
 
 WEIGHTS = "model.safetensors"  # of a run: what classify writes and others read
+OWN_STARTS = ("none", "imagenet")  # of a judge: other runs' weights may know synthetic faces
 FOLDERS = {"real": "fer2013", "toy": "toy"}  # below outputs/data, as conf/data/ says too
 
 
@@ -61,31 +64,43 @@ def open_base(data: DataConfig, outputs: Path) -> FaceSet:
 
 
 def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
-    """The synthetic set to learn from, None where none is needed; the newest is named aloud.
+    """The synthetic set to learn from, None where no set is needed; the newest is named aloud.
 
     Raises UserError if it is absent or damaged, has images of another size, or comes from a
     generator that was trained on the other kind of faces than the base's.
     """
-    if not data.takes_synthetic:
+    if not data.takes_synthetic or data.synthetic_online:
         return None
     root = Path(data.synthetic or synthetic_set.newest(outputs))
     if data.synthetic is None:
         print(f"data.synthetic: the newest set, {root}")
     pool = synthetic_set.read(root)
     training_set.check_size(pool)
-    kind = (pool.manifest.get("generator") or {}).get("data")
-    if kind in FOLDERS and kind != data.base:
-        raise UserError(f"data.synthetic={root}: its generator learned from {kind} faces; "
-                        f"expected {data.base} ones, as data.base says")  # fmt: skip
+    _check_kind(pool.manifest.get("generator") or {}, data, f"data.synthetic={root}: its generator")
     return pool
 
 
+def open_endless(data: DataConfig, outputs: Path, device: torch.device) -> TrainedGenerator:
+    """The generator of data.synthetic_online, on the device; the newest is named aloud.
+
+    Raises UserError if it is absent or damaged, does not draw our classes, or was trained on the
+    other kind of faces than the base's.
+    """
+    key = "data.generator"
+    found = load_generator(data.generator or newest_generator(outputs, key), key, device)
+    if found.classes != CLASSES:
+        raise UserError(f"{key}={found.source}: its classes are {list(found.classes)}; expected "
+                        f"{list(CLASSES)}")  # fmt: skip
+    _check_kind(found.facts, data, f"{key}={found.source}: the generator")
+    return found
+
+
 def select_training(
-    data: DataConfig, faces: FaceSet, pool: SyntheticSet | None
+    data: DataConfig, faces: FaceSet, pool: Pool | None
 ) -> TrainingSet:  # fmt: skip
     """What the section says to learn from; UserError if the synthetic set has too little of it.
 
-    faces, pool: what `open_base` and `open_synthetic` gave.
+    faces: what `open_base` gave; pool: what `open_synthetic` gave, or the `endless` one.
     """
     if pool is not None:
         _tell_origin(pool, faces)
@@ -112,6 +127,20 @@ def select_training(
     return training_set.match_levels(found, faces) if data.normalize == "source" else found
 
 
+def endless(generator: TrainedGenerator) -> Endless:
+    """The generator as a set that never ends."""
+    facts = {**generator.facts, "sha256": generator.sha256, "source": generator.source}
+    return Endless(generator.source, {"generator": facts})
+
+
+def _check_kind(facts: Mapping[str, Any], data: DataConfig, whose: str) -> None:
+    """Refuse a generator that learned from toy faces for real ones, and the other way round."""
+    kind = facts.get("data")
+    if kind in FOLDERS and kind != data.base:
+        raise UserError(f"{whose} learned from {kind} faces; expected {data.base} ones, as "
+                        "data.base says")  # fmt: skip
+
+
 def _opened(data: DataConfig, folder: Path) -> FaceSet:
     if data.base == "toy":
         size = ToySize(*data.toy_counts)
@@ -123,7 +152,7 @@ def _opened(data: DataConfig, folder: Path) -> FaceSet:
     return training_set.limited(faces, fraction=data.real_limit, seed=data.draw_seed)
 
 
-def _tell_origin(pool: SyntheticSet, faces: FaceSet) -> None:
+def _tell_origin(pool: Pool, faces: FaceSet) -> None:
     """Say aloud if the generator has seen other faces than the training split's."""
     seen = (pool.manifest.get("generator") or {}).get("data_hash")
     limited = faces.manifest.get("limited", {})
@@ -162,31 +191,42 @@ def load_classifier(run: Path) -> FaceClassifier:
     return model
 
 
-def load_judge(run: Path, device: torch.device, precision: Precision) -> Judge:
-    """The classifier of a complete run of `ferbench classify` on real faces alone, as a judge."""
-    row = trained_row(run, "judge")
+def load_judge(
+    run: Path, device: torch.device, precision: Precision, key: str = "judge"
+) -> Judge:  # fmt: skip
+    """The classifier of a complete run of `ferbench classify` on real faces alone, as a judge.
+
+    Raises UserError, naming `key`, if it is none, or if training started from another run.
+    """
+    row = trained_row(run, key)
     if row["synthetic_images"]:
-        raise UserError(f"judge={run}: learned from synthetic faces; expected a run on real ones")
+        raise UserError(f"{key}={run}: learned from synthetic faces; expected a run on real ones")
+    if row["pretrained"] not in OWN_STARTS:
+        raise UserError(f"{key}={run}: began with the weights of {row['pretrained']}; expected a "
+                        "run that saw its own real faces alone")  # fmt: skip
     model = load_classifier(run)
     name, weights = run.resolve().name, sha256_of(run / WEIGHTS)
     return Judge(model, precision, device, name=name, hash=weights, data_hash=row["data_hash"])
 
 
-def find_judge(outputs: Path, data_hash: str) -> Path | None:
+def find_judge(outputs: Path, data_hash: str, *, besides: Path | None = None) -> Path | None:
     """The run that makes the best judge of faces like those of the training split `data_hash`.
 
-    Of the complete runs of classify below `outputs` that learned from just that split, the one with
-    the best accuracy on PublicTest (the latest among equals), which no test split decides; None if
-    there is no run.
+    Of the complete runs of classify below `outputs` that learned from just that split, and did not
+    begin with the weights of another run, the one with the best accuracy on PublicTest (the latest
+    among equals), which no test split decides; None if there is no run.
     """
     found = []
     for run in sorted((outputs / "classify").glob("*/")):
+        if besides is not None and run.resolve() == besides.resolve():
+            continue
         facts = runs.status_of(run)
         row = facts.get("row") or {}
         if (
             facts.get("status") == "complete"
             and row.get("data_hash") == data_hash
             and row.get("synthetic_images") == 0
+            and row.get("pretrained") in OWN_STARTS
             and (run / WEIGHTS).is_file()
         ):
             found.append((_public_accuracy(run, row["best_epoch"]), row["finished"], run))
@@ -202,6 +242,31 @@ def _public_accuracy(run: Path, epoch: int | None) -> float:
 
 
 # --- trained generators --------------------------------------------------------------------------
+
+
+def load_generator(source: str | Path, key: str, device: torch.device) -> TrainedGenerator:
+    """`generators.load`; its UserError names `key`."""
+    try:
+        return generators.load(source, device=device)
+    except UserError as error:
+        raise UserError(f"{key}={error}") from None
+
+
+def newest_generator(outputs: Path, key: str) -> Path:
+    """The newest complete run of train-gan, named aloud; UserError if there is none."""
+    found = []
+    for folder in outputs.glob("train-gan/*/"):
+        facts = runs.status_of(folder)
+        if facts.get("status") == "complete":
+            found.append((str(facts.get("finished")), folder))
+    if not found:
+        raise UserError(
+            f"{key}=null: no complete run below {outputs / 'train-gan'}; expected one of "
+            f"ferbench train-gan, or {key}=PATH (a run under way, too)"
+        )
+    newest = max(found)[1]
+    print(f"{key}={newest} (the newest complete run)")
+    return newest
 
 
 def load_network(resume: str | None, device: torch.device) -> TrainedGenerator | None:

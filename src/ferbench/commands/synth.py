@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 
 from ferbench import contact_sheets, export, gan_pictures, generators, precision
@@ -53,11 +52,12 @@ class Plan:
         return sum(self.counts.values())
 
 
-def run(job: Synth) -> None:
-    """Draw the set, or say that it is there; then the pictures and the export asked for."""
+def run(job: Synth) -> Path:
+    """Draw the set if it is not there, then the pictures and the export asked for; its folder."""
     device = runs.resolve_device(job.device)
     runs.keep_freed_memory()
-    generator = _load(job.gan.path or _newest_run(Path(job.outputs)), device)
+    source = job.gan.path or inputs.newest_generator(Path(job.outputs), "gan")
+    generator = inputs.load_generator(source, "gan", device)
     classes = _classes(job, generator)
     plan = Plan(classes, _counts(job, generator, classes))
     drawer = Sampler(
@@ -71,33 +71,10 @@ def run(job: Synth) -> None:
         if not _is_done(folder):
             _make(job, folder, drawer, plan)
         _extras(job, folder, drawer, plan)
+    return folder
 
 
 # --- what is to be drawn -------------------------------------------------------------------------
-
-
-def _load(source: str | Path, device: torch.device) -> TrainedGenerator:
-    try:
-        return generators.load(source, device=device)
-    except UserError as error:
-        raise UserError(f"gan={error}") from None
-
-
-def _newest_run(outputs: Path) -> Path:
-    """The newest complete run of train-gan; UserError if there is none."""
-    found = []
-    for folder in outputs.glob("train-gan/*/"):
-        facts = runs.status_of(folder)
-        if facts.get("status") == "complete":
-            found.append((str(facts.get("finished")), folder))
-    if not found:
-        raise UserError(
-            f"gan=null: no complete run below {outputs / 'train-gan'}; expected one of "
-            "ferbench train-gan, or gan=PATH (a run under way, too)"
-        )
-    newest = max(found)[1]
-    print(f"gan={newest} (the newest complete run)")
-    return newest
 
 
 def _classes(job: Synth, generator: TrainedGenerator) -> tuple[str, ...]:
@@ -167,7 +144,8 @@ def _folder(job: Synth, drawer: Sampler, plan: Plan) -> Path:
 def _name_of(source: str) -> str:
     """A file name for a generator: its run's folder, or its file."""
     path = Path(source)
-    stem = path.parent.resolve().name if path.suffix == ".safetensors" else path.stem
+    of_a_run = path.name in (generators.BEST, generators.LATEST)
+    stem = path.parent.resolve().name if of_a_run else path.stem
     return re.sub(r"[^\w.-]", "-", stem).strip(".-") or "generator"
 
 

@@ -34,6 +34,7 @@ NEUTRAL_GAN = (
     "name", "total_kimg", "stop_on_collapse", "collapse_diversity", "collapse_logit",
     "collapse_from_kimg", "state_ticks", "sample_ticks", "score_ticks", "score_per_class", "select",
 )  # fmt: skip
+UNSAID = (("scalar_label", False),)  # of keys that came later, so that older runs are found
 TICK_SEEDS = range(8)  # of the samples whose diversity is reported
 
 
@@ -50,8 +51,8 @@ class Plan:
     state: dict[str, Any] | None
 
 
-def run(job: TrainGan) -> None:
-    """Train until total_kimg were shown, or say that it was done; go on where a run was stopped."""
+def run(job: TrainGan) -> Path:
+    """Train until total_kimg were shown, or go on where a run was stopped; the run's folder."""
     device = processes.own_device(runs.resolve_device(job.device))
     chosen = precision.choose(job.precision, device)
     runs.keep_freed_memory()
@@ -61,11 +62,12 @@ def run(job: TrainGan) -> None:
         faces = inputs.open_faces(job.data)
         plan = processes.from_first(lambda: _plan(job, recipe, faces, start))
         if plan.done:
-            return
+            return plan.folder
         judge_path = _judge_path(job, faces)
         train = faces.splits["train"]
         material = gan_setup.material(
             train.images, train.labels, res=recipe.res, conditional=recipe.conditional,
+            scalar_label=recipe.scalar_label,
             channels=1 if start is None else start.network.config.img_channels,
         )  # fmt: skip
         trainer = gan_setup.trainer(
@@ -78,13 +80,14 @@ def run(job: TrainGan) -> None:
         if not processes.is_first():
             with StopSignal() as signal:
                 _loop(recipe, material, trainer, batches, None, signal)
-            return
+            return plan.folder
         config = yaml.safe_dump(asdict(job) | {"force": False, "resume": None}, sort_keys=False)
         with runs.recorded(plan.folder, "train-gan", config, _inputs(faces, start)) as record:
             record.update(environment=runs.environment(device))
             _introduce(job, recipe, material, trainer, plan, device, chosen)
             judge = _judge(judge_path, faces, plan.folder, device, chosen)
             _train(job, recipe, material, trainer, batches, plan, record, judge)
+        return plan.folder
 
 
 def _train(
@@ -176,6 +179,11 @@ def _recipe(job: TrainGan, start: TrainedGenerator | None) -> GanRecipe:
             f"resume={job.resume}: its classes are {list(start.classes)}; expected "
             f"{list(CLASSES)} (gan.conditional=false takes a network without classes)"
         )
+    if recipe.conditional and recipe.scalar_label != (start.network.config.c_dim == 1):
+        raise UserError(
+            f"resume={job.resume}: its condition has {start.network.config.c_dim} columns, which "
+            f"gan.scalar_label={str(recipe.scalar_label).lower()} does not fit"
+        )
     if not recipe.conditional and start.classes:
         raise UserError(f"resume={job.resume}: has classes; expected gan.conditional=true")
     return replace(recipe, res=res)
@@ -221,7 +229,11 @@ def _folder(job: TrainGan, recipe: GanRecipe, read: dict[str, str]) -> Path:
     if job.resume and not is_network(job.resume):
         return Path(job.resume)
     config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
-    config["gan"] = {k: v for k, v in asdict(recipe).items() if k not in NEUTRAL_GAN}
+    config["gan"] = {
+        key: value
+        for key, value in asdict(recipe).items()
+        if key not in NEUTRAL_GAN and (key, value) not in UNSAID
+    }
     config["data"] = job.data.name
     name = job.name or f"{recipe.name}_{job.data.name}_{recipe.res}px"
     folder = (
@@ -294,6 +306,8 @@ def _introduce(
         f"{chosen.name}"
     )
     condition = "one-hot classes" if recipe.conditional else "no condition"
+    if recipe.scalar_label:
+        condition = "the class as one number (gan.scalar_label: measures a mistake)"
     print(f"{condition}; faces of each class:\n{gan_setup.histogram(material.class_counts)}")
     if recipe.class_sampling != "natural":
         shares = gan_setup.class_shares(material.labels, recipe.class_sampling)

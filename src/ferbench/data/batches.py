@@ -21,6 +21,8 @@ DRAWS = 13  # random numbers an image: 6 for the affine map, 2 for the light, 5 
 class DeviceFaces:
     """images: [N, 1, 48, 48] uint8; labels: [N] int64; both on the training device.
 
+    targets: [N, K] float16 there, the probabilities of the classes that stand for the labels in
+    the loss; None: the labels themselves.
     With a first_share, that share of an epoch's draws falls on the first `first` faces and the
     rest on the others; without, every face counts the same.
     """
@@ -29,6 +31,7 @@ class DeviceFaces:
     labels: Tensor
     first: int = 0
     first_share: float | None = None
+    targets: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -53,13 +56,15 @@ class Batch:
     """Training images as the network sees them, and what they show.
 
     images: [B, 1, 48, 48] float32 in [-1, 1]. Of image i, `share` is a face of class labels[i] and
-    the rest one of class partners[i]; labels and partners are [B] int64.
+    the rest one of class partners[i]; labels and partners are [B] int64. targets: [B, K] float32,
+    what stands for the labels in the loss, and in reverse order for the partners; or None.
     """
 
     images: Tensor
     labels: Tensor
     partners: Tensor
     share: float
+    targets: Tensor | None = None
 
 
 def to_device(images: np.ndarray, labels: np.ndarray, device: torch.device) -> DeviceFaces:
@@ -134,7 +139,8 @@ def training_batches(
             part = slice(number * recipe.batch, (number + 1) * recipe.batch)
             images = augment(faces.images[order[part]], draws[part], recipe.augment)
             own = faces.labels[order[part]]
-            yield Batch(channels_last(mix(images, mixing)), own, own.flip(0), mixing.share)
+            soft = None if faces.targets is None else faces.targets[order[part]].float()
+            yield Batch(channels_last(mix(images, mixing)), own, own.flip(0), mixing.share, soft)
 
 
 def epoch_order(

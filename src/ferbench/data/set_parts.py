@@ -6,10 +6,12 @@ import hashlib
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ferbench.classes import CLASSES
+from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.data import label_counts
 from ferbench.errors import UserError
 
 BLOCK = 4096  # images that are in memory at once while a set is read
@@ -42,6 +44,26 @@ class Part:
         for start in range(0, len(self.rows), BLOCK):
             block = _mapped_anew(self.images)[self.rows[start : start + BLOCK]]
             yield block if self.levels is None else self.levels[block]
+
+
+@dataclass(frozen=True)
+class Endless:
+    """A generator in the place of a set: it has as many images of every class as are wanted.
+
+    root: its run or file; manifest: `generator` with its facts, as in the manifest of a set.
+    """
+
+    root: str
+    manifest: dict[str, Any]
+
+    def part(self, counts: np.ndarray) -> Part:
+        """counts[k] images of class k, the classes spread evenly.
+
+        They are blank, and take no memory, until others are drawn in their place.
+        """
+        labels = label_counts.interleaved(counts.tolist())
+        blank = np.broadcast_to(np.zeros((), np.uint8), (len(labels), IMAGE_PX, IMAGE_PX))
+        return Part(blank, labels, np.arange(len(labels)))
 
 
 @dataclass(frozen=True)

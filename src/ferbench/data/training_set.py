@@ -10,9 +10,11 @@ import numpy as np
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.data import face_set
 from ferbench.data.face_set import FaceSet
-from ferbench.data.set_parts import Part, TrainingSet, class_sizes, gray_statistics
+from ferbench.data.set_parts import Endless, Part, TrainingSet, class_sizes, gray_statistics
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.errors import UserError
+
+Pool = SyntheticSet | Endless  # where synthetic images come from
 
 # --- what to learn from --------------------------------------------------------------------------
 
@@ -50,13 +52,16 @@ def only_real(faces: FaceSet) -> TrainingSet:
 
 
 def only_synthetic(
-    faces: FaceSet, pool: SyntheticSet, *, limit: int | None, balance: str
-) -> TrainingSet:
+    faces: FaceSet, pool: Pool, *, limit: int | None, balance: str
+) -> TrainingSet:  # fmt: skip
     """The first `limit` synthetic images, `balance` as in `wanted_counts`; None: all there are.
 
-    Raises UserError if a class has none, or too few.
+    Of an endless pool, None is as many as the training split has. Raises UserError if a class has
+    none, or too few.
     """
-    if limit is None:
+    if isinstance(pool, Endless):
+        limit = limit or len(faces.splits["train"])
+    elif limit is None:
         _require(pool, np.ones(len(CLASSES), np.int64))
         rows, sha256 = np.arange(len(pool)), str(pool.manifest["hash"])
         return TrainingSet(_nothing(), Part(pool.images, pool.labels, rows), sha256)
@@ -64,7 +69,7 @@ def only_synthetic(
 
 
 def replaced(
-    faces: FaceSet, pool: SyntheticSet | None, *, real_fraction: float, balance: str, seed: int
+    faces: FaceSet, pool: Pool | None, *, real_fraction: float, balance: str, seed: int
 ) -> TrainingSet:
     """As many images as the training split has: `real_fraction` of every class, else synthetic.
 
@@ -80,9 +85,7 @@ def replaced(
     return TrainingSet(real, _synthetic(pool, wanted_counts(faces, total - len(real), balance)))
 
 
-def added(
-    faces: FaceSet, pool: SyntheticSet, *, synthetic_per_real: float, balance: str
-) -> TrainingSet:
+def added(faces: FaceSet, pool: Pool, *, synthetic_per_real: float, balance: str) -> TrainingSet:
     """The whole training split, and so many synthetic images for each of its images.
 
     Raises UserError if a class has too few of them.
@@ -187,8 +190,10 @@ def _real(faces: FaceSet, rows: np.ndarray) -> Part:
     return Part(train.images, train.labels, rows)
 
 
-def _synthetic(pool: SyntheticSet, counts: np.ndarray) -> Part:
+def _synthetic(pool: Pool, counts: np.ndarray) -> Part:
     """The first images of every class, as many as wanted."""
+    if isinstance(pool, Endless):
+        return pool.part(counts)
     _require(pool, counts)
     by_class = [np.flatnonzero(pool.labels == label) for label in range(len(CLASSES))]
     return Part(pool.images, pool.labels, _first_rows(by_class, counts))

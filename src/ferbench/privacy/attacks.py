@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 import stylegan2_ada as sg
+from ferbench.classes import CLASSES
 from ferbench.data.resize import resize
+from ferbench.generators import condition_table
 
 ROUNDS = 2  # groupings of the images that a discriminator's score is averaged over
 BATCH = 64  # images a discriminator sees at once; a multiple of its groups
@@ -37,7 +39,8 @@ def discriminator_scores(
     """
     config = discriminator.config
     pixels = torch.from_numpy(np.array(resize(images, config.img_resolution)))[:, None]
-    conditions = torch.eye(config.c_dim)[torch.from_numpy(labels)] if config.c_dim else None
+    kinds = condition_table(config.c_dim, len(CLASSES))
+    conditions = kinds[torch.from_numpy(labels)] if config.c_dim else None
     total = np.zeros(len(images))
     for _ in range(ROUNDS):
         order = rng.permutation(len(images))
@@ -146,11 +149,10 @@ def _styles(network: Any, *, device: torch.device, seed: int) -> tuple[Tensor, f
     """The mean w of each class [K, w_dim] (K = 1 without classes), and the spread around it."""
     stream = torch.Generator().manual_seed(seed)
     z = torch.randn(STYLES, network.config.z_dim, generator=stream).to(device)
-    kinds = torch.eye(network.config.c_dim, device=device) if network.config.c_dim else [None]
+    kinds = condition_table(network.config.c_dim, len(CLASSES)).to(device)
     centers, squares = [], []
     for kind in kinds:
-        c = None if kind is None else kind.expand(STYLES, -1)
-        w = network.mapping.style(z, c)
+        w = network.mapping.style(z, kind.expand(STYLES, -1) if network.config.c_dim else None)
         centers.append(w.mean(0))
         squares.append((w - w.mean(0)).square().mean())
     return torch.stack(centers), float(torch.stack(squares).mean().sqrt())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ferbench.checks import at_least, between, one_of
 from ferbench.errors import UserError
-from ferbench.schemas.sections import PRECISIONS, DataConfig, check_name, check_seed
+from ferbench.recipe import Recipe
+from ferbench.schemas.sections import PRECISIONS, DataConfig, ModelConfig, check_name, check_seed
 from ferbench.schemas.synth import GanSource
 
 INVERSION_LOSSES = ("pixels", "judge")
@@ -70,6 +71,21 @@ class InversionConfig:
 
 
 @dataclass(frozen=True)
+class LabelNoiseConfig:
+    """How wrong labels are sought by ferbench audit data: values in conf/label_noise/."""
+
+    folds: int | None
+    control_flips: float
+    bootstrap: int
+
+    def __post_init__(self) -> None:
+        if self.folds is not None:
+            between("label_noise.folds", self.folds, 2, 100)
+        between("label_noise.control_flips", self.control_flips, 0, 0.5)
+        between("label_noise.bootstrap", self.bootstrap, 10, 100_000)
+
+
+@dataclass(frozen=True)
 class Audit:
     """ferbench audit."""
 
@@ -87,6 +103,10 @@ class Audit:
     data: DataConfig
     privacy: PrivacyConfig
     inversion: InversionConfig
+    zoom: bool
+    model: ModelConfig
+    train: Recipe
+    label_noise: LabelNoiseConfig
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

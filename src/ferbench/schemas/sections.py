@@ -19,7 +19,13 @@ CHOICES = {
     "mix": ("replace", "add", "augment"),
     "normalize": ("shared", "source"),
 }
-RANGES = {"real_fraction": (0, 1), "synthetic_per_real": (0.01, 1000), "synthetic_limit": (7, 1e9)}
+RANGES = {
+    "real_fraction": (0, 1),
+    "synthetic_per_real": (0.01, 1000),
+    "synthetic_limit": (7, 1e9),
+    "teacher_weight": (0, 1),
+    "teacher_temperature": (0.05, 100),
+}
 AMOUNTS = {"real_fraction": ("replace",), "synthetic_per_real": ("add", "augment")}  # of a mix
 MEANT_FOR = {
     "real_limit": ("real", "toy", "mixed"),
@@ -31,7 +37,13 @@ MEANT_FOR = {
     "synthetic_per_real": ("mixed",),
     "real_weight": ("mixed",),
     "normalize": ("synthetic", "mixed"),
+    "teacher": ("synthetic", "mixed"),
+    "teacher_weight": ("synthetic", "mixed"),
+    "teacher_temperature": ("synthetic", "mixed"),
+    "synthetic_online": ("synthetic", "mixed"),
+    "generator": ("synthetic", "mixed"),
 }
+NEEDED = ("teacher_weight", "teacher_temperature", "synthetic_online")  # where they have a meaning
 
 
 def check_seed(seed: int, key: str = "seed") -> None:
@@ -70,11 +82,17 @@ class DataConfig:
     synthetic_per_real: float | None
     real_weight: float | None
     normalize: str | None
+    teacher: str | None
+    teacher_weight: float | None
+    teacher_temperature: float | None
+    synthetic_online: bool | None
+    generator: str | None
 
     def __post_init__(self) -> None:
         one_of("data.name", self.name, DATA)
         one_of("data.base", self.base, (self.name,) if self.name in BASES else BASES)
         self._check_meaning()
+        self._check_online()
         self._check_toy()
         check_seed(self.draw_seed, "data.draw_seed")
         for key, allowed in CHOICES.items():
@@ -100,10 +118,25 @@ class DataConfig:
             if value is not None and self.mix not in mixes:
                 options = " or ".join(f"data.mix={mix}" for mix in mixes)
                 raise UserError(f"data.{key}={value}: not with mix={self.mix}; expected {options}")
+        for key in NEEDED:
+            if self.name in MEANT_FOR[key] and getattr(self, key) is None:
+                raise UserError(f"data.{key}=null: a value is needed with data={self.name}")
         whole = self.name == "synthetic" and self.synthetic_limit is None
-        if whole and self.synthetic_balance == "natural":
+        if whole and not self.synthetic_online and self.synthetic_balance == "natural":
             raise UserError("data.synthetic_balance=natural: chooses among the images of a set; "
                             "expected data.synthetic_limit=N with it")  # fmt: skip
+
+    def _check_online(self) -> None:
+        """Refuse a source of images that would not be asked, and what needs them all at once."""
+        if self.synthetic_online and self.synthetic is not None:
+            raise UserError(f"data.synthetic={self.synthetic}: not with data.synthetic_online=true,"
+                            " which draws its images itself; expected null")  # fmt: skip
+        if self.synthetic_online and self.normalize == "source":
+            raise UserError("data.normalize=source: not with data.synthetic_online=true, where no "
+                            "set has statistics; expected shared")  # fmt: skip
+        if self.generator is not None and not self.synthetic_online:
+            raise UserError(f"data.generator={self.generator}: draws images with "
+                            "data.synthetic_online=true alone; expected that, or null")  # fmt: skip
 
     def _check_toy(self) -> None:
         for key in ("toy_train", "toy_public", "toy_private"):
@@ -155,13 +188,19 @@ class DataConfig:
         return self.name == "synthetic"
 
     @property
+    def taught(self) -> bool:
+        """Whether a teacher's probabilities count for the labels of the synthetic images."""
+        return self.teacher is not None and bool(self.teacher_weight)
+
+    @property
     def label(self) -> str:
-        """The table's name for the training data, as mixed-add-1."""
+        """The table's name for the training data, as mixed-add-1 or synthetic-online-taught."""
         parts = [self.name]
         if self.name == "mixed":
             parts += [str(self.mix), f"{self.amount:g}"]
         if self.real_limit is not None:
             parts += ["limit", f"{self.real_limit:g}"]
+        parts += ["online"] * bool(self.synthetic_online) + ["taught"] * self.taught
         return "-".join(parts)
 
 

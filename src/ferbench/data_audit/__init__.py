@@ -1,0 +1,1 @@
+"""A labeled set of real faces looked at for its own faults: copies, balance, wrong labels."""

@@ -1,0 +1,117 @@
+"""Out-of-fold predictions: what a classifier says of images that it has not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ferbench import classifier
+from ferbench import run as runs
+from ferbench.classes import CLASSES
+from ferbench.data import batches
+from ferbench.errors import UserError
+from ferbench.files import write_whole
+from ferbench.precision import Precision
+from ferbench.recipe import Recipe
+
+WATCHED = 512  # images of a fold that are scored after each epoch, for the eye alone
+VIEWS = "flip"  # predictions are averaged over each face and its mirror image
+
+
+def check_folds(labels: np.ndarray, groups: np.ndarray, count: int) -> None:
+    """Raise UserError if a class has fewer groups than there shall be folds."""
+    for k in np.unique(labels):
+        size = len(np.unique(groups[labels == k]))
+        if size < count:
+            raise UserError(
+                f"label_noise.folds={count}: {CLASSES[k]} has {size} different images; "
+                f"expected at most {size} folds, or label_noise=none"
+            )
+
+
+def folds(labels: np.ndarray, groups: np.ndarray, count: int, *, seed: int) -> np.ndarray:
+    """[N] int64: the fold of each image; classes alike in all folds, groups never divided.
+
+    labels, groups: [N] int64, that pass `check_folds`; count: 2 or more.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    fold = np.empty(len(labels), np.int64)
+    for k, (_, rows) in enumerate(splitter.split(np.zeros(len(labels)), labels, groups)):
+        fold[rows] = k
+    return fold
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How each of the classifiers is fitted. make: a new network, with random weights.
+
+    recipe: must keep the last epoch, or a fold's own labels would choose among the epochs.
+    """
+
+    make: Callable[[], nn.Module]
+    recipe: Recipe
+    seed: int
+    precision: Precision
+    device: torch.device
+    batch: int
+
+    def __post_init__(self) -> None:
+        if self.recipe.select != "last" or self.recipe.patience_epochs:
+            raise UserError(
+                f"train.select={self.recipe.select}, train.patience_epochs="
+                f"{self.recipe.patience_epochs}: the labels of a fold would choose the weights "
+                "that judge them; expected train.select=last and train.patience_epochs=0"
+            )
+
+
+def logits(
+    images: np.ndarray, labels: np.ndarray, held: np.ndarray, how: Fitting, *, path: Path,
+    should_stop: Callable[[], bool],
+) -> np.ndarray:  # fmt: skip
+    """[n, 7] float32: logits of the images of the mask `held` by a classifier fitted on the others.
+
+    images: [N, 48, 48] uint8; labels: [N] int64; held: [N] bool. path: a .npy file that the logits
+    are kept in; if it exists they are read, and nothing is fitted. The state of an unfinished
+    training lies beside it as .pt and is gone on from.
+    Raises classifier.Stopped once the state is saved, UserError if a file does not fit.
+    """
+    if path.is_file():
+        return _read(path, (int(held.sum()), len(CLASSES)))
+    runs.seed_everything(how.seed)
+    model, state = how.make().to(how.device), path.with_suffix(".pt")
+    shown = batches.to_device(images[held], labels[held], how.device)
+    watched = batches.DeviceFaces(shown.images[:WATCHED], shown.labels[:WATCHED])
+    fit = classifier.fit(
+        model, batches.to_device(images[~held], labels[~held], how.device), watched, how.recipe,
+        classes=len(CLASSES), seed=how.seed, precision=how.precision, state=state,
+        on_epoch=lambda _: None, should_stop=should_stop,
+    )  # fmt: skip
+    model.load_state_dict(fit.weights)
+    found = classifier.predict(
+        model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS
+    )
+    write_whole(path, lambda beside: _save(beside, found))
+    state.unlink(missing_ok=True)
+    return found
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:  # np.save would add a suffix to the name
+        np.save(file, array, allow_pickle=False)
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        found: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: damaged ({error}); delete it") from None
+    if found.shape != shape or found.dtype != np.float32 or not np.isfinite(found).all():
+        raise UserError(f"{path}: not {shape[0]} predictions of this set; delete it")
+    return found

@@ -1,0 +1,106 @@
+"""All images of a set in one row, with the groups of copies that `prepare` wrote down."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from ferbench.classes import CLASSES, SPLITS
+from ferbench.data.face_set import FaceSet
+from ferbench.errors import UserError
+
+TABLE = "duplicates.csv"
+KINDS = ("identical", "near", "mirrored", "blank")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """N images in the order train, public, private, and within a split as stored.
+
+    images: [N, 48, 48] uint8; labels: [N] int64; names: [N] str; split: [N] int64, a position in
+    SPLITS. groups: of each kind in KINDS, arrays of rows that are copies of each other.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: np.ndarray
+    split: np.ndarray
+    groups: Mapping[str, Sequence[np.ndarray]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def blank(self) -> np.ndarray:
+        """[N] bool: images with nothing on them."""
+        mask = np.zeros(len(self), bool)
+        for rows in self.groups["blank"]:
+            mask[rows] = True
+        return mask
+
+    def photographs(self) -> np.ndarray:
+        """[N] int64: images with one number are copies of each other, of any kind."""
+        chains = [rows for kind in KINDS if kind != "blank" for rows in self.groups[kind]]
+        first = np.concatenate([rows[:-1] for rows in chains] or [np.empty(0, np.int64)])
+        second = np.concatenate([rows[1:] for rows in chains] or [np.empty(0, np.int64)])
+        links = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(self), len(self)))
+        _, numbers = connected_components(links, directed=False)
+        return np.asarray(numbers, dtype=np.int64)
+
+
+def read(faces: FaceSet) -> Pool:
+    """The set as a pool; its table of copies is read, no pixel is compared.
+
+    Raises UserError if the table is absent, or does not fit the set and its manifest.
+    """
+    parts = [faces.splits[split] for split in SPLITS]
+    pool = Pool(
+        images=np.concatenate([part.images for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        names=np.concatenate([part.names for part in parts]),
+        split=np.repeat(np.arange(len(SPLITS)), [len(part) for part in parts]),
+        groups={},
+    )
+    path = faces.root / TABLE
+    try:
+        groups = _groups(path, pool)
+        _check_counts(groups, faces.manifest["duplicates"])
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; `ferbench prepare force=true` makes it") from None
+    except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{path}: not the copies of this set ({reason}); "
+                        "`ferbench prepare force=true` makes it again") from None  # fmt: skip
+    return Pool(**{**vars(pool), "groups": groups})
+
+
+def _groups(path: Path, pool: Pool) -> dict[str, list[np.ndarray]]:
+    first = {name: int(np.searchsorted(pool.split, i)) for i, name in enumerate(SPLITS)}
+    found: dict[tuple[str, int], list[int]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            row = first[line["split"]] + int(line["index"])
+            known = (str(pool.names[row]), CLASSES[pool.labels[row]])
+            if known != (line["name"], line["label"]):
+                raise ValueError(f"{line['name']} is not image {line['index']} of {line['split']}")
+            found.setdefault((line["kind"], int(line["group"])), []).append(row)
+    return {
+        kind: [np.array(rows) for (one, _), rows in found.items() if one == kind] for kind in KINDS
+    }
+
+
+def _check_counts(groups: Mapping[str, Sequence[np.ndarray]], summary: Mapping[str, Any]) -> None:
+    """Raise ValueError if the table holds other copies than the manifest counts."""
+    identical = [len(rows) for rows in groups["identical"]]
+    found = (len(identical), sum(identical) - len(identical), sum(map(len, groups["blank"])))
+    told = summary["identical"]
+    expected = (told["groups"], told["redundant_copies"], summary["blank_images"])
+    if found != expected:
+        raise ValueError(f"groups, copies and blank images {found}, in the manifest {expected}")
