@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Color and hatch of each series by name: nothing is told by color alone.
 BARS = {"set": (BLUE, ""), "matched": (GRAY, "////"), "floor": (ORANGE, "....")}
+SOURCES = ((BLUE, "o"), (ORANGE, "x"))  # of the panel with all groups
 # One color a class (Okabe and Ito 2008); the names stand in the figure.
 CLASS_COLORS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#0072B2", "#56B4E9", "#555555")
 
@@ -67,21 +68,32 @@ class Points:
 
 
 def plot_points(
-    groups: Sequence[Points], *, path: Path, title: str, axis_names: tuple[str, str]
-) -> None:
-    """Groups side by side on the same axes, colored by class, each class named at its middle."""
+    groups: Sequence[Points], *, path: Path, title: str, axis_names: tuple[str, str],
+    together: str = "",
+) -> None:  # fmt: skip
+    """Groups side by side on the same axes, colored by class, each class named at its middle.
+
+    together: title of one more panel with all groups (two at most), told apart by color and
+    marker; "" for none. Axes without names have no ticks either.
+    """
     from matplotlib import rc_context
 
     with rc_context(STYLE):
-        figure, grid = drawing(4.2 * len(groups), 4.4, columns=len(groups))
+        panels = len(groups) + bool(together)
+        figure, grid = drawing(4.2 * panels, 4.4, columns=panels)
         every = np.concatenate([group.xy for group in groups])
         low, high = np.percentile(every, [0.5, 99.5], axis=0)
         pad = 0.04 * (high - low)
-        for axes, group in zip(np.atleast_1d(grid), groups, strict=True):
-            _scatter(axes, group)
+        for axes, group in zip(np.atleast_1d(grid), [*groups, None], strict=False):
+            if group is None:
+                _scatter_sources(axes, groups)
+            else:
+                _scatter(axes, group)
             axes.set(xlim=(low[0] - pad[0], high[0] + pad[0]), xlabel=axis_names[0])
             axes.set(ylim=(low[1] - pad[1], high[1] + pad[1]), ylabel=axis_names[1])
-            axes.set_title(group.title)
+            axes.set_title(together if group is None else group.title)
+            if not any(axis_names):
+                axes.set(xticks=[], yticks=[])
         figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
         save(figure, path)
 
@@ -97,3 +109,12 @@ def _scatter(axes: Axes, group: Points) -> None:
             frame = {"facecolor": "white", "edgecolor": CLASS_COLORS[k], "boxstyle": "round",
                      "pad": 0.15}  # fmt: skip
             axes.text(x, y, name, ha="center", va="center", fontsize=8, bbox=frame, clip_on=True)
+
+
+def _scatter_sources(axes: Axes, groups: Sequence[Points]) -> None:
+    """All groups in one panel, the later ones above, half transparent."""
+    for group, (color, marker) in zip(groups, SOURCES, strict=False):
+        axes.scatter(group.xy[:, 0], group.xy[:, 1], s=9, c=color, marker=marker, alpha=0.4,
+                     linewidths=0.7 if marker == "x" else 0, rasterized=True,
+                     label=group.title)  # fmt: skip
+    axes.legend(loc="upper right", fontsize=8, framealpha=0.9, frameon=True, markerscale=1.6)

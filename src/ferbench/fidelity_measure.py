@@ -16,6 +16,7 @@ from ferbench.comparison import Described, How, Reference
 from ferbench.data import resize
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
+from ferbench.feature_space import Cells
 from ferbench.fidelity_report import Measured, Side
 from ferbench.inception import Inception
 from ferbench.judge import Description, Judge
@@ -73,14 +74,15 @@ class Seen:
     described: Described
     verdicts: np.ndarray | None
 
-    def side(self, real: Reference, rows: np.ndarray, how: How) -> Side:
-        """These rows against the reference."""
+    def side(self, real: Reference, cells: Cells, rows: np.ndarray, how: How) -> Side:
+        """These rows against the reference, and against its histogram over the cells."""
         whole = len(rows) == len(self.described)
         part = self.described if whole else self.described.take(rows)
         gate = None
         if self.verdicts is not None:
             gate = scores.confusion(part.labels, self.verdicts[rows])
-        return Side(comparison.compare(real, part, how), gate)
+        js = cells.distance(part.features, part.labels)
+        return Side(comparison.compare(real, part, how), gate, js)
 
 
 def look(
@@ -144,11 +146,12 @@ def measure(
         comparison.draw(side.described.labels, counts, rng) for side in (sample, floor)
     )
     prepared = comparison.reference(real, how)
+    cells = Cells(real.features, real.labels, seed=how.seed)
     return Measured(
         real=prepared,
-        whole=sample.side(prepared, np.arange(len(sample.described)), how),
-        matched=sample.side(prepared, rows, how),
-        floor=floor.side(prepared, floor_rows, how),
+        whole=sample.side(prepared, cells, np.arange(len(sample.described)), how),
+        matched=sample.side(prepared, cells, rows, how),
+        floor=floor.side(prepared, cells, floor_rows, how),
         path_length=path_length,
         trained=trained,
     )

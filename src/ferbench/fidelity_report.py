@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ferbench import fidelity_figures, figures, scores
+from ferbench import scores
 from ferbench.classes import CLASSES
-from ferbench.comparison import ALL, Comparison, Described, Reference, Values
-from ferbench.fidelity import principal_plane
-from ferbench.fidelity_figures import Panel, Points
+from ferbench.comparison import Comparison, Reference
+from ferbench.feature_space import FeatureDistance
 from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
 from ferbench.row import Row
 from ferbench.table_layout import terminal, three_digits
-
-SHOWN_POINTS = 2000  # of each side in the plane of principal components
 
 
 @dataclass(frozen=True)
@@ -27,10 +24,12 @@ class Side:
     """Some images against the reference.
 
     gate: confusion of the judge on them, [7, 7] int64, rows are the labels; None without a judge.
+    js: Jensen-Shannon distances from the reference in the features' space.
     """
 
     values: Comparison
     gate: np.ndarray | None
+    js: FeatureDistance
 
     @property
     def accuracy(self) -> float:
@@ -95,6 +94,8 @@ def row_columns(found: Measured) -> dict[str, Any]:
         "kid_deviation": values.kid_sd,
         "kid_floor": floor.overall.kid,
         "kid_disgust": whole.classes[CLASSES.index("disgust")].kid,
+        "js_distance": found.matched.js.overall,
+        "js_floor": found.floor.js.overall,
         "precision_knn": values.precision,
         "density": values.density,
         "recall_knn": values.recall,
@@ -123,6 +124,8 @@ def as_json(found: Measured) -> dict[str, Any]:
             "fid_intra": side.values.intra_fid,
             "inception_score": side.values.inception_score,
             "inception_score_sd": side.values.inception_score_sd,
+            "js_distance": {"overall": side.js.overall,
+                            "classes": dict(zip(CLASSES, side.js.classes, strict=True))},
             "gate_confusion": None if side.gate is None else side.gate.tolist(),
         }
         for name, side in found.sides.items()
@@ -163,6 +166,7 @@ def values_table(found: Measured) -> Table:
     heads = [f"{name}, n={side.values.overall.images:,}" for name, side in found.sides.items()]
     lines = [[name, better, *(text(side.values) for side in sides)]
              for name, better, text in METRICS]  # fmt: skip
+    lines.append(["Jensen-Shannon distance", "lower", *(f"{s.js.overall:.3f}" for s in sides)])
     spread = [f"{found.diversity(side).mean():.3f}" for side in sides]
     lines.append(["diversity, share of real", "near 1", *spread])
     if found.has_gate:
@@ -175,11 +179,11 @@ def values_table(found: Measured) -> Table:
 
 def classes_table(found: Measured) -> Table:
     """The numbers of each class, with the floor's in brackets."""
-    columns = ["class", "images", "gate", "diversity", "FID", "KID x 1000", "precision", "recall",
-               "coverage", "pixel RMS"]  # fmt: skip
+    columns = ["class", "images", "gate", "diversity", "FID", "KID x 1000", "JS", "precision",
+               "recall", "coverage", "pixel RMS"]  # fmt: skip
     lines = [[name, *_class_cells(found, k)] for k, name in enumerate(CLASSES)]
     note = (
-        "In brackets the floor. FID, precision, recall and coverage are of the matched part of the "
+        "In brackets the floor. FID, JS (Jensen-Shannon distance), precision, recall and coverage are of the matched part of the "
         "set, the others of the whole set. gate: share that the judge takes for the class. "
         "diversity: mean distance of two images' features, as a share of the real images'. "
         "pixel RMS: mean difference of two images in [-1, 1], in brackets of the reference."
@@ -196,6 +200,7 @@ def _class_cells(found: Measured, k: int) -> list[str]:
         _both(spread, floor_spread),
         f"{three_digits(matched.fid)} ({three_digits(real.fid)})",
         f"{_spread(1000 * own.kid, 1000 * own.kid_sd)} ({1000 * real.kid:.2f})",
+        _both(found.matched.js.classes[k], found.floor.js.classes[k]),
         _both(matched.precision, real.precision),
         _both(matched.recall, real.recall),
         _both(matched.coverage, real.coverage),
@@ -249,52 +254,3 @@ def blocks(
         Code(command),
         Text("`docs/metrics.md` defines every number; all of them stand in `metrics.json`."),
     ]  # fmt: skip
-
-
-def draw(
-    folder: Path, found: Measured, real: Described, sample: Described, *, seed: int
-) -> list[tuple[Path, str]]:
-    """Write the figures into the folder; each with its caption."""
-    drawn = [(_draw_classes(folder / "classes.png", found), "The classes one by one.")]
-    if found.whole.gate is not None:
-        path = folder / "confusion.png"
-        figures.plot_confusion(found.whole.gate, path=path, title="the judge on this set")
-        drawn.append((path, "What the judge takes the images for; rows are their labels."))
-    path = folder / "components.png"
-    _draw_components(path, found, real, sample, seed)
-    caption = "The two largest principal components of the real images' features."
-    return [*drawn, (path, caption)]
-
-
-def _draw_classes(path: Path, found: Measured) -> Path:
-    def series(value: Callable[[Values], float], *names: str) -> dict[str, list[float]]:
-        return {name: [value(v) for v in found.sides[name].values.classes] for name in names}
-
-    ends = {"set": found.whole, "floor": found.floor}
-    spread = {name: found.diversity(side).tolist() for name, side in ends.items()}
-    panels = [
-        Panel("FID (lower is nearer)", series(lambda v: v.fid, "set", "matched", "floor")),
-        Panel("coverage", series(lambda v: v.coverage, "matched", "floor")),
-        Panel("diversity, share of the reference's", spread),
-    ]
-    if found.has_gate:
-        recall = {name: side.recall.tolist() for name, side in ends.items()}
-        panels.append(Panel("gate: share taken for its class", recall))
-    fidelity_figures.plot_panels(panels, path=path)
-    return path
-
-
-def _draw_components(
-    path: Path, found: Measured, real: Described, sample: Described, seed: int
-) -> None:
-    whole = found.real.parts[ALL]
-    plane = principal_plane(whole.mean, whole.covariance)
-    groups = []
-    for title, side in (("real (reference)", real), ("set", sample)):
-        rng = np.random.default_rng(seed)
-        rows = rng.choice(len(side), min(SHOWN_POINTS, len(side)), replace=False)
-        groups.append(Points(title, plane.project(side.features[rows]), side.labels[rows]))
-    one, two = (f"component {i} ({100 * s:.0f} %)" for i, s in enumerate(plane.shares, 1))
-    fidelity_figures.plot_points(
-        groups, path=path, title="features, each class named at its middle", axis_names=(one, two)
-    )

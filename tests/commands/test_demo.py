@@ -8,7 +8,7 @@ from ferbench.schema import COMMANDS
 def test_every_step_is_a_command_with_a_sound_config(make_job, outputs):
     steps = demo.steps(make_job("demo", "seed=3"))
     assert [words[0] for words in steps] == [
-        "prepare", "classify", "train-gan", "synth", "classify", "classify",
+        "prepare", "classify", "train-gan", "synth", "classify", "classify", "synth",
     ]  # fmt: skip
     for command, *overrides in steps:
         assert isinstance(make_job(command, *overrides), COMMANDS[command])

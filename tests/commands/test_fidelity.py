@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from ferbench import checkpoint, fidelity_report, inception, results
+from ferbench import checkpoint, fidelity_pictures, inception, results
 from ferbench.classes import CLASSES
 from ferbench.commands import classify, fidelity, inputs, table
 from ferbench.data import face_set, synthetic_set
@@ -77,7 +77,7 @@ def measure(make_job, *overrides, figures=False):
     """Run the command; figures are drawn where asked for, because they take the longest."""
     with pytest.MonkeyPatch.context() as patch:
         if not figures:
-            patch.setattr(fidelity_report, "draw", lambda *args, **options: [])
+            patch.setattr(fidelity_pictures, "draw", lambda *args, **options: [])
         fidelity.run(make_job("fidelity", *FAST, *overrides))
 
 
@@ -254,11 +254,10 @@ def test_features_of_the_reference_are_kept(judged, made_set, make_job, monkeypa
 
 def test_the_folder_goes_by_content_and_settings(judged, made_set, make_job):
     moved = made_set.rename(made_set.with_name("moved"))
-    cpu, fp32 = torch.device("cpu"), Precision("fp32", "cpu")
     identities = []
     for overrides in ([], ["batch=3", "name=x"], ["metrics.neighbors=2"], ["seed=1"]):
         job = make_job("fidelity", f"set={moved}", *overrides)
-        identities.append(fidelity._identity(job, fidelity._inputs(job, cpu, fp32), fp32))
+        identities.append(identity_of(job))
     same, also, neighbors, seed = identities
     assert same == also
     assert len({json.dumps(one) for one in (same, neighbors, seed)}) == 3

@@ -6,6 +6,7 @@ import time
 from dataclasses import fields, replace
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
@@ -65,6 +66,14 @@ def test_an_image_depends_on_seed_and_index_alone(monkeypatch):
     np.testing.assert_array_equal(shared.images, many.images)
     np.testing.assert_array_equal(shared.action_units, many.action_units)
     np.testing.assert_array_equal(draw(sample_parameters(5, 29)), many.images[29])
+
+
+def test_a_worker_of_a_launcher_draws_by_itself():
+    """joblib's workers cannot start the usual processes; two of them give the same faces."""
+    drawn = joblib.Parallel(n_jobs=2)(
+        joblib.delayed(sample_faces)(600, 5, workers=2) for _ in range(2)
+    )
+    np.testing.assert_array_equal(drawn[0].images, drawn[1].images)
 
 
 def test_drawing_does_not_depend_on_what_was_drawn_before():

@@ -6,43 +6,28 @@ import shlex
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 import yaml
 
 from ferbench import (
     checkpoint,
     fidelity_measure,
+    fidelity_pictures,
     fidelity_report,
-    generators,
-    inception,
     path_length,
     precision,
     report,
     results,
 )
 from ferbench import run as runs
-from ferbench.classes import SPLITS
-from ferbench.commands import inputs
+from ferbench.commands import fidelity_inputs, inputs
+from ferbench.commands.fidelity_inputs import Inputs
 from ferbench.comparison import How
-from ferbench.data import synthetic_set
-from ferbench.data.face_set import FaceSet
-from ferbench.errors import UserError
-from ferbench.fidelity_measure import (
-    REFERENCE,
-    Images,
-    check_counts,
-    floor_images,
-    real_images,
-)
+from ferbench.fidelity_measure import Images
 from ferbench.fidelity_report import Measured
-from ferbench.generators import TrainedGenerator
-from ferbench.inception import Inception
-from ferbench.judge import Judge
 from ferbench.precision import Precision
 from ferbench.row import FidelityRow, Row
 from ferbench.run import Record
@@ -52,18 +37,8 @@ from ferbench.schemas.fidelity import Fidelity
 NEUTRAL = (
     "outputs", "name", "set", "judge", "weights", "gan", "batch", "device", "force", "data",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is compared, and who looks: `eyes` give features, `judge` (None: nobody) classes."""
-
-    reference: Images
-    sample: Images
-    floor: Images
-    eyes: Judge | Inception
-    judge: Judge | None
-    generator: TrainedGenerator | None
+# What pictures are drawn: in a run's hash only where they are not these, which runs had before.
+PICTURES = {"map": "tsne", "map_images": 1000}
 
 
 def run(job: Fidelity) -> None:
@@ -71,7 +46,7 @@ def run(job: Fidelity) -> None:
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
     runs.keep_freed_memory()
-    given = _inputs(job, device, chosen)
+    given = fidelity_inputs.read(job, device, chosen, least=_how(job).least_images)
     identity = _identity(job, given, chosen)
     folder = _folder(job, given, identity)
     if inputs.is_done(folder, Path(job.outputs), "measures it again"):
@@ -99,7 +74,10 @@ def _measure_and_write(
         real, sample, floor, _how(job), path_length=_path_length(job, given), trained=trained
     )
     checkpoint.save_json(folder / "metrics.json", fidelity_report.as_json(found))
-    pictures = fidelity_report.draw(folder, found, real, sample.described, seed=job.seed)
+    pictures = fidelity_pictures.draw(
+        folder, found, real, sample.described, seed=job.seed, map=job.map,
+        map_images=job.map_images,
+    )  # fmt: skip
     facts, again = _facts(given, record.facts["environment"]), _again(job, given)
     title = f"Fidelity of {given.sample.name}"
     report.write(folder, title, fidelity_report.blocks(found, facts, pictures, again))
@@ -109,92 +87,6 @@ def _measure_and_write(
     width = shutil.get_terminal_size((100, 24)).columns
     print(fidelity_report.summary(found, width=width))
     print(f"report: {folder / report.HTML} ({row.seconds:.0f} s)")
-
-
-# --- inputs --------------------------------------------------------------------------------------
-
-
-def _inputs(job: Fidelity, device: torch.device, chosen: Precision) -> Inputs:
-    """Everything that is read, checked before anything is measured."""
-    faces = inputs.open_base(job.data, Path(job.outputs))
-    sample, floor, reference = (
-        _sample(job, faces),
-        floor_images(faces),
-        real_images(faces, REFERENCE),
-    )
-    least = _how(job).least_images
-    for side, key in (
-        (sample, f"set={job.set or sample.name}"), (reference, f"data={job.data.base}: Training"),
-        (floor, f"data={job.data.base}: PublicTest without copies"),
-    ):  # fmt: skip
-        check_counts(side, key, least)
-    judge = _judge(job, reference.hash, device, chosen)
-    generator = None
-    if job.gan.path is not None:
-        if judge is None:
-            raise UserError(f"gan={job.gan.path}: path length needs a judge; expected judge=PATH")
-        generator = generators.load(job.gan.path, device=device)
-    eyes = judge
-    if job.features == "inception" or eyes is None:
-        weights = None if job.weights is None else Path(job.weights)
-        return Inputs(
-            reference, sample, floor, inception.load(weights, device), judge, generator
-        )  # fmt: skip
-    return Inputs(reference, sample, floor, eyes, judge, generator)
-
-
-def _sample(job: Fidelity, faces: FaceSet) -> Images:
-    """The set to measure, or as many of its images as n says."""
-    if job.set in SPLITS:
-        found = real_images(faces, str(job.set))
-    else:
-        root = synthetic_set.newest(Path(job.outputs)) if job.set is None else Path(job.set)
-        if job.set is None:
-            print(f"set={root} (the newest)")
-        try:
-            read = synthetic_set.read(root)
-        except UserError as error:
-            raise UserError(f"set={error}") from None
-        facts = read.manifest.get("generator") or {}
-        found = Images(root.resolve().name, read.manifest["hash"], read.images, read.labels, facts)
-        _say_origin(found, faces)
-    if job.n is None:
-        return found
-    total = len(found.labels)
-    if job.n > total:
-        raise UserError(f"n={job.n}: the set has {total:,} images; expected at most so many")
-    return found.take(np.sort(np.random.default_rng(job.seed).choice(total, job.n, replace=False)))
-
-
-def _say_origin(sample: Images, faces: FaceSet) -> None:
-    seen = sample.facts.get("data_hash")
-    if seen not in (None, faces.manifest["hashes"][REFERENCE]):
-        print(f"note: the generator of {sample.name} learned from other faces than the reference")
-
-
-def _judge(job: Fidelity, data_hash: str, device: torch.device, chosen: Precision) -> Judge | None:
-    """The judge that `judge` names or the best there is; None only where features need none."""
-    outputs = Path(job.outputs)
-    auto = job.judge == "auto"
-    path = inputs.find_judge(outputs, data_hash) if auto else Path(job.judge)
-    if path is None:
-        missing = (
-            f"judge=auto: no run of a classifier on the Training split of data={job.data.base} "
-            f"below {outputs / 'classify'}; `ferbench classify model=cnn data={job.data.base}` "
-            "trains one"
-        )
-        if job.features == "fer":
-            raise UserError(missing)
-        print(f"note: {missing}; class accuracy is left out")
-        return None
-    judge = inputs.load_judge(path, device, chosen)
-    if judge.data_hash != data_hash:
-        raise UserError(
-            f"judge={path}: learned from other faces; expected a run on the Training split of "
-            f"data={job.data.base}"
-        )
-    print(f"judge: {path}")
-    return judge
 
 
 # --- measuring -----------------------------------------------------------------------------------
@@ -224,9 +116,13 @@ def _path_length(job: Fidelity, given: Inputs) -> float | None:
 
 
 def _learned_from(row: Row, sample: Images) -> bool:
-    """Whether a row is of a classifier trained on this very set alone, scored on PrivateTest."""
+    """Whether a row is of a classifier trained on this very set alone, scored on PrivateTest.
+
+    One that began with the weights of another run has learned from that run's images, too.
+    """
     whole = row.data_hash == sample.hash and row.synthetic_images == row.train_images
-    return whole and row.command == "classify" and row.test_split == "private"
+    alone = whole and row.pretrained in inputs.OWN_STARTS
+    return alone and row.command == "classify" and row.test_split == "private"
 
 
 # --- what is left --------------------------------------------------------------------------------
@@ -234,7 +130,11 @@ def _learned_from(row: Row, sample: Images) -> bool:
 
 def _identity(job: Fidelity, given: Inputs, chosen: Precision) -> dict[str, Any]:
     """What the numbers depend on: the hashes of all that was read, and the settings."""
-    config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
+    config = {
+        key: value
+        for key, value in asdict(job).items()
+        if key not in NEUTRAL and not (key in PICTURES and value == PICTURES[key])
+    }
     return config | {
         "precision": chosen.name,
         "set": given.sample.hash,
@@ -267,7 +167,7 @@ def _row(
         data=job.data.base,
         data_hash=given.reference.hash,
         config_hash=runs.hash_of(identity),
-        cell=runs.hash_of({key: identity[key] for key in identity if key != "seed"}),
+        cell=runs.hash_of({k: v for k, v in identity.items() if k not in ("seed", *PICTURES)}),
         code_version=environment["code_version"],
         device=environment["device"],
         hardware=environment["hardware"],
@@ -310,6 +210,8 @@ def _again(job: Fidelity, given: Inputs) -> str:
         "set": job.set or str(Path(job.outputs) / "synth" / given.sample.name),
         "features": job.features, "judge": job.judge, "n": job.n, "gan": job.gan.path,
         "data": job.data.base, "seed": job.seed, "outputs": job.outputs,
+        **{key: getattr(job, key) for key, usual in PICTURES.items()
+           if getattr(job, key) != usual},
     }  # fmt: skip
     given_words = [f"{key}={value}" for key, value in words.items() if value is not None]
     return shlex.join(["ferbench", "fidelity", *given_words])

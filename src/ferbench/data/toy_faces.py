@@ -11,7 +11,13 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import (
+    connection,
+    get_all_start_methods,
+    get_context,
+    get_start_method,
+    parent_process,
+)
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +95,7 @@ def _rendered(
 ) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
     """Every task's result in order. Leaves no process behind, whatever ends the loop."""
     workers = min(workers, len(tasks))
-    if workers <= 1:
+    if workers <= 1 or _in_a_launcher_s_worker():
         yield from map(_render, tasks)
         return
     context = get_context("spawn")  # safe whatever threads the caller runs
@@ -98,6 +104,11 @@ def _rendered(
         yield from pool.map(_render, tasks)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_a_launcher_s_worker() -> bool:
+    """Whether this process is one of joblib's, whose way to start processes others do not know."""
+    return get_start_method(allow_none=True) not in (None, *get_all_start_methods())
 
 
 def _start_worker() -> None:

@@ -10,6 +10,7 @@ from ferbench.schemas.sections import PRECISIONS, DataConfig, check_name, check_
 from ferbench.schemas.synth import GanSource
 
 FEATURES = ("fer", "inception")
+MAPS = ("pca", "tsne", "umap", "none")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Fidelity:
     weights: str | None
     gan: GanSource
     path_pairs: int
+    map: str
+    map_images: int
     seed: int
     batch: int
     device: str
@@ -54,6 +57,8 @@ class Fidelity:
         check_seed(self.seed)
         check_name(self.name)
         one_of("features", self.features, FEATURES)
+        one_of("map", self.map, MAPS)
+        at_least("map_images", self.map_images, 10)
         one_of("precision", self.precision, PRECISIONS)
         at_least("batch", self.batch, 1)
         at_least("path_pairs", self.path_pairs, 100)

@@ -1,0 +1,123 @@
+"""What `ferbench fidelity` reads: the set, the real faces, the judge; checked before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ferbench import feature_space, generators, inception
+from ferbench.classes import SPLITS
+from ferbench.commands import inputs
+from ferbench.data import synthetic_set
+from ferbench.data.face_set import FaceSet
+from ferbench.errors import UserError
+from ferbench.fidelity_measure import (
+    REFERENCE,
+    Images,
+    check_counts,
+    floor_images,
+    real_images,
+)
+from ferbench.generators import TrainedGenerator
+from ferbench.inception import Inception
+from ferbench.judge import Judge
+from ferbench.precision import Precision
+from ferbench.schemas.fidelity import Fidelity
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is compared, and who looks: `eyes` give features, `judge` (None: nobody) classes."""
+
+    reference: Images
+    sample: Images
+    floor: Images
+    eyes: Judge | Inception
+    judge: Judge | None
+    generator: TrainedGenerator | None
+
+
+def read(job: Fidelity, device: torch.device, chosen: Precision, *, least: int) -> Inputs:
+    """Everything that is read, checked before anything is measured; least: images of a class."""
+    feature_space.check_map(job.map)
+    faces = inputs.open_base(job.data, Path(job.outputs))
+    sample, floor, reference = (
+        _sample(job, faces),
+        floor_images(faces),
+        real_images(faces, REFERENCE),
+    )
+    for side, key in (
+        (sample, f"set={job.set or sample.name}"), (reference, f"data={job.data.base}: Training"),
+        (floor, f"data={job.data.base}: PublicTest without copies"),
+    ):  # fmt: skip
+        check_counts(side, key, least)
+    judge = _judge(job, reference.hash, device, chosen)
+    generator = None
+    if job.gan.path is not None:
+        if judge is None:
+            raise UserError(f"gan={job.gan.path}: path length needs a judge; expected judge=PATH")
+        generator = generators.load(job.gan.path, device=device)
+    eyes = judge
+    if job.features == "inception" or eyes is None:
+        weights = None if job.weights is None else Path(job.weights)
+        return Inputs(
+            reference, sample, floor, inception.load(weights, device), judge, generator
+        )  # fmt: skip
+    return Inputs(reference, sample, floor, eyes, judge, generator)
+
+
+def _sample(job: Fidelity, faces: FaceSet) -> Images:
+    """The set to measure, or as many of its images as n says."""
+    if job.set in SPLITS:
+        found = real_images(faces, str(job.set))
+    else:
+        root = synthetic_set.newest(Path(job.outputs)) if job.set is None else Path(job.set)
+        if job.set is None:
+            print(f"set={root} (the newest)")
+        try:
+            read = synthetic_set.read(root)
+        except UserError as error:
+            raise UserError(f"set={error}") from None
+        facts = read.manifest.get("generator") or {}
+        found = Images(root.resolve().name, read.manifest["hash"], read.images, read.labels, facts)
+        _say_origin(found, faces)
+    if job.n is None:
+        return found
+    total = len(found.labels)
+    if job.n > total:
+        raise UserError(f"n={job.n}: the set has {total:,} images; expected at most so many")
+    return found.take(np.sort(np.random.default_rng(job.seed).choice(total, job.n, replace=False)))
+
+
+def _say_origin(sample: Images, faces: FaceSet) -> None:
+    seen = sample.facts.get("data_hash")
+    if seen not in (None, faces.manifest["hashes"][REFERENCE]):
+        print(f"note: the generator of {sample.name} learned from other faces than the reference")
+
+
+def _judge(job: Fidelity, data_hash: str, device: torch.device, chosen: Precision) -> Judge | None:
+    """The judge that `judge` names or the best there is; None only where features need none."""
+    outputs = Path(job.outputs)
+    auto = job.judge == "auto"
+    path = inputs.find_judge(outputs, data_hash) if auto else Path(job.judge)
+    if path is None:
+        missing = (
+            f"judge=auto: no run of a classifier on the Training split of data={job.data.base} "
+            f"below {outputs / 'classify'}; `ferbench classify model=cnn data={job.data.base}` "
+            "trains one"
+        )
+        if job.features == "fer":
+            raise UserError(missing)
+        print(f"note: {missing}; class accuracy is left out")
+        return None
+    judge = inputs.load_judge(path, device, chosen)
+    if judge.data_hash != data_hash:
+        raise UserError(
+            f"judge={path}: learned from other faces; expected a run on the Training split of "
+            f"data={job.data.base}"
+        )
+    print(f"judge: {path}")
+    return judge
