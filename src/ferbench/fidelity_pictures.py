@@ -81,9 +81,7 @@ def _draw_components(
     )
 
 
-def _draw_map(
-    path: Path, sides: Sequence[Described], kind: str, images: int, seed: int
-) -> None:
+def _draw_map(path: Path, sides: Sequence[Described], kind: str, images: int, seed: int) -> None:
     """Some images of the reference and of the set in one map, by class and by source."""
     some = []
     for side in sides:

@@ -124,8 +124,10 @@ def as_json(found: Measured) -> dict[str, Any]:
             "fid_intra": side.values.intra_fid,
             "inception_score": side.values.inception_score,
             "inception_score_sd": side.values.inception_score_sd,
-            "js_distance": {"overall": side.js.overall,
-                            "classes": dict(zip(CLASSES, side.js.classes, strict=True))},
+            "js_distance": {
+                "overall": side.js.overall,
+                "classes": dict(zip(CLASSES, side.js.classes, strict=True)),
+            },
             "gate_confusion": None if side.gate is None else side.gate.tolist(),
         }
         for name, side in found.sides.items()

@@ -10,7 +10,7 @@ import yaml
 
 from ferbench import checkpoint, fidelity_pictures, inception, results
 from ferbench.classes import CLASSES
-from ferbench.commands import classify, fidelity, inputs, table
+from ferbench.commands import classify, fidelity, fidelity_inputs, inputs, table
 from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
 from ferbench.judge import Description, Judge
@@ -24,7 +24,7 @@ TRAIN = (
 )  # fmt: skip
 FAST = ("device=cpu", "precision=fp32", "metrics.kid_subsets=3")
 NAMES = {"config.yaml", "run.json", "metrics.json", "report.md", "report.html", "classes.png",
-         "confusion.png", "components.png", ".lock"}  # fmt: skip
+         "confusion.png", "components.png", "map.png", ".lock"}  # fmt: skip
 
 
 @pytest.fixture
@@ -79,6 +79,12 @@ def measure(make_job, *overrides, figures=False):
         if not figures:
             patch.setattr(fidelity_pictures, "draw", lambda *args, **options: [])
         fidelity.run(make_job("fidelity", *FAST, *overrides))
+
+
+def identity_of(job):
+    cpu, fp32 = torch.device("cpu"), Precision("fp32", "cpu")
+    given = fidelity_inputs.read(job, cpu, fp32, least=1)
+    return fidelity._identity(job, given, fp32)
 
 
 def folders(outputs):
@@ -161,6 +167,32 @@ def test_the_public_split_gets_the_floor(judged, make_job):
     assert row.gate_accuracy == row.gate_floor
 
 
+def test_the_feature_space_has_a_distance(judged, made_set, make_job):
+    """The Training split is at 0 from itself as a whole, and the row has the matched part's."""
+    measure(make_job, "set=train")
+    found = json.loads((folders(judged)[0] / "metrics.json").read_text())
+    assert found["set"]["js_distance"]["overall"] == 0
+    (row,) = rows_of(judged)
+    assert row.js_distance == found["matched"]["js_distance"]["overall"] > 0
+    assert row.js_floor == found["floor"]["js_distance"]["overall"]
+    assert set(found["floor"]["js_distance"]["classes"]) == set(CLASSES)
+    assert "Jensen-Shannon distance" in (folders(judged)[0] / "report.md").read_text()
+
+
+@pytest.mark.parametrize(("word", "pictures"), [("none", set()), ("pca", {"components.png"})])
+def test_maps_can_be_left_out(judged, made_set, make_job, word, pictures):
+    measure(make_job, f"set={made_set}", f"map={word}", figures=True)
+    names = {path.name for path in folders(judged)[0].glob("*.png")}
+    assert names - {"classes.png", "confusion.png"} == pictures
+
+
+def test_umap_without_its_package_is_one_line(judged, made_set, make_job, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"map=umap: the package umap-learn is not installed"):
+        measure(make_job, f"set={made_set}", "map=umap")
+    assert not (judged / "fidelity").exists()
+
+
 def test_copies_of_training_images_are_not_in_the_floor(judged, make_job, monkeypatch):
     read = inputs.open_base
 
@@ -205,6 +237,7 @@ def test_classifiers_that_learned_from_the_set_are_named(judged, made_set, make_
         own | {"accuracy": 0.9, "command": "evaluate"},
         own | {"accuracy": 0.9, "data_hash": "of other images"},
         own | {"accuracy": 0.9, "train_images": 224},
+        own | {"accuracy": 0.9, "pretrained": "run:cnn_real_s0_1a2b3c4d"},
     ):  # fmt: skip
         results.append_row(judged / "metrics.csv", make_row(**columns))
     measure(make_job, f"set={made_set}")
@@ -261,6 +294,14 @@ def test_the_folder_goes_by_content_and_settings(judged, made_set, make_job):
     same, also, neighbors, seed = identities
     assert same == also
     assert len({json.dumps(one) for one in (same, neighbors, seed)}) == 3
+
+
+def test_pictures_are_in_the_hash_only_where_asked_for(judged, made_set, make_job):
+    """A run of the time before maps is found again; another picture is another folder."""
+    plain = identity_of(make_job("fidelity", f"set={made_set}"))
+    assert not {"map", "map_images"} & set(plain)
+    pca = identity_of(make_job("fidelity", f"set={made_set}", "map=pca"))
+    assert {key for key in pca if pca[key] != plain.get(key)} == {"map"}
 
 
 def test_n_takes_some_of_the_images(judged, made_set, make_job):
@@ -407,6 +448,8 @@ def test_a_set_of_another_generator_is_measured_and_said(judged, made_set, make_
         ("metrics.neighbors=0", "metrics.neighbors=0: expected at least 1"),
         ("path_pairs=5", "path_pairs=5: expected at least 100"),
         ("batch=0", "batch=0: expected at least 1"),
+        ("map=mds", "map=mds: unknown; expected one of none, pca, tsne, umap"),
+        ("map_images=3", "map_images=3: expected at least 10"),
     ],
 )
 def test_values_that_cannot_be_are_refused(make_job, override, message):
