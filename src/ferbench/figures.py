@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ferbench.row import Row
     from ferbench.scores import PerClass, Reliability
 
 DPI = 150
@@ -123,31 +122,35 @@ def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
         save(figure, path)
 
 
-def plot_accuracy(labels: Sequence[str], rows: Sequence[Row], *, path: Path, title: str) -> None:
-    """Accuracy of several runs as horizontal bars with their 95 % intervals.
+def plot_accuracy(
+    labels: Sequence[str], values: np.ndarray, *, path: Path, title: str,
+    reported: Sequence[float] = (),
+) -> None:  # fmt: skip
+    """Accuracies as horizontal bars with their intervals, the first on top; chance is dashed.
 
-    labels: one a row, shown at the left; rows: of one test set, the first stands on top.
+    labels: one a bar, shown at the left. values: [N, 3] accuracy and both ends of its 95 %
+    interval, in [0, 1]. reported: figures of others as diamonds, NaN where there is none.
     """
     from matplotlib import rc_context
 
-    accuracy = 100 * np.array([row.accuracy for row in rows])
-    low = 100 * np.array([row.accuracy_low for row in rows])
-    high = 100 * np.array([row.accuracy_high for row in rows])
+    accuracy, low, high = 100 * values.T
     with rc_context(STYLE):
-        figure, axes = drawing(6.0, 1.2 + 0.45 * len(rows))
-        place = np.arange(len(rows))
+        figure, axes = drawing(6.6, 1.3 + 0.42 * len(labels))
+        place = np.arange(len(labels))
         axes.barh(place, accuracy, 0.6, color=BLUE)
         axes.errorbar(accuracy, place, xerr=[accuracy - low, high - accuracy], fmt="none",
                       ecolor="black", elinewidth=1.0, capsize=3)  # fmt: skip
         for y, value, end in zip(place, accuracy, high, strict=True):
             axes.annotate(f"{value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center")
-        axes.axvline(100 / len(CLASSES), color=GRAY, linestyle="--", linewidth=1.0)
+        axes.axvline(100 / len(CLASSES), color=GRAY, linestyle="--", linewidth=1.0, label="chance")
+        if np.isfinite(reported).any():
+            axes.plot(100 * np.array(reported), place, "D", color=ORANGE, markeredgecolor="white",
+                      markersize=8, label="reported by earlier work")  # fmt: skip
         axes.set_yticks(place, labels)
         axes.invert_yaxis()
-        axes.set(
-            xlim=(0, 108), xlabel="accuracy, percent (whiskers: 95 % interval; dashed: chance)"
-        )
+        axes.set(xlim=(0, min(108, high.max() + 12)), xlabel="accuracy, percent (whiskers: 95 %)")
         axes.xaxis.grid(True, color="0.9")
+        figure.legend(loc="outside lower right", ncols=2)
         figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
         save(figure, path)
 

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from ferbench import figures, results
 from ferbench.errors import UserError
 from ferbench.schema import Demo
@@ -24,7 +26,8 @@ def run(job: Demo) -> None:
     rows = results.read_rows(Path(job.outputs) / "metrics.csv")
     latest = list({(row.model, row.data): row for row in rows}.values())
     labels = [f"{row.model}\n{row.data}" for row in latest]
-    figures.plot_accuracy(labels, latest, path=figure, title="toy faces, private split")
+    values = np.array([(row.accuracy, row.accuracy_low, row.accuracy_high) for row in latest])
+    figures.plot_accuracy(labels, values, path=figure, title="toy faces, private split")
     _run_step(["table", f"outputs={job.outputs}"])
     print(f"\nfigure: {figure}\nthe whole way took {time.perf_counter() - began:.0f} s")
 

@@ -8,43 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.classes import CLASSES
+from ferbench import figures
 from ferbench.figures import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
 from ferbench.study.outcomes import Outcome
 
 MARKERS = "osD^vP*X"
 COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "#000000", GRAY)
-CHANCE = 100 / len(CLASSES)
 
 
 def bars(outcomes: Sequence[Outcome], *, path: Path, title: str) -> None:
     """Accuracy of every cell with its 95 % interval; a diamond where earlier work had a figure."""
-    from matplotlib import rc_context
-
-    accuracy = np.array([100 * outcome.mean("accuracy") for outcome in outcomes])
-    low, high = (100 * np.array([o.interval[end] for o in outcomes]) for end in (0, 1))
-    with rc_context(STYLE):
-        figure, axes = drawing(7.4, 1.3 + 0.42 * len(outcomes))
-        place = np.arange(len(outcomes))
-        axes.barh(place, accuracy, 0.62, color=BLUE)
-        axes.errorbar(accuracy, place, xerr=[accuracy - low, high - accuracy], fmt="none",
-                      ecolor="black", elinewidth=1.0, capsize=3)  # fmt: skip
-        for y, value, end in zip(place, accuracy, high, strict=True):
-            axes.annotate(f"{value:.1f}", (end, y), (6, 0), textcoords="offset points", va="center")
-        told = [100 * outcome.cell.earlier.get("accuracy", np.nan) for outcome in outcomes]
-        if np.isfinite(told).any():
-            axes.plot(told, place, "D", color=ORANGE,
-                      markeredgecolor="white", markersize=8, label="earlier work")  # fmt: skip
-        axes.axvline(CHANCE, color=GRAY, linestyle="--", linewidth=1.0, label="chance")
-        axes.set_yticks(place, [outcome.cell.label for outcome in outcomes])
-        axes.invert_yaxis()
-        axes.set(
-            xlim=(0, min(108, float(high.max()) + 12)), xlabel="accuracy, percent (whiskers: 95 %)"
-        )
-        axes.xaxis.grid(True, color="0.9")
-        figure.legend(loc="outside lower right", ncols=2)
-        figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
-        save(figure, path)
+    values = np.array([(o.mean("accuracy"), *o.interval) for o in outcomes])
+    figures.plot_accuracy(
+        [outcome.cell.label for outcome in outcomes], values, path=path, title=title,
+        reported=[outcome.cell.earlier.get("accuracy", np.nan) for outcome in outcomes],
+    )  # fmt: skip
 
 
 def lines(
