@@ -47,6 +47,22 @@ def test_points_are_colored_and_named_by_class(drawn, tmp_path):
     assert len(set(CLASS_COLORS)) == len(CLASSES)
 
 
+def test_one_more_panel_has_all_groups(drawn, tmp_path):
+    """Told apart by color and by marker; axes without names have no ticks."""
+    rng = np.random.default_rng(0)
+    groups = [Points(t, rng.normal(size=(14, 2)), np.arange(14) % 7) for t in ("real", "set")]
+    plot_points(groups, path=tmp_path / "x.png", title="t", axis_names=("", ""), together="both")
+    (figure,) = drawn
+    both = figure.axes[2]
+    real, sample = both.collections
+    np.testing.assert_array_equal(real.get_offsets(), groups[0].xy)
+    np.testing.assert_array_equal(sample.get_offsets(), groups[1].xy)
+    assert real.get_paths()[0].vertices.shape != sample.get_paths()[0].vertices.shape
+    assert not np.array_equal(real.get_facecolor(), sample.get_edgecolor())
+    assert [text.get_text() for text in both.get_legend().get_texts()] == ["real", "set"]
+    assert both.get_title() == "both" and len(both.get_xticks()) == 0
+
+
 def test_they_are_whole_pngs(tmp_path):
     plot_panels([Panel("FID", {"matched": [1.0] * 7})], path=tmp_path / "bars.png")
     xy = np.random.default_rng(0).normal(size=(20, 2))

@@ -117,4 +117,4 @@ def _scatter_sources(axes: Axes, groups: Sequence[Points]) -> None:
         axes.scatter(group.xy[:, 0], group.xy[:, 1], s=9, c=color, marker=marker, alpha=0.4,
                      linewidths=0.7 if marker == "x" else 0, rasterized=True,
                      label=group.title)  # fmt: skip
-    axes.legend(loc="upper right", fontsize=8, framealpha=0.9, frameon=True, markerscale=1.6)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, markerscale=1.6)

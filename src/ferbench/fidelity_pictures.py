@@ -40,9 +40,9 @@ def draw(
         path = folder / "map.png"
         _draw_map(path, [real, sample], map, map_images, seed)
         drawn.append(
-            (path, f"Both sides' features by {MAP_NAMES[map]}, fitted to them together: near points "
-                   "are alike, far ones and sizes of clouds mean nothing. Where real and synthetic "
-                   "images form clouds of their own, the network tells them apart.")
+            (path, f"Both sides' features by {MAP_NAMES[map]}, fitted to them together: near "
+                   "points are alike, far ones and sizes of clouds mean nothing. Where real and "
+                   "synthetic images form clouds of their own, the network tells them apart.")
         )  # fmt: skip
     return drawn
 

@@ -185,8 +185,9 @@ def classes_table(found: Measured) -> Table:
                "recall", "coverage", "pixel RMS"]  # fmt: skip
     lines = [[name, *_class_cells(found, k)] for k, name in enumerate(CLASSES)]
     note = (
-        "In brackets the floor. FID, JS (Jensen-Shannon distance), precision, recall and coverage are of the matched part of the "
-        "set, the others of the whole set. gate: share that the judge takes for the class. "
+        "In brackets the floor. FID, JS (Jensen-Shannon distance), precision, recall and coverage "
+        "are of the matched part of the set, the others of the whole set. gate: share that the "
+        "judge takes for the class. "
         "diversity: mean distance of two images' features, as a share of the real images'. "
         "pixel RMS: mean difference of two images in [-1, 1], in brackets of the reference."
     )

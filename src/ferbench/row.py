@@ -116,6 +116,8 @@ class FidelityRow(RunRow):
     kid_deviation: float
     kid_floor: float
     kid_disgust: float
+    js_distance: float | None = None
+    js_floor: float | None = None
     precision_knn: float
     density: float
     # as varied as they are
@@ -211,10 +213,50 @@ class DataAuditRow(RunRow):
     control_precision: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class BiasRow(RunRow):
+    """Bias of one set of images, or of a classifier on its test split: the row of `bias`."""
+
+    # what was looked at
+    set_name: str
+    set_hash: str
+    set_images: int
+    classifier: str | None = None
+    attributes_hash: str | None = None
+    # the images
+    class_ratio: float
+    class_difference: float
+    attribute_js: float | None = None
+    attribute_js_floor: float | None = None
+    attribute_js_of: str | None = None
+    association: float | None = None
+    association_of: str | None = None
+    amplification: float | None = None
+    amplification_low: float | None = None
+    amplification_high: float | None = None
+    amplification_of: str | None = None
+    # the classifier
+    accuracy_gap: float | None = None
+    accuracy_gap_low: float | None = None
+    accuracy_gap_high: float | None = None
+    accuracy_gap_chance: float | None = None
+    accuracy_gap_of: str | None = None
+    recall_gap: float | None = None
+    recall_gap_low: float | None = None
+    recall_gap_high: float | None = None
+    recall_gap_chance: float | None = None
+    recall_gap_of: str | None = None
+    odds_gap: float | None = None
+    odds_gap_low: float | None = None
+    odds_gap_high: float | None = None
+    odds_gap_chance: float | None = None
+    odds_gap_of: str | None = None
+
+
 # Which row a command writes. A command of another kind adds its class here; its columns follow.
 ROWS: dict[str, type[RunRow]] = {
     "classify": Row, "evaluate": Row, "fidelity": FidelityRow, "audit": AuditRow,
-    "audit-data": DataAuditRow,
+    "audit-data": DataAuditRow, "bias": BiasRow,
 }  # fmt: skip
 
 

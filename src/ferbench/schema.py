@@ -12,6 +12,7 @@ from ferbench.checks import at_least, between, one_of, positive
 from ferbench.errors import UserError
 from ferbench.recipe import Recipe
 from ferbench.schemas.audit import Audit
+from ferbench.schemas.bias import Bias
 from ferbench.schemas.curate import Curate
 from ferbench.schemas.fidelity import Fidelity
 from ferbench.schemas.sections import (
@@ -32,8 +33,8 @@ LENGTHS = ("total_kimg",)  # keys that a run to go on with may be given anew
 LITERAL = frozenset({
     "outputs", "source", "run", "resume", "name", "where", "columns", "judge", "gan.diff_policy",
     "gan.path", "gate_judge", "counts", "interpolate", "set", "weights", "file", "seeds", "words",
-    "privacy.control_percents", "data.folder", "data.synthetic", "data.teacher", "data.generator",
-    "start", "logger.project", "logger.address",
+    "attributes", "privacy.control_percents", "data.folder", "data.synthetic", "data.teacher",
+    "data.generator", "start", "logger.project", "logger.address",
 })  # fmt: skip
 # Keys that may be written without their section.
 SHORT_KEYS = {
@@ -144,6 +145,7 @@ COMMANDS: dict[str, type] = {
     "evaluate": Evaluate,
     "fidelity": Fidelity,
     "audit": Audit,
+    "bias": Bias,
     "study": RunStudy,
     "table": Table,
     "demo": Demo,

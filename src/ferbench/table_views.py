@@ -11,6 +11,7 @@ from ferbench.row import (
     KINDS,
     SCORES,
     AuditRow,
+    BiasRow,
     DataAuditRow,
     FidelityRow,
     Row,
@@ -94,6 +95,10 @@ _AUDIT = columns_of(AuditRow)
 _FINDINGS = tuple(name for name in _AUDIT[_AUDIT.index("verdict") :] if KINDS[name] is float)
 _DATA = columns_of(DataAuditRow)
 _FAULTS = _DATA[_DATA.index("identical_groups") :]
+_BIAS = tuple(
+    name for name in columns_of(BiasRow) if name in BiasRow.__annotations__
+    and KINDS[name] is float
+)  # fmt: skip
 _SHARES = ("precision_knn", "recall_knn", "coverage", "trained_accuracy")
 
 # By the name that `kind=` has for it; the first that has rows is the one that CSV shows.
@@ -175,6 +180,26 @@ VIEWS: dict[str, View] = {
         by_run=("run", "set_name", "seed"),
         telling=("fold_model", "folds", "set_hash", "precision", "code_version", "cell"),
         sort="redundant_copies",
+    ),
+    "bias": View(
+        row=BiasRow,
+        title="bias, against the Training split of {data} ({data_hash:.8})",
+        shown=(
+            "class_difference", "attribute_js", "attribute_js_floor", "association",
+            "amplification", "accuracy_gap", "accuracy_gap_chance", "recall_gap",
+            "recall_gap_chance", "odds_gap",
+        ),
+        better=_ways(
+            _BIAS, set(_BIAS),
+            {name for name in _BIAS if name.endswith(("_floor", "_chance", "_low", "_high"))},
+        ),
+        percent=frozenset(name for name in _BIAS if "_gap" in name) | {"class_difference"},
+        apart=("data_hash",),
+        group=("cell", "set_hash"),
+        by_cell=("set_name", "set_images", "classifier"),
+        by_run=("run", "set_name", "seed"),
+        telling=("attributes_hash", "precision", "code_version", "cell"),
+        sort="class_difference",
     ),
 }  # fmt: skip
 assert all(set(view.better) <= set(COLUMNS) for view in VIEWS.values())

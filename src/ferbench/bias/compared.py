@@ -1,0 +1,200 @@
+"""Images in question against real ones: shares of classes, spread of attributes, associations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ferbench.bias import association, columns
+from ferbench.bias.columns import Attribute, Column
+from ferbench.classes import CLASSES
+from ferbench.divergence import js_distance, total_variation
+
+K = len(CLASSES)
+LEAST = 2  # images of a class with a known attribute, without which the class is left out
+Z = 1.959964  # of a normal law, two-sided 95 %
+DRAWS = 4_000_000  # of images at a time in a bootstrap; bounds its memory
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def noise(self) -> bool:
+        """Whether the interval holds 0."""
+        return self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
+class Representation:
+    """Shares of the classes. own, real: [7] int64 images; floor: of the distance, by chance."""
+
+    own: np.ndarray
+    real: np.ndarray
+    distance: float
+    floor: float
+
+    @property
+    def ratio(self) -> float:
+        """Largest class over smallest."""
+        return float(self.own.max() / self.own.min())
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One attribute of the images in question, and of the real ones where that is known.
+
+    own_counts, real_counts: [7, groups] int64, as they are. distance, floor: Jensen-Shannon, at
+    equal shares of the classes, and up to where chance takes it between two samples of the real
+    images (95 %). own, real: association with the class (eta squared of a number, Cramer's V of a
+    word), every class counted alike; amplification: own - real. own_information,
+    real_information: mutual information of class and group, normalized.
+    """
+
+    attribute: Attribute
+    own_counts: np.ndarray
+    real_counts: np.ndarray | None
+    distance: float | None
+    floor: float | None
+    own: Interval
+    real: Interval | None
+    amplification: Interval | None
+    own_information: float
+    real_information: float | None
+
+    @property
+    def measure(self) -> str:
+        """What own and real are."""
+        return "η²" if self.attribute.numeric else "V"
+
+    @property
+    def shifted(self) -> bool:
+        """Whether the distance is more than chance gives."""
+        return self.distance is not None and self.floor is not None and self.distance > self.floor
+
+
+def represent(
+    own: np.ndarray, real: np.ndarray, *, rounds: int, rng: np.random.Generator
+) -> Representation:
+    """Total variation between the classes' shares of labels [N] and of real ones [M].
+
+    floor: what two samples of the real images of these sizes stay below in 95 % of the draws.
+    """
+    counts, of_real = (np.bincount(labels, minlength=K) for labels in (own, real))
+    shares = of_real / of_real.sum()
+    drawn = [rng.multinomial(total, shares, size=rounds) for total in (len(own), len(real))]
+    floor = float(np.quantile(total_variation(drawn[0], drawn[1]), 0.95))
+    return Representation(counts, of_real, float(total_variation(counts, of_real)), floor)
+
+
+def compare(
+    attribute: Attribute, own_labels: np.ndarray, real_labels: np.ndarray, *, rounds: int,
+    rng: np.random.Generator,
+) -> Compared:  # fmt: skip
+    """All numbers of one attribute; labels [N], [M] int64 of its two sides."""
+    own, real = attribute.own, attribute.real
+    sides = [(own, own_labels)] + ([] if real is None else [(real, real_labels)])
+    classes = _classes(sides)
+    found, drawn, groups = [], [], []
+    for side, labels in sides:
+        value, replicas = _association(attribute, side, labels, classes, rounds, rng)
+        found.append(_around(value, replicas))
+        drawn.append(replicas)
+        groups.append(columns.table(labels, side.groups, (K, len(attribute.group_names))))
+    information = [association.normalized_information(table[classes]) if len(classes) else 0.0
+                   for table in groups]  # fmt: skip
+    if real is None:
+        return Compared(
+            attribute, groups[0], None, None, None, found[0], None, None, information[0], None
+        )
+    distance, floor = _distance(attribute, sides, classes, rounds, rng)
+    return Compared(
+        attribute, groups[0], groups[1], distance, floor, found[0], found[1],
+        _around(found[0].value - found[1].value, drawn[0] - drawn[1]), *information,
+    )  # fmt: skip
+
+
+def _classes(sides: Sequence[tuple[Column, np.ndarray]]) -> np.ndarray:
+    """The classes with enough images of known attribute on every side."""
+    counts = [np.bincount(labels[side.known], minlength=K) for side, labels in sides]
+    return np.flatnonzero(np.min(counts, axis=0) >= LEAST)
+
+
+def _around(value: float, replicas: np.ndarray) -> Interval:
+    """The value and 1.96 standard deviations of its bootstrap replicas to both sides."""
+    half = Z * float(replicas.std())
+    return Interval(value, value - half, value + half)
+
+
+def _association(
+    attribute: Attribute, side: Column, labels: np.ndarray, classes: np.ndarray, rounds: int,
+    rng: np.random.Generator,
+) -> tuple[float, np.ndarray]:  # fmt: skip
+    """The association and [rounds] bootstrap replicas of it, images drawn within their class."""
+    if len(classes) < 2:
+        return 0.0, np.zeros(rounds)
+    if side.numbers is None:
+        table = columns.table(labels, side.groups, (K, len(attribute.group_names)))[classes]
+        sizes = table.sum(axis=1)
+        rows = [
+            rng.multinomial(n, row / n, size=rounds) for n, row in zip(sizes, table, strict=True)
+        ]
+        replicas = association.balanced_v(np.stack(rows, axis=1))
+        return float(association.balanced_v(table)), replicas
+    parts = [side.numbers[(labels == k) & side.known] for k in classes]
+    counts = np.array([len(part) for part in parts])
+    means, variances = (
+        np.array([of(part) for part in parts]) for of in (np.mean, lambda p: np.var(p, ddof=1))
+    )
+    drawn = [_moments(part, rounds, rng) for part in parts]
+    replicas = association.eta_squared(
+        np.stack([m for m, _ in drawn], axis=1), np.stack([v for _, v in drawn], axis=1), counts
+    )
+    return float(association.eta_squared(means, variances, counts)), replicas
+
+
+def _moments(
+    values: np.ndarray, rounds: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """[rounds] means and variances (over n - 1) of so many values drawn with replacement."""
+    n, middle = len(values), values.mean()
+    powers = np.stack([values - middle, (values - middle) ** 2], axis=1)
+    at_once, sums = max(1, DRAWS // n), []
+    for start in range(0, rounds, at_once):
+        some = min(at_once, rounds - start)
+        picked = rng.integers(0, n, (some, n)) + n * np.arange(some)[:, None]
+        times = np.bincount(picked.ravel(), minlength=some * n).reshape(some, n)
+        sums.append(times @ powers)
+    first, second = np.concatenate(sums).T / n
+    return first + middle, np.maximum(second - first**2, 0) * n / (n - 1)
+
+
+def _distance(
+    attribute: Attribute, sides: Sequence[tuple[Column, np.ndarray]], classes: np.ndarray,
+    rounds: int, rng: np.random.Generator,
+) -> tuple[float | None, float | None]:  # fmt: skip
+    """Jensen-Shannon distance of the two sides' histograms, and its 95 % quantile by chance.
+
+    The real images of each class are weighted to the class's share of the images in question, so
+    that other shares of the classes are no distance. By chance: both sides drawn anew, class by
+    class, from the real images' histograms, as many images as there are.
+    """
+    if not len(classes):
+        return None, None
+    shape = (K, attribute.bin_count)
+    own, real = (columns.table(labels, side.bins, shape)[classes] for side, labels in sides)
+    own_sizes, real_sizes = own.sum(axis=1), real.sum(axis=1)
+    weights = (own_sizes / real_sizes)[:, None]
+    distance = float(js_distance(own.sum(axis=0), (weights * real).sum(axis=0)))
+    ours, theirs = np.zeros((2, rounds, shape[1]))
+    for n, m, row in zip(own_sizes, real_sizes, real, strict=True):
+        ours += rng.multinomial(n, row / m, size=rounds)
+        theirs += rng.multinomial(m, row / m, size=rounds) * (n / m)
+    return distance, float(np.quantile(js_distance(ours, theirs), 0.95))
