@@ -54,10 +54,10 @@ def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
         "ferbench", "stylegan2_ada",
     }  # fmt: skip
     assert {Path(name).suffix for name in names if ".dist-info" not in name} <= {
-        ".py", ".yaml", ".cu", ".cpp", ".h", ".md", ".typed",
+        ".py", ".yaml", ".cu", ".cpp", ".h", ".md", ".typed", ".safetensors",
     }  # fmt: skip
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert size < 2_000_000
+    assert size < 8_000_000  # of which 4.4 MB are the shipped generator
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,8 +48,10 @@ def group(device: torch.device) -> Iterator[None]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
+        dist.barrier()  # nobody leaves while another still talks
     finally:
         dist.destroy_process_group()
+        gc.collect()  # gloo's threads end with the last reference to the group
 
 
 def from_first(compute: Callable[[], T]) -> T:

@@ -170,7 +170,7 @@ def test_a_class_with_too_few_images_is_one_line():
     """Three images of disgust, two of them copies, give no three folds."""
     labels = np.repeat([0, 1], [30, 3])
     groups = np.append(np.arange(30), [40, 40, 41])
-    with pytest.raises(UserError, match=r"labels\.folds=3: disgust has 2 different images"):
+    with pytest.raises(UserError, match=r"label_noise\.folds=3: disgust has 2 different images"):
         out_of_fold.check_folds(labels, groups, 3)
 
 
@@ -272,6 +272,6 @@ def test_damaged_predictions_are_one_line(barred, tmp_path):
 
 def test_every_option_keeps_the_last_epoch():
     """conf/labels/: an option that lets held-out labels choose would be refused by `Fitting`."""
-    files = {path.stem: path.read_text("utf-8") for path in (CONF / "labels").glob("*.yaml")}
+    files = {path.stem: path.read_text("utf-8") for path in (CONF / "label_noise").glob("*.yaml")}
     assert files.keys() == {"quick", "thorough", "none"}
     assert all("select: last" in files[name] for name in ("quick", "thorough"))

@@ -4,6 +4,7 @@ Run as a script, this file is one of the processes: python FILE RANK WORLD FOLDE
 stands for the plain networks: its batch normalisation takes the statistics of each shard.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -106,7 +107,9 @@ def process(rank, world, folder, kind):
     meeting = f"file://{folder}/meeting"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world)
     torch.save(run(kind, [rank], seed=rank, stopper=rank == world - 1), folder / f"{rank}.pt")
+    dist.barrier()
     dist.destroy_process_group()
+    gc.collect()
 
 
 @pytest.fixture(scope="module", params=["stylegan2", "acgan"])
