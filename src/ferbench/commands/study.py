@@ -166,10 +166,10 @@ class _Wave:
 
 
 def _standing(study: Study, now: Progress) -> str:
-    left = len(now.left)
+    done, seconds = len(now.tasks) - len(now.left), now.seconds_left()
+    guess = "no estimate yet" if seconds is None else f"about {in_words(seconds)} left"
     return (
-        f"{study.name} (budget {study.budget}): {len(now.tasks) - left} of {len(now.tasks)} runs "
-        f"are done, about {in_words(now.seconds_left())} left"
+        f"{study.name} (budget {study.budget}): {done} of {len(now.tasks)} runs are done, {guess}"
     )
 
 
