@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -248,6 +248,28 @@ def free_folder(folder: Path) -> Path:
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
+
+
+def row_columns(
+    record: Record, outputs: Path, identity: Mapping[str, Any], *, seconds: float,
+    not_in_cell: Sequence[str] = ("seed",),
+) -> dict[str, Any]:  # fmt: skip
+    """What the row of any measurement says of its run: name, time, hashes, versions, machine.
+
+    identity: all that the result depends on. not_in_cell: its keys that runs of one cell differ in.
+    """
+    environment = record.facts["environment"]
+    return {
+        "run": name_in(outputs, record.folder),
+        "finished": now(),
+        "config_hash": hash_of(identity),
+        "cell": hash_of({key: identity[key] for key in identity if key not in not_in_cell}),
+        "code_version": environment["code_version"],
+        "device": environment["device"],
+        "hardware": environment["hardware"],
+        "torch": environment["packages"]["torch"],
+        "seconds": seconds,
+    }
 
 
 def name_in(outputs: Path, folder: Path) -> str:

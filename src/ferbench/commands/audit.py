@@ -19,7 +19,7 @@ from ferbench import checkpoint, generators, precision, report, results
 from ferbench import run as runs
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.commands import audit_data, inputs
-from ferbench.data import batches, resize, synthetic_set
+from ferbench.data import batches, resize
 from ferbench.data.face_set import FaceSet
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.errors import UserError
@@ -118,12 +118,9 @@ def _audit(
 def _inputs(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
     """Everything that is read, checked before anything is computed."""
     faces = inputs.open_faces(job.data)
-    root = synthetic_set.newest(Path(job.outputs)) if job.set is None else Path(job.set)
-    if job.set is None:
-        print(f"set={root} (the newest)")
-    sample = synthetic_set.read(root)
+    sample = inputs.open_set(job.set, Path(job.outputs))
     if len(sample) < LEAST_IMAGES:
-        raise UserError(f"set={root}: {len(sample)} images; an audit needs {LEAST_IMAGES}")
+        raise UserError(f"set={sample.root}: {len(sample)} images; an audit needs {LEAST_IMAGES}")
     notes = _origin(sample, faces, job)
     px = sample.images.shape[-1]
     if px != IMAGE_PX:
@@ -274,23 +271,15 @@ def _row(
     job: Audit, given: Inputs, found: audit.Audit, identity: Mapping[str, Any], record: Record,
     seconds: float,
 ) -> AuditRow:  # fmt: skip
-    environment, facts = record.facts["environment"], given.facts
+    facts = given.facts
     kimg = facts.get("kimg")
     return AuditRow(
-        run=runs.name_in(Path(job.outputs), record.folder),
+        **runs.row_columns(record, Path(job.outputs), identity, seconds=seconds),
         command="audit",
-        finished=runs.now(),
         seed=job.seed,
         data=job.data.name,
         data_hash=given.faces.manifest["hashes"]["train"],
-        config_hash=runs.hash_of(identity),
-        cell=runs.hash_of({key: identity[key] for key in identity if key != "seed"}),
-        code_version=environment["code_version"],
-        device=environment["device"],
-        hardware=environment["hardware"],
-        torch=environment["packages"]["torch"],
         precision=identity["precision"],
-        seconds=seconds,
         set_name=given.sample.root.resolve().name,
         set_hash=given.sample.manifest["hash"],
         generator=facts.get("sha256"),

@@ -167,20 +167,12 @@ def _row(
     fitted = given.fitting is not None
     flips = job.label_noise.control_flips if fitted and job.label_noise.control_flips else None
     return DataAuditRow(
-        run=runs.name_in(Path(job.outputs), record.folder),
+        **runs.row_columns(record, Path(job.outputs), identity, seconds=seconds),
         command=COMMAND,
-        finished=runs.now(),
         seed=job.seed,
         data=job.data.name,
         data_hash=hashes["train"],
-        config_hash=runs.hash_of(identity),
-        cell=runs.hash_of({key: identity[key] for key in identity if key != "seed"}),
-        code_version=environment["code_version"],
-        device=environment["device"],
-        hardware=environment["hardware"],
-        torch=environment["packages"]["torch"],
         precision=precision.choose(job.precision, torch.device(environment["device"])).name,
-        seconds=seconds,
         set_name=given.faces.manifest["name"],
         set_hash=runs.hash_of(hashes),
         fold_model=job.model.name if fitted else None,

@@ -24,7 +24,7 @@ from ferbench.bias.compared import LEAST
 from ferbench.bias.findings import Findings
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.commands import inputs
-from ferbench.data import face_sets, resize, synthetic_set
+from ferbench.data import face_sets, resize
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.row import BiasRow
@@ -131,16 +131,10 @@ def _subject(job: Bias, faces: FaceSet) -> Subject:
             f"{manifest['name']}_{job.set}", manifest["hashes"][job.set], part.images,
             np.asarray(part.labels), part.names.tolist(), itself=job.set == "train",
         )  # fmt: skip
-    root = synthetic_set.newest(Path(job.outputs)) if job.set is None else Path(job.set)
-    if job.set is None:
-        print(f"set={root} (the newest)")
-    try:
-        read = synthetic_set.read(root)
-    except UserError as error:
-        raise UserError(f"set={error}") from None
+    read = inputs.open_set(job.set, Path(job.outputs))
     names = [str(i) for i in range(len(read.labels))]
     return Subject(
-        root.resolve().name, read.manifest["hash"], resize.resize(read.images, IMAGE_PX),
+        read.root.resolve().name, read.manifest["hash"], resize.resize(read.images, IMAGE_PX),
         np.asarray(read.labels), names, synthetic=True,
     )  # fmt: skip
 
@@ -217,23 +211,15 @@ def _file_attributes(job: Bias, given: Inputs) -> list[Attribute]:
 def _row(
     job: Bias, given: Inputs, found: Findings, record: Record, seconds: float
 ) -> BiasRow:  # fmt: skip
-    environment, identity = record.facts["environment"], given.identity
+    identity = given.identity
     trained = given.subject.classifier
     return BiasRow(
-        run=runs.name_in(Path(job.outputs), record.folder),
+        **runs.row_columns(record, Path(job.outputs), identity, seconds=seconds),
         command="bias",
-        finished=runs.now(),
         seed=job.seed,
         data=job.data.name,
         data_hash=identity["reference"],
-        config_hash=runs.hash_of(identity),
-        cell=runs.hash_of({key: identity[key] for key in identity if key != "seed"}),
-        code_version=environment["code_version"],
-        device=environment["device"],
-        hardware=environment["hardware"],
-        torch=environment["packages"]["torch"],
         precision=PRECISION if trained is None else trained["precision"],
-        seconds=seconds,
         set_name=given.subject.name,
         set_hash=given.subject.hash,
         classifier=None if trained is None else trained["run"],

@@ -157,23 +157,17 @@ def _row(
     job: Fidelity, given: Inputs, found: Measured, identity: Mapping[str, Any], record: Record,
     seconds: float,
 ) -> FidelityRow:  # fmt: skip
-    environment, facts = record.facts["environment"], given.sample.facts
+    facts = given.sample.facts
     kimg = facts.get("kimg")
     return FidelityRow(
-        run=runs.name_in(Path(job.outputs), record.folder),
+        **runs.row_columns(
+            record, Path(job.outputs), identity, seconds=seconds, not_in_cell=("seed", *PICTURES)
+        ),
         command="fidelity",
-        finished=runs.now(),
         seed=job.seed,
         data=job.data.base,
         data_hash=given.reference.hash,
-        config_hash=runs.hash_of(identity),
-        cell=runs.hash_of({k: v for k, v in identity.items() if k not in ("seed", *PICTURES)}),
-        code_version=environment["code_version"],
-        device=environment["device"],
-        hardware=environment["hardware"],
-        torch=environment["packages"]["torch"],
         precision=identity["precision"],
-        seconds=seconds,
         set_name=given.sample.name,
         set_hash=given.sample.hash,
         generator=facts.get("sha256"),

@@ -11,7 +11,6 @@ import torch
 from ferbench import feature_space, generators, inception
 from ferbench.classes import SPLITS
 from ferbench.commands import inputs
-from ferbench.data import synthetic_set
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.fidelity_measure import (
@@ -74,15 +73,11 @@ def _sample(job: Fidelity, faces: FaceSet) -> Images:
     if job.set in SPLITS:
         found = real_images(faces, str(job.set))
     else:
-        root = synthetic_set.newest(Path(job.outputs)) if job.set is None else Path(job.set)
-        if job.set is None:
-            print(f"set={root} (the newest)")
-        try:
-            read = synthetic_set.read(root)
-        except UserError as error:
-            raise UserError(f"set={error}") from None
+        read = inputs.open_set(job.set, Path(job.outputs))
         facts = read.manifest.get("generator") or {}
-        found = Images(root.resolve().name, read.manifest["hash"], read.images, read.labels, facts)
+        found = Images(
+            read.root.resolve().name, read.manifest["hash"], read.images, read.labels, facts
+        )
         _say_origin(found, faces)
     if job.n is None:
         return found

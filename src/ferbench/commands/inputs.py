@@ -95,6 +95,17 @@ def open_endless(data: DataConfig, outputs: Path, device: torch.device) -> Train
     return found
 
 
+def open_set(path: str | None, outputs: Path) -> SyntheticSet:
+    """The synthetic set of set=`path`, the newest, named aloud, without one."""
+    root = synthetic_set.newest(outputs) if path is None else Path(path)
+    if path is None:
+        print(f"set={root} (the newest)")
+    try:
+        return synthetic_set.read(root)
+    except UserError as error:
+        raise UserError(f"set={error}") from None
+
+
 def select_training(
     data: DataConfig, faces: FaceSet, pool: Pool | None
 ) -> TrainingSet:  # fmt: skip

@@ -54,7 +54,7 @@ def run(job: RunStudy, launcher: Launcher) -> None:
     if job.plan:
         print(_overview(study, progress(study, ledger)))
         return
-    failed = [] if job.report else _run_all(study, ledger, launcher, job)
+    failed = [] if job.report else _run_all(study, ledger, launcher)
     folder.mkdir(parents=True, exist_ok=True)
     reached = progress(study, ledger)
     compared = pages.write(folder, study, reached, command=_command(job))
@@ -116,7 +116,7 @@ def _command(job: RunStudy) -> str:
 # --- running -------------------------------------------------------------------------------------
 
 
-def _run_all(study: Study, ledger: Ledger, launcher: Launcher, job: RunStudy) -> list[str]:
+def _run_all(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
     """Run every task that is not done, those that others need first; ids of those that failed."""
     failed: list[str] = []
     while True:
