@@ -33,8 +33,8 @@ LENGTHS = ("total_kimg",)  # keys that a run to go on with may be given anew
 LITERAL = frozenset({
     "outputs", "source", "run", "resume", "name", "where", "columns", "judge", "gan.diff_policy",
     "gan.path", "gate_judge", "counts", "interpolate", "set", "weights", "file", "seeds", "words",
-    "attributes", "privacy.control_percents", "data.folder", "data.synthetic", "data.teacher",
-    "data.generator", "start", "logger.project", "logger.address",
+    "only", "attributes", "privacy.control_percents", "data.folder", "data.synthetic",
+    "data.teacher", "data.generator", "start", "logger.project", "logger.address",
 })  # fmt: skip
 # Keys that may be written without their section.
 SHORT_KEYS = {

@@ -125,6 +125,20 @@ def test_steps_are_made_first_and_their_folders_handed_on(
     assert (folder_of(job) / "set_set.png").exists()
 
 
+def test_some_cells_can_be_run_alone_and_the_report_shows_all_that_is_done(
+    make_study: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.run(make_study({"seeds": [0]}, "only=0.2"), LAUNCHER)
+    study.run(make_study({"seeds": [0]}, "only='wh*,0.2'"), LAUNCHER)
+    assert capsys.readouterr().out.count("$ ferbench classify") == 2
+    text = (folder_of(make_study({})) / "report.md").read_text()
+    assert "| part 0.2 | 1 |" in text
+    assert "| whole | 1 |" in text
+    assert "1 of 3 runs are missing" in text
+    with pytest.raises(UserError, match="only=hole: no such cell; did you mean whole"):
+        study.run(make_study({}, "only=hole"), LAUNCHER)
+
+
 @pytest.mark.parametrize(("changes", "message"), [
     ({"cell": []}, r"study\.cell: no such key; did you mean cells\?"),
     ({"cells": []}, "cells: none"),

@@ -49,12 +49,13 @@ def run(job: RunStudy, launcher: Launcher) -> None:
     study = _study(job)
     folder = Path(job.outputs) / "study" / study.name
     ledger = Ledger(folder / "runs")
+    asked = study.only(job.chosen_cells()) if job.only else study
     if not job.report:
-        _check(study, launcher)
+        _check(asked, launcher)
     if job.plan:
-        print(_overview(study, progress(study, ledger)))
+        print(_overview(asked, progress(asked, ledger)))
         return
-    failed = [] if job.report else _run_all(study, ledger, launcher)
+    failed = [] if job.report else _run_all(asked, ledger, launcher)
     folder.mkdir(parents=True, exist_ok=True)
     reached = progress(study, ledger)
     compared = pages.write(folder, study, reached, command=_command(job))
@@ -63,8 +64,9 @@ def run(job: RunStudy, launcher: Launcher) -> None:
               f"{one.verdict}")  # fmt: skip
     print(f"report: {folder / 'report.md'}, {folder / 'report.html'}")
     if failed:
+        now = progress(asked, ledger)
         raise UserError(
-            f"{len(reached.left)} of {len(reached.tasks)} runs are not done, see above "
+            f"{len(now.left)} of {len(now.tasks)} runs are not done, see above "
             f"({', '.join(failed[:5])} failed); the same command tries them again"
         )
 

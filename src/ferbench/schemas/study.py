@@ -19,6 +19,7 @@ class RunStudy:
     file: str | None
     budget: str
     seeds: str | None
+    only: str | None
     words: str | None
     device: str
     precision: str
@@ -35,7 +36,15 @@ class RunStudy:
 
     def chosen_seeds(self) -> tuple[int, ...]:
         """The seeds asked for; () for those of the study."""
-        texts = [text.strip() for text in (self.seeds or "").split(",") if text.strip()]
+        texts = _listed(self.seeds)
         if not all(text.isdecimal() for text in texts):
             raise UserError(f"seeds={self.seeds}: expected whole numbers, such as 0,1,2")
         return tuple(map(int, texts))
+
+    def chosen_cells(self) -> list[str]:
+        """The ids, or patterns of ids, of the cells to run; [] for all."""
+        return _listed(self.only)
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]

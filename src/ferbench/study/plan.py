@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -125,6 +126,15 @@ class Study:
     def cell(self, id: str) -> Cell:
         """The cell of this id."""
         return next(cell for cell in self.cells if cell.id == id)
+
+    def only(self, patterns: Sequence[str]) -> Study:
+        """These cells (`few*`) with the steps that they need; UserError if a pattern fits none."""
+        ids = [cell.id for cell in self.cells]
+        for pattern in patterns:
+            if not fnmatch.filter(ids, pattern):
+                raise UserError(f"only={pattern}: no such cell; {nearest(pattern, ids)}")
+        cells = [c for c in self.cells if any(fnmatch.fnmatchcase(c.id, p) for p in patterns)]
+        return replace(self, cells=tuple(cells), steps=tuple(_needed(self.steps, cells)))
 
 
 def needs_of(words: Sequence[str]) -> tuple[str, ...]:
