@@ -1,11 +1,13 @@
 """The studies that come with ferbench, and how grids, cases and budgets become cells."""
 
+from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import yaml
 
-from ferbench.conf_files import CONF, options_of
+from ferbench.conf_files import CONF, file_name, options_of
 from ferbench.jobs import Launcher
 from ferbench.schema import register
 from ferbench.study import plan
@@ -47,6 +49,12 @@ cells:
   - {id: "{k}-{n}", words: ["data.synthetic=@set{n}"], grid: {n: [5, 6]}, cases: [{k: a}, {k: b}]}
   - {id: b-2, words: [data=real, train=long]}
 """
+
+
+@pytest.mark.parametrize("command", plan.MAKERS)
+def test_every_command_of_a_step_gives_the_folder_that_others_need(command: str) -> None:
+    made = import_module(f"ferbench.commands.{file_name(command)}").run
+    assert get_type_hints(made)["return"] is Path
 
 
 def test_grids_cases_and_budgets(tmp_path: Path) -> None:

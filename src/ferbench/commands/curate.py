@@ -62,8 +62,8 @@ class Inputs:
         return {split: self.faces.manifest["hashes"][split] for split in ("train", "public")}
 
 
-def run(job: Curate) -> None:
-    """Make the set, or say that it is there."""
+def run(job: Curate) -> Path:
+    """Make the set, or say that it is there; its folder."""
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
     runs.keep_freed_memory()
@@ -71,11 +71,12 @@ def run(job: Curate) -> None:
     identity = _identity(job, given, chosen)
     folder = _folder(job, given, identity)
     if _is_done(folder):
-        return
+        return folder
     config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
     with runs.recorded(folder, "curate", config, identity) as record:
         record.update(environment=runs.environment(device))
         _curate(job, given, record)
+    return folder
 
 
 def _curate(job: Curate, given: Inputs, record: Record) -> None:
