@@ -9,6 +9,9 @@ preset says; seconds a step of each phase by itself; images per second of sampli
 Medians and ranges of the repeats. The settings at which the published code was timed (32 px,
 channel base 4096, at most 128, batch 32, two mapping layers, all four phases, no augmentation)
 are `--gan fer32 --augment none`, the default. Images are noise: speed does not depend on them.
+
+Several processes share each batch with `torchrun --nproc-per-node=2` in place of `python`, and
+OMP_NUM_THREADS at the cores that each may use.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import stylegan2_ada as sg
-from ferbench import gan_setup, precision
+from ferbench import gan_setup, precision, processes
 from ferbench import run as runs
 from ferbench.conf_files import CONF
 from ferbench.gan_recipe import GanRecipe
@@ -59,9 +62,10 @@ def trainer_of(recipe: GanRecipe, number_format: str, device: torch.device) -> s
     faces = gan_setup.material(
         images, labels, res=recipe.res, channels=1, conditional=recipe.conditional
     )
+    shards = max(recipe.shards, processes.count())
     return gan_setup.trainer(
-        recipe, faces, start=None, precision=number_format, shards=recipe.shards,
-        own_shards=range(recipe.shards), seed=0, device=device,
+        recipe, faces, start=None, precision=number_format, shards=shards,
+        own_shards=processes.own_part(shards), seed=0, device=device,
     )  # fmt: skip
 
 
@@ -72,14 +76,19 @@ class Clock:
         self.device = device
 
     def per_call(self, call: Callable[[], object], seconds: float) -> float:
-        """Mean seconds of a call, repeated for about `seconds` after two calls to warm up."""
-        for _ in range(2):
+        """Mean seconds of a call, repeated for about `seconds` after two calls to warm up.
+
+        All processes call equally often: they wait for each other inside.
+        """
+        call()
+        began = self._now()
+        call()
+        once = self._now() - began
+        calls = processes.from_first(lambda: max(1, round(seconds / once)))
+        began = self._now()
+        for i in range(calls):
             call()
-        began, calls = self._now(), 0
-        while calls == 0 or time.perf_counter() - began < seconds:
-            call()
-            calls += 1
-            if calls % 16 == 0:
+            if i % 16 == 15:
                 self._now()  # so that a GPU's queue does not run ahead
         return (self._now() - began) / calls
 
@@ -93,8 +102,9 @@ def measure(trainer: sg.Trainer, seconds: float, device: torch.device) -> dict[s
     """Seconds of each phase, images per second of training and of sampling."""
     clock, options = Clock(device), trainer.options
     res = trainer.generator.config.img_resolution
-    images = torch.randint(0, 256, (options.batch, 1, res, res), dtype=torch.uint8).to(device)
-    conditions = torch.eye(7)[torch.arange(options.batch) % 7].to(device)
+    own = options.batch // processes.count()
+    images = torch.randint(0, 256, (own, 1, res, res), dtype=torch.uint8).to(device)
+    conditions = torch.eye(7)[torch.arange(own) % 7].to(device)
     phases: dict[str, Callable[[], object]] = {
         "G main": trainer.generator_phase,
         "D main": lambda: trainer.discriminator_phase(images, conditions),
@@ -116,7 +126,7 @@ def measure(trainer: sg.Trainer, seconds: float, device: torch.device) -> dict[s
     draw = clock.per_call(
         lambda: sg.sample(trainer.ema, range(SAMPLES), wanted, dtype=options.dtype), seconds / 4
     )
-    found["sampling img/s"] = SAMPLES / draw
+    found["sampling img/s"] = SAMPLES * processes.count() / draw
     return found
 
 
@@ -126,6 +136,12 @@ def peak_mb(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 1e6
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     return getrusage(RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def say(text: str) -> None:
+    """Print it, in one process."""
+    if processes.is_first():
+        print(text, flush=True)
 
 
 def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
@@ -140,23 +156,23 @@ def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[s
     if options.compile:
         trainer.generator.synthesis.compile()
         trainer.discriminator.compile()
-    print(f"{gan}: {recipe.res} px, batch {recipe.batch}, augmentation {options.augment}, {chosen}")
+    say(f"{gan}: {recipe.res} px, batch {recipe.batch}, augmentation {options.augment}, {chosen}")
     repeats = [measure(trainer, options.seconds, device) for _ in range(options.repeats)]
     for name in repeats[0]:
         values = [one[name] for one in repeats]
         digits = 1 if name.endswith("img/s") else 4
-        print(
+        say(
             f"  {name:<16} {statistics.median(values):10.{digits}f}"
-            f"  ({min(values):.{digits}f} to {max(values):.{digits}f}, n={len(values)})",
-            flush=True,
+            f"  ({min(values):.{digits}f} to {max(values):.{digits}f}, n={len(values)})"
         )
     peak = peak_mb(device)
-    print(f"  {'peak memory':<16} {peak:10.0f} MB")
+    say(f"  {'peak memory':<16} {peak:10.0f} MB")
     return {
         "gan": gan, "res": recipe.res, "batch": recipe.batch, "precision": chosen,
         "augment": options.augment, "impl": options.impl, "compile": options.compile,
         "settings": options.set, "peak_mb": peak, "repeats": repeats,
         "hardware": runs.hardware(device), "torch": torch.__version__,
+        "processes": processes.count(), "threads": torch.get_num_threads(),
     }  # fmt: skip
 
 
@@ -176,12 +192,16 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, help="write all measurements there")
     options = parser.parse_args()
-    device = runs.resolve_device(options.device)
+    device = processes.own_device(runs.resolve_device(options.device))
     set_impl(options.impl)
     runs.keep_freed_memory()
-    print(f"{runs.hardware(device)}, torch {torch.__version__}, operators {options.impl}")
-    found = [bench(gan, options, device) for gan in options.gan]
-    if options.json:
+    say(
+        f"{runs.hardware(device)}, torch {torch.__version__}, operators {options.impl}, "
+        f"processes: {processes.count()}"
+    )
+    with processes.group(device):
+        found = [bench(gan, options, device) for gan in options.gan]
+    if options.json and processes.is_first():
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 

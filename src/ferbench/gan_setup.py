@@ -133,7 +133,9 @@ def trainer(
     """
     assert recipe.batch % shards == 0
     torch.manual_seed(seed)
-    generator, discriminator = networks(recipe, faces) if start is None else _started(start)
+    generator, discriminator = (
+        networks(recipe, faces, precision=precision) if start is None else _started(start)
+    )
     generator.train().requires_grad_(True).to(device)
     discriminator.train().requires_grad_(True).to(device)
     optimizers = sg.build_optimizers(
@@ -149,8 +151,12 @@ def trainer(
     )  # fmt: skip
 
 
-def networks(recipe: GanRecipe, faces: Material) -> tuple[Any, Any]:
-    """New generator and discriminator with weights from torch's own generator."""
+def networks(recipe: GanRecipe, faces: Material, *, precision: str) -> tuple[Any, Any]:
+    """New generator and discriminator with weights from torch's own generator.
+
+    Only float16 has too small a range for activations: without it they have no bound, as in the
+    published code, which saves a pass over memory in each direction.
+    """
     sizes = {
         "kind": recipe.kind,
         "img_resolution": faces.images.shape[-1],
@@ -160,21 +166,22 @@ def networks(recipe: GanRecipe, faces: Material) -> tuple[Any, Any]:
         "channel_max": recipe.channel_max,
     }
     if recipe.kind == "stylegan2":
-        generator, discriminator = _styled(recipe)
+        clamp = recipe.conv_clamp if precision == "fp16" else None
+        generator, discriminator = _styled(recipe, clamp)
     else:
         generator = {"z_dim": recipe.z_dim, "embed_dim": recipe.w_dim, "w_avg_beta": W_AVG_BETA}
         discriminator = {"embed_dim": recipe.w_dim}
     return sg.generator_of(sizes | generator), sg.discriminator_of(sizes | discriminator)
 
 
-def _styled(recipe: GanRecipe) -> tuple[dict[str, Any], dict[str, Any]]:
+def _styled(recipe: GanRecipe, clamp: float | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the configs of StyleGAN2's two networks hold besides sizes."""
     generator = {
         "z_dim": recipe.z_dim,
         "w_dim": recipe.w_dim,
         "mapping_layers": recipe.mapping_layers,
         "architecture": "skip",
-        "conv_clamp": recipe.conv_clamp,
+        "conv_clamp": clamp,
         "w_avg_beta": W_AVG_BETA,
     }
     discriminator = {
@@ -183,7 +190,7 @@ def _styled(recipe: GanRecipe) -> tuple[dict[str, Any], dict[str, Any]]:
         "mapping_layers": recipe.d_mapping_layers,
         "cmap_dim": None,
         "architecture": recipe.architecture,
-        "conv_clamp": recipe.conv_clamp,
+        "conv_clamp": clamp,
     }
     return generator, discriminator
 

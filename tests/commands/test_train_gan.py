@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ferbench import checkpoint, generators
+from ferbench import checkpoint, gan_setup, generators
 from ferbench import run as runs
 from ferbench.classes import CLASSES
 from ferbench.commands import inputs, train_gan
@@ -108,6 +108,17 @@ def test_a_run_leaves_its_record_and_a_generator(
     best = min(rows[1:], key=lambda row: row["distance"])
     assert facts["best"]["distance"] == best["distance"]
     assert found.facts["kimg"] == best["kimg"]
+
+
+@pytest.mark.parametrize(("precision", "clamp"), [("fp16", 256.0), ("bf16", None), ("fp32", None)])
+def test_activations_are_bounded_only_in_float16(
+    gan_job: Callable[..., Any], precision: str, clamp: float | None
+) -> None:
+    pixels = torch.zeros(7, 48, 48, dtype=torch.uint8).numpy()
+    material = gan_setup.material(pixels, torch.arange(7).numpy(), res=48, channels=1,
+                                  conditional=True)  # fmt: skip
+    for network in gan_setup.networks(gan_job().gan, material, precision=precision):
+        assert network.config.conv_clamp == clamp
 
 
 def test_the_light_checkpoint_is_the_average_to_half_precision(

@@ -75,14 +75,17 @@ class Conv(nn.Module):
         """
         clamp = None if self.clamp is None else self.clamp * gain
         gain *= sqrt(2) if self.activation == "lrelu" else 1.0
+        bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
+        folded = self.up == 1 and x.device.type == "cpu"  # oneDNN adds it while it convolves
         x = conv2d_resample(
             x,
             (self.weight * (self.weight_gain * gain)).to(x.dtype),
             self.resample_filter.float(),
+            bias=bias if folded else None,
             up=self.up,
             down=self.down,
             padding=self.weight.shape[-1] // 2,
             flip_weight=self.up == 1,
         )
-        bias = None if self.bias is None else self.bias * gain
-        return bias_act(x, bias, act=self.activation, gain=1.0, clamp=clamp)
+        bias = None if folded else bias
+        return bias_act(x, bias, act=self.activation, gain=1.0, clamp=clamp, overwrite=True)

@@ -1,6 +1,7 @@
 """Weight modulation and demodulation (Karras et al. 2020, section 2.2), done on activations."""
 
 from math import sqrt
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,4 +61,23 @@ def modulated_conv2d(
     if scale is None:
         return x if noise is None else x + noise
     scale = scale.to(x.dtype)[:, :, None, None]  # [N, O, 1, 1]
-    return x * scale if noise is None else torch.addcmul(noise, x, scale)
+    return x * scale if noise is None else _ScaledSum.apply(noise, x, scale)
+
+
+class _ScaledSum(torch.autograd.Function):
+    """noise + x * scale in one pass; PyTorch's addcmul adds one to the gradient of the scale."""
+
+    @staticmethod
+    def forward(ctx: Any, noise: Tensor, x: Tensor, scale: Tensor) -> Tensor:
+        ctx.save_for_backward(x, scale)
+        ctx.noise_shape = noise.shape
+        return torch.addcmul(noise, x, scale)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, scale = ctx.saved_tensors
+        return (
+            grad.sum_to_size(ctx.noise_shape),
+            grad * scale,
+            (grad * x).sum_to_size(scale.shape),
+        )

@@ -68,7 +68,7 @@ class SynthesisLayer(nn.Module):
             resample_filter=self.resample_filter.float(),
             gain=gain,
         )
-        return bias_act(x, self.bias * gain, act="lrelu", gain=1.0, clamp=clamp)
+        return bias_act(x, self.bias * gain, act="lrelu", gain=1.0, clamp=clamp, overwrite=True)
 
     def noise(self, images: int, mode: str, generator: torch.Generator | None) -> Tensor | None:
         """Scaled noise: [H, W] for "const", [images, 1, H, W] for "random", None for "none"."""

@@ -54,6 +54,19 @@ def test_input_is_left_alone():
     torch.testing.assert_close(x, before, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("gain", [1.0, 2.0])
+@pytest.mark.parametrize("act", ACTIVATIONS)
+def test_an_input_that_may_be_lost_gives_the_same_numbers_and_gradients(act, gain):
+    leaf, b = torch.randn(3, 4, 5, requires_grad=True), torch.randn(4, requires_grad=True)
+    grad = torch.randn(3, 4, 5)
+    found = []
+    for overwrite in (False, True):
+        y = bias_act(leaf * 2, b, act=act, gain=gain, overwrite=overwrite)
+        found.append((y, *torch.autograd.grad(y, (leaf, b), grad)))
+    for got, want in zip(*found, strict=True):
+        torch.testing.assert_close(got, want)
+
+
 @pytest.mark.parametrize("act", ACTIVATIONS)
 def test_memory_format_is_kept(act):
     x = torch.randn(2, 3, 4, 5).contiguous(memory_format=CHANNELS_LAST).requires_grad_()

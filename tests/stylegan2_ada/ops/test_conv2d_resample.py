@@ -44,6 +44,15 @@ def test_equals_the_plain_sequence(up, down, size, groups, padding):
 
 
 @pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("down", [1, 2])
+def test_a_bias_is_added_to_the_result(down, size):
+    x, w, b = torch.randn(2, 4, 8, 8), torch.randn(6, 4, size, size), torch.randn(6)
+    settings = {"down": down, "padding": size // 2}
+    want = conv2d_resample(x, w, FILTER, **settings) + b[:, None, None]
+    torch.testing.assert_close(conv2d_resample(x, w, FILTER, bias=b, **settings), want)
+
+
+@pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize(("up", "down"), [(1, 1), (2, 1), (1, 2)])
 def test_reference_is_twice_differentiable(up, down, size):
     check_derivatives(up, down, size, impl="ref", device="cpu")

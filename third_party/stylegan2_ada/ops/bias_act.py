@@ -37,6 +37,7 @@ def bias_act(
     alpha: float | None = None,
     gain: float | None = None,
     clamp: float | None = None,
+    overwrite: bool = False,
     impl: str = "auto",
 ) -> Tensor:
     """clamp(gain * act(x + b)) in one kernel (Karras et al. 2020, appendix B: fused on the GPU).
@@ -45,6 +46,8 @@ def bias_act(
     act: one of ACTIVATIONS. alpha: slope of lrelu below zero, 0.2 by default; others ignore it.
     gain: sqrt(2) by default for relu, lrelu and swish, else 1.
     clamp: limits the result to [-clamp, clamp]; its gradient is zero beyond.
+    overwrite: x may be lost, for which plain PyTorch takes less time; x must then be a result that
+    no gradient needs.
     impl: "ref" plain PyTorch; "cuda" the kernel, RuntimeError if there is none for x;
     "auto" the kernel for CUDA tensors where it builds, else "ref".
     Returns x's shape, dtype and memory format. Twice differentiable in x and b.
@@ -59,7 +62,7 @@ def bias_act(
     b = None if b is None else b.to(x.dtype)
     if build.use_kernel(impl, x.device):
         return _kernel(x, b, _Settings(act, dim % x.ndim, slope, gain, clamp))
-    return _reference(x, b, dim, act, slope, gain, clamp)
+    return _reference(x, b, dim, act, slope, gain, clamp, overwrite)
 
 
 def _reference(
@@ -70,6 +73,7 @@ def _reference(
     slope: float,
     gain: float,
     clamp: float | None,
+    overwrite: bool,
 ) -> Tensor:
     """Plain PyTorch, in as few passes over memory as it can do.
 
@@ -80,14 +84,14 @@ def _reference(
     u = x
     if act in PIECEWISE and gain > 0:  # gain * act(u) = act(gain * u), which needs no own pass
         if b is not None:
-            u = torch.add(b * gain, x, alpha=gain)
+            u = x.add_(b) if overwrite and gain == 1 else torch.add(b * gain, x, alpha=gain)
         elif gain != 1:
             u = x * gain
         gain = 1.0
     elif b is not None:
         u = x + b
     if act == "lrelu":
-        y = F.leaky_relu(u, slope, inplace=u is not x and slope >= 0)
+        y = F.leaky_relu(u, slope, inplace=(overwrite or u is not x) and slope >= 0)
     else:
         y = ACTIVATIONS[act](u)
     y = y if gain == 1 else y * gain

@@ -14,6 +14,7 @@ def conv2d_resample(
     w: Tensor,
     f: Tensor | None = None,
     *,
+    bias: Tensor | None = None,
     up: int = 1,
     down: int = 1,
     padding: int | Sequence[int] = 0,
@@ -26,6 +27,7 @@ def conv2d_resample(
 
     x: [N, C, H, W] float. w: [O, C / groups, kh, kw], cast to x's dtype.
     f: float32 from setup_filter, or None for no filter; not used where up = down = 1.
+    bias: [O] in x's dtype, added to the result; only where up = 1.
     padding: zeros around the upsampled image, one number or [left, right, top, bottom].
     flip_weight: False is a true convolution, True the correlation of torch.nn.functional.conv2d.
     flip_filter: the same for f. impl: how f is applied, see upfirdn2d.
@@ -43,12 +45,13 @@ def conv2d_resample(
         pads = same_size_padding(f, pads, down=down)
     fir = partial(upfirdn2d, f=f, flip_filter=flip_filter, impl=impl)
     if up > 1:
+        assert bias is None
         y = _upsample_and_convolve(x, w, fir, up, pads, groups, flip_weight)
         return fir(y, down=down) if down > 1 else y
     w = w if flip_weight else w.flip([2, 3])
     if down > 1:
-        return _convolve_and_downsample(x, w, fir, down, pads, groups)
-    return _convolve(x, w, pads, groups)
+        return _convolve_and_downsample(x, w, bias, fir, down, pads, groups)
+    return _convolve(x, w, bias, pads, groups)
 
 
 def _upsample_and_convolve(
@@ -80,16 +83,17 @@ def _upsample_and_convolve(
 
 
 def _convolve_and_downsample(
-    x: Tensor, w: Tensor, fir: Callable[..., Tensor], down: int, pads: Pads, groups: int
-) -> Tensor:
+    x: Tensor, w: Tensor, b: Tensor | None, fir: Callable[..., Tensor], down: int, pads: Pads,
+    groups: int,
+) -> Tensor:  # fmt: skip
     """The filter, then the convolution at the low resolution only."""
     if w.shape[2] == w.shape[3] == 1:
-        return F.conv2d(fir(x, down=down, padding=pads), w, groups=groups)
-    return F.conv2d(fir(x, padding=pads), w, stride=down, groups=groups)
+        return F.conv2d(fir(x, down=down, padding=pads), w, b, groups=groups)
+    return F.conv2d(fir(x, padding=pads), w, b, stride=down, groups=groups)
 
 
-def _convolve(x: Tensor, w: Tensor, pads: Pads, groups: int) -> Tensor:
+def _convolve(x: Tensor, w: Tensor, b: Tensor | None, pads: Pads, groups: int) -> Tensor:
     left, right, top, bottom = pads
     if left == right >= 0 and top == bottom >= 0:
-        return F.conv2d(x, w, padding=(top, left), groups=groups)
-    return F.conv2d(F.pad(x, pads), w, groups=groups)
+        return F.conv2d(x, w, b, padding=(top, left), groups=groups)
+    return F.conv2d(F.pad(x, pads), w, b, groups=groups)
