@@ -9,8 +9,8 @@ from ferbench import comparison, fidelity
 from ferbench.classes import CLASSES
 from ferbench.comparison import Described, How
 
-HOW = How(neighbors=3, density_neighbors=5, kid_subsets=4, kid_images=50, score_splits=2,
-          diversity_images=30, seed=0)  # fmt: skip
+HOW = How(neighbors=3, density_neighbors=5, neighbor_images=1000, kid_subsets=4, kid_images=50,
+          score_splits=2, diversity_images=30, seed=0)  # fmt: skip
 
 
 def made(per_class=40, seed=0, shift=0.0):
@@ -96,6 +96,21 @@ def test_subsets_fit_the_smaller_side_of_each_class(real):
     found = comparison.compare(real, made(seed=1), HOW)
     assert found.overall.kid_images == 50
     assert {v.kid_images for v in found.classes} == {40}
+
+
+def test_neighbors_are_those_of_a_part_of_a_large_set(real):
+    """The numbers of neighbors are those of the part that is drawn; the others of all images."""
+    sample = made(seed=1)
+    few = replace(HOW, neighbor_images=100)
+    part = comparison.compare(real, sample, few).overall
+    drawn = np.sort(np.random.default_rng([0, 0]).choice(280, 100, replace=False))
+    wanted = fidelity.overlap(
+        fidelity.neighborhoods(made(60).features, 3, 5), sample.features[drawn], k=3, density_k=5
+    )
+    assert (part.recall, part.coverage) == (wanted.recall, wanted.coverage)
+    whole = comparison.compare(real, sample, HOW).overall
+    assert part.recall < whole.recall
+    assert (part.fid, part.kid, part.images) == (whole.fid, whole.kid, whole.images)
 
 
 def test_draws_by_class():

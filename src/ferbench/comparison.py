@@ -45,6 +45,7 @@ class How:
     """How the numbers are taken.
 
     neighbors: k of precision and recall; density_neighbors: k of density and coverage;
+    neighbor_images: so many of a set at most, drawn at random, have their neighbors looked for;
     kid_subsets, kid_images: how many subsets of how many images (fewer where a class has fewer);
     score_splits: parts of the Inception Score; diversity_images: so many of a class at most are
     compared pair by pair; seed: of every draw.
@@ -52,6 +53,7 @@ class How:
 
     neighbors: int
     density_neighbors: int
+    neighbor_images: int
     kid_subsets: int
     kid_images: int
     score_splits: int
@@ -172,9 +174,8 @@ def _values(real: Part, own: Described, k: int, how: How) -> Values:
         real.points.features, own.features, subsets=how.kid_subsets, size=kid_images,
         rng=_rng(how, k),
     )  # fmt: skip
-    found = fidelity.overlap(
-        real.points, own.features, k=how.neighbors, density_k=how.density_neighbors
-    )
+    points = _some(own.features, how.neighbor_images, _rng(how, k))
+    found = fidelity.overlap(real.points, points, k=how.neighbors, density_k=how.density_neighbors)
     spread, pixels = _diversity(own, how, k)
     return Values(
         images=len(own),
@@ -194,9 +195,15 @@ def _values(real: Part, own: Described, k: int, how: How) -> Values:
 
 def _diversity(own: Described, how: How, k: int) -> tuple[float, float]:
     """Of features and of pixels, over some of the images."""
-    some = min(len(own), how.diversity_images)
-    rows = np.sort(_rng(how, k).choice(len(own), some, replace=False))
+    rows = _some(np.arange(len(own)), how.diversity_images, _rng(how, k))
     return fidelity.diversity(own.features[rows]), fidelity.pixel_diversity(own.images[rows])
+
+
+def _some(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """The rows, or `most` of them, drawn at random, where there are more."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(rng.choice(len(rows), most, replace=False))]
 
 
 def _rng(how: How, k: int) -> np.random.Generator:

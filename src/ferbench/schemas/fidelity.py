@@ -19,13 +19,14 @@ class MetricsConfig:
 
     neighbors: int
     density_neighbors: int
+    neighbor_images: int
     kid_subsets: int
     kid_images: int
     score_splits: int
     diversity_images: int
 
     def __post_init__(self) -> None:
-        least = {"kid_images": 2, "diversity_images": 2}
+        least = {"neighbor_images": 100, "kid_images": 2, "diversity_images": 2}
         for key, value in vars(self).items():
             at_least(f"metrics.{key}", value, least.get(key, 1))
 
