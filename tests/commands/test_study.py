@@ -77,7 +77,7 @@ def test_a_study_goes_on_after_a_stop(
         study.run(job, Impatient(LAUNCHER.words, full_error=False))
     study.run(make_study({}, "plan=true"), LAUNCHER)
     said = capsys.readouterr().out
-    assert "2 of 6 runs are done, about" in said
+    assert "2 of 6 runs are done; left: about" in said
     assert "unknown" not in said.splitlines()[-1]
     study.run(job, LAUNCHER)
     said = capsys.readouterr().out
@@ -118,7 +118,10 @@ def test_steps_are_made_first_and_their_folders_handed_on(
     job = make_study({"steps": steps, "cells": cells, "baseline": None, "compare": [],
                       "chart": {}, "seeds": [0]})  # fmt: skip
     study.run(job, LAUNCHER)
-    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("$ ferbench")]
+    told = capsys.readouterr().out.splitlines()
+    assert "[2/3] set; left: unknown" in told  # a set and a classifier, of which none is done
+    assert any(line.endswith("2 of 3 runs are done; left: unknown") for line in told)
+    said = [line for line in told if line.startswith("$ ferbench")]
     assert [line.split()[2] for line in said] == ["train-gan", "synth", "classify"]
     text = (folder_of(job) / "report.md").read_text()
     assert "| set | 70 |" in text

@@ -151,7 +151,7 @@ class _Wave:
         words = filled(task.words, self.folders)
         now = progress(self.study, self.ledger)
         print(f"\n[{len(now.tasks) - len(now.left) + 1}/{len(now.tasks)}] {task.id}; "
-              f"left: {in_words(now.seconds_left())}\n$ ferbench {task.command} "
+              f"left: {now.time_left()}\n$ ferbench {task.command} "
               f"{shlex.join(words)}", flush=True)  # fmt: skip
         try:
             entry = entry_of(task, words, Path(command()), began=began)
@@ -168,10 +168,10 @@ class _Wave:
 
 
 def _standing(study: Study, now: Progress) -> str:
-    done, seconds = len(now.tasks) - len(now.left), now.seconds_left()
-    guess = "no estimate yet" if seconds is None else f"about {in_words(seconds)} left"
+    done = len(now.tasks) - len(now.left)
     return (
-        f"{study.name} (budget {study.budget}): {done} of {len(now.tasks)} runs are done, {guess}"
+        f"{study.name} (budget {study.budget}): {done} of {len(now.tasks)} runs are done; "
+        f"left: {now.time_left()}"
     )
 
 

@@ -88,11 +88,16 @@ class Progress:
             if set(task.needs) <= set(self.folders) and task.id not in given_up
         ]
 
-    def seconds_left(self) -> float | None:
-        """An estimate from the runs that are done; None where nothing of a kind is done yet."""
+    def time_left(self) -> str:
+        """An estimate from the runs that are done: `about 3 min`.
+
+        `more than 3 min` where nothing of some command is done yet, `unknown` if of none.
+        """
         guesses = [self._guess(task) for task in self.left]
         known = [guess for guess in guesses if guess is not None]
-        return sum(known) if len(known) == len(guesses) else None
+        if guesses and not known:
+            return "unknown"
+        return f"{'about' if len(known) == len(guesses) else 'more than'} {in_words(sum(known))}"
 
     def _guess(self, task: Task) -> float | None:
         """Mean seconds of the same cell's runs, else of the same model's, else of the command's."""
@@ -135,10 +140,8 @@ def entry_of(task: Task, words: list[str], folder: Path, *, began: float) -> Ent
     return Entry(task.id, task.command, words, DONE, str(folder), seconds)
 
 
-def in_words(seconds: float | None) -> str:
-    """A duration for people: `1 h 05 min`, `3 min`, `20 s`, or `unknown`."""
-    if seconds is None:
-        return "unknown"
+def in_words(seconds: float) -> str:
+    """A duration for people: `1 h 05 min`, `3 min`, `20 s`."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"
