@@ -26,9 +26,9 @@ def bars(outcomes: Sequence[Outcome], *, path: Path, title: str) -> None:
 
 
 def lines(
-    outcomes: Sequence[Outcome], chart: Mapping[str, Any], *, column: str, path: Path, title: str
-) -> None:
-    """A score over the variable chart["x"], a line for each value of those in chart["lines"]."""
+    outcomes: Sequence[Outcome], chart: Mapping[str, Any], *, path: Path, title: str
+) -> None:  # fmt: skip
+    """Accuracy with its 95 % interval over chart["x"], a line for each value of chart["lines"]."""
     from matplotlib import rc_context
 
     x, by = str(chart["x"]), chart.get("lines") or []
@@ -40,16 +40,17 @@ def lines(
             line = [outcome for outcome in shown if outcome.cell.value(*by) == name]
             line.sort(key=lambda outcome: float(outcome.cell.variables[x]))
             at = np.array([float(outcome.cell.variables[x]) for outcome in line])
-            values = np.array([100 * outcome.mean(column) for outcome in line])
-            spread = np.array([100 * (outcome.spread(column) or 0) for outcome in line])
-            axes.errorbar(at, values, yerr=spread, marker=MARKERS[i % len(MARKERS)], capsize=3,
-                          color=COLORS[i % len(COLORS)], label=name or None)  # fmt: skip
+            values = np.array([100 * outcome.mean("accuracy") for outcome in line])
+            ends = 100 * np.array([outcome.interval for outcome in line]).T  # [2, cells]
+            axes.errorbar(at, values, yerr=abs(ends - values), capsize=3, elinewidth=1,
+                          marker=MARKERS[i % len(MARKERS)], color=COLORS[i % len(COLORS)],
+                          label=name or None)  # fmt: skip
         if chart.get("log"):
             axes.set_xscale("log", base=2)
             ticks = sorted({float(outcome.cell.variables[x]) for outcome in shown})
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axes.minorticks_off()
-        axes.set(xlabel=str(chart.get("label", x)), ylabel=f"{column.replace('_', ' ')}, percent")
+        axes.set(xlabel=str(chart.get("label", x)), ylabel="accuracy, percent")
         axes.grid(True, color="0.9")
         if len(names) > 1:
             figure.legend(loc="outside lower center", ncols=4)

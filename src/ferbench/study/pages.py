@@ -32,6 +32,7 @@ NAMES = {
     "auroc": "AUROC", "macro_precision": "precision", "macro_recall": "recall",
 }  # fmt: skip
 SHEET_COLUMNS = 10
+WHISKERS = "whiskers: 95 % interval, over seeds, or of fewer than three over test images."
 
 
 def write(folder: Path, study: Study, progress: Progress, *, command: str) -> list[Compared]:
@@ -79,12 +80,12 @@ def _figures(folder: Path, study: Study, shown: Sequence[Outcome]) -> list[Block
     found: list[Block] = []
     if study.chart:
         path = folder / "lines.png"
-        charts.lines(shown, study.chart, column="accuracy", path=path, title=study.title)
-        found.append(Figure(path, "Accuracy; whiskers: standard deviation over seeds."))
+        charts.lines(shown, study.chart, path=path, title=study.title)
+        found.append(Figure(path, f"Accuracy; {WHISKERS}"))
     if not study.pivot:
         path = folder / "accuracy.png"
         charts.bars(shown, path=path, title=study.title)
-        found.append(Figure(path, "Accuracy of every cell."))
+        found.append(Figure(path, f"Accuracy of every cell; {WHISKERS}"))
     return found
 
 
