@@ -23,6 +23,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
@@ -31,6 +32,7 @@ import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from torch import Tensor
 
 import stylegan2_ada as sg
 from ferbench import gan_setup, precision, processes
@@ -98,13 +100,26 @@ class Clock:
         return time.perf_counter()
 
 
+def real_batch(trainer: sg.Trainer, device: torch.device) -> tuple[Tensor, Tensor]:
+    """What a step is given: noise [N, 1, H, W] uint8 and classes [N, 7] of this process."""
+    own, res = trainer.options.batch // processes.count(), trainer.generator.config.img_resolution
+    images = torch.randint(0, 256, (own, 1, res, res), dtype=torch.uint8).to(device)
+    return images, torch.eye(7)[torch.arange(own) % 7].to(device)
+
+
+def run_cycle(trainer: sg.Trainer, images: Tensor, conditions: Tensor) -> int:
+    """As many steps as the rarest phase takes to come again; how many images of all processes."""
+    trainer.steps = 0
+    steps = max(trainer.options.path_interval, trainer.options.r1_interval, 1)
+    for _ in range(steps):
+        trainer.step(images, conditions)
+    return steps * trainer.options.batch
+
+
 def measure(trainer: sg.Trainer, seconds: float, device: torch.device) -> dict[str, float]:
     """Seconds of each phase, images per second of training and of sampling."""
     clock, options = Clock(device), trainer.options
-    res = trainer.generator.config.img_resolution
-    own = options.batch // processes.count()
-    images = torch.randint(0, 256, (own, 1, res, res), dtype=torch.uint8).to(device)
-    conditions = torch.eye(7)[torch.arange(own) % 7].to(device)
+    images, conditions = real_batch(trainer, device)
     phases: dict[str, Callable[[], object]] = {
         "G main": trainer.generator_phase,
         "D main": lambda: trainer.discriminator_phase(images, conditions),
@@ -114,14 +129,9 @@ def measure(trainer: sg.Trainer, seconds: float, device: torch.device) -> dict[s
     if options.r1_interval:
         phases["D R1"] = lambda: trainer.r1_phase(images, conditions)
     found = {f"{name} s": clock.per_call(call, seconds / 4) for name, call in phases.items()}
-    cycle = max(options.path_interval, options.r1_interval, 1)
-
-    def steps() -> None:
-        trainer.steps = 0
-        for _ in range(cycle):
-            trainer.step(images, conditions)
-
-    found["training img/s"] = cycle * options.batch / clock.per_call(steps, seconds)
+    shown = run_cycle(trainer, images, conditions)
+    cycle = partial(run_cycle, trainer, images, conditions)
+    found["training img/s"] = shown / clock.per_call(cycle, seconds)
     wanted = torch.eye(7)[torch.arange(SAMPLES) % 7].to(device)
     draw = clock.per_call(
         lambda: sg.sample(trainer.ema, range(SAMPLES), wanted, dtype=options.dtype), seconds / 4
