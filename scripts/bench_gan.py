@@ -47,13 +47,16 @@ SAMPLES = 256  # images of a batch when sampling
 AUGMENT_P = 0.5  # where the pipeline runs: half of what may be is augmented
 
 
-def recipe_of(gan: str, settings: list[str]) -> GanRecipe:
-    """The preset as `ferbench train-gan` composes it."""
+def recipe_of(gan: str, settings: list[str], *, augment: str) -> GanRecipe:
+    """The preset as `ferbench train-gan` composes it, but with this pipe at AUGMENT_P, or none."""
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("train_gan", [f"gan={gan}", *settings])
     job: Any = OmegaConf.to_object(cfg)
-    return replace(job.gan, res=job.res or job.gan.res)
+    pipe = {"augment": "none"} if augment == "none" else {
+        "augment": "fixed", "pipe": augment, "augment_p": AUGMENT_P,
+    }  # fmt: skip
+    return replace(job.gan, res=job.res or job.gan.res, **pipe)
 
 
 def trainer_of(recipe: GanRecipe, number_format: str, device: torch.device) -> sg.Trainer:
@@ -107,13 +110,16 @@ def real_batch(trainer: sg.Trainer, device: torch.device) -> tuple[Tensor, Tenso
     return images, torch.eye(7)[torch.arange(own) % 7].to(device)
 
 
-def run_cycle(trainer: sg.Trainer, images: Tensor, conditions: Tensor) -> int:
-    """As many steps as the rarest phase takes to come again; how many images of all processes."""
+def cycle_steps(trainer: sg.Trainer) -> int:
+    """Steps until the rarest phase comes again."""
+    return max(trainer.options.path_interval, trainer.options.r1_interval, 1)
+
+
+def run_cycle(trainer: sg.Trainer, images: Tensor, conditions: Tensor) -> None:
+    """All phases as often as the preset says."""
     trainer.steps = 0
-    steps = max(trainer.options.path_interval, trainer.options.r1_interval, 1)
-    for _ in range(steps):
+    for _ in range(cycle_steps(trainer)):
         trainer.step(images, conditions)
-    return steps * trainer.options.batch
 
 
 def measure(trainer: sg.Trainer, seconds: float, device: torch.device) -> dict[str, float]:
@@ -129,7 +135,7 @@ def measure(trainer: sg.Trainer, seconds: float, device: torch.device) -> dict[s
     if options.r1_interval:
         phases["D R1"] = lambda: trainer.r1_phase(images, conditions)
     found = {f"{name} s": clock.per_call(call, seconds / 4) for name, call in phases.items()}
-    shown = run_cycle(trainer, images, conditions)
+    shown = cycle_steps(trainer) * options.batch
     cycle = partial(run_cycle, trainer, images, conditions)
     found["training img/s"] = shown / clock.per_call(cycle, seconds)
     wanted = torch.eye(7)[torch.arange(SAMPLES) % 7].to(device)
@@ -156,11 +162,7 @@ def say(text: str) -> None:
 
 def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """All repeats of one preset; printed as they come."""
-    recipe = recipe_of(gan, options.set)
-    pipe = {"augment": "none"} if options.augment == "none" else {
-        "augment": "fixed", "pipe": options.augment, "augment_p": AUGMENT_P,
-    }  # fmt: skip
-    recipe = replace(recipe, **pipe)
+    recipe = recipe_of(gan, options.set, augment=options.augment)
     chosen = precision.choose(options.precision, device).name
     trainer = trainer_of(recipe, chosen, device)
     if options.compile:

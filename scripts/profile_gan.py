@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
-from bench_gan import AUGMENT_P, Clock, real_batch, recipe_of, run_cycle, trainer_of
+from bench_gan import Clock, cycle_steps, real_batch, recipe_of, run_cycle, trainer_of
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -80,16 +79,13 @@ def main() -> None:
     options = parser.parse_args()
     device = runs.resolve_device(options.device)
     runs.keep_freed_memory()
-    recipe = recipe_of(options.gan, options.set)
-    if options.augment == "none":
-        recipe = replace(recipe, augment="none")
-    else:
-        recipe = replace(recipe, augment="fixed", pipe=options.augment, augment_p=AUGMENT_P)
+    recipe = recipe_of(options.gan, options.set, augment=options.augment)
     chosen = precision.choose(options.precision, device)
     trainer = trainer_of(recipe, chosen.name, device)
     cycle = partial(run_cycle, trainer, *real_batch(trainer, device))
     with FlopCounter() as counter:
-        images = cycle()
+        cycle()
+    images = cycle_steps(trainer) * trainer.options.batch
     each = counter.flops / images / 1e9
     rate = images / Clock(device).per_call(cycle, 10)
     peak = product_gflops(trainer.options.dtype, device)

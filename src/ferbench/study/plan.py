@@ -129,11 +129,13 @@ class Study:
 
     def only(self, patterns: Sequence[str]) -> Study:
         """These cells (`few*`) with the steps that they need; UserError if a pattern fits none."""
-        ids = [cell.id for cell in self.cells]
+        ids, chosen = [cell.id for cell in self.cells], set[str]()
         for pattern in patterns:
-            if not fnmatch.filter(ids, pattern):
+            fitting = [id for id in ids if fnmatch.fnmatchcase(id, pattern)]
+            if not fitting:
                 raise UserError(f"only={pattern}: no such cell; {nearest(pattern, ids)}")
-        cells = [c for c in self.cells if any(fnmatch.fnmatchcase(c.id, p) for p in patterns)]
+            chosen.update(fitting)
+        cells = [cell for cell in self.cells if cell.id in chosen]
         return replace(self, cells=tuple(cells), steps=tuple(_needed(self.steps, cells)))
 
 
