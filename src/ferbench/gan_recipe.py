@@ -51,6 +51,7 @@ class GanRecipe:
     label_smoothing: float
     aux_weight: float
     noise: str
+    reuse_fakes: bool
     regularizer_fp32: bool
     augment: str
     pipe: str

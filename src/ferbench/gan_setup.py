@@ -213,6 +213,7 @@ def options(recipe: GanRecipe, precision: str) -> sg.TrainOptions:
         ema_images=recipe.ema_kimg * 1000,
         ema_rampup=recipe.ema_rampup,
         noise=recipe.noise,
+        reuse_fakes=recipe.reuse_fakes,
         dtype=dtype,
         regularizer_dtype=torch.float32 if recipe.regularizer_fp32 else dtype,
         ada=ada if recipe.augment == "ada" else None,

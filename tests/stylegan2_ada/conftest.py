@@ -22,6 +22,7 @@ OPTIONS = sg.TrainOptions(
     ema_images=100.0,
     ema_rampup=None,
     noise="random",
+    reuse_fakes=False,
     dtype=torch.float32,
     regularizer_dtype=torch.float32,
     ada=None,

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import stylegan2_ada as sg
 
@@ -59,6 +60,26 @@ def test_r1_phase_is_the_gradient_of_its_penalty(tiny):
     want = torch.autograd.grad(penalty, d.b8.conv0.weight)[0]
     trainer.r1_phase(images, c)
     torch.testing.assert_close(trainer.discriminator.b8.conv0.weight.grad, want)
+
+
+def test_reused_fakes_are_those_of_the_generator_before_its_step(tiny):
+    """D's gradient is that of its loss at the same latents and the generator of the G phase."""
+    options = replace(tiny.options, reuse_fakes=True, style_mixing=0.0, noise="none")
+    trainer, (images, real_c) = tiny.build(options), next(tiny.batches())
+    latents = sg.shard_streams(0, 0, device="cpu").latents
+    z, c = torch.randn(8, 8, generator=latents), trainer.losses.conditions(8, latents)
+    g, d = (copy.deepcopy(one) for one in (trainer.generator, trainer.discriminator))
+    fakes = g.synthesis(g.mapping(z, c), noise="none")
+    loss = F.softplus(d.requires_grad_(True)(fakes, c)).mean()
+    loss = loss + F.softplus(-d(sg.from_uint8(images), real_c)).mean()
+    want = torch.autograd.grad(loss, d.b8.conv0.weight)[0]
+
+    trainer.generator_phase()
+    drawn = trainer.losses.streams[0].latents.get_state()
+    trainer.discriminator_phase(images, real_c)
+
+    torch.testing.assert_close(trainer.discriminator.b8.conv0.weight.grad, want)
+    assert torch.equal(trainer.losses.streams[0].latents.get_state(), drawn)  # no fresh latents
 
 
 def test_label_smoothing_adds_its_share_of_the_logits(tiny):

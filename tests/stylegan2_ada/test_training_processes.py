@@ -42,6 +42,7 @@ def options():
         regularizer_dtype=torch.float32,
         ada=sg.AdaOptions(target=0.0, interval=2, ramp_kimg=1.0),
         nonfinite_limit=1,
+        reuse_fakes=False,
     )
 
 

@@ -51,6 +51,7 @@ class PhaseLosses:
         self.device = generator.mapping.w_avg.device
         self.path_mean = torch.zeros([], device=self.device)
         names = NAMES + AUX_NAMES if options.aux_weight > 0 else NAMES
+        self.fakes: list[tuple[Tensor, Tensor]] = []  # of the last G phase, with their conditions
         self.meter = Meter(names, self.device)
         self.ada_meter = Meter(("real_sign",), self.device)
         self.norms = [part for part in generator.modules() if isinstance(part, BatchNorm)]
@@ -58,10 +59,13 @@ class PhaseLosses:
     def generator_main(self) -> Iterator[Tensor]:
         """-log sigmoid(D(G(z))), plus the class loss; running means move by the whole batch."""
         seen = []
+        self.fakes = []
         for streams in self.streams:
             z, c = self._latents(streams, self.shard)
             ws = self.generator.mapping(z, c)
             images = self._images(self._mixed(ws, c, streams), streams, self.options.dtype)
+            if self.options.reuse_fakes:
+                self.fakes.append((images.detach(), c))
             logits, aux = self._logits(images, c, streams, "aux_loss_fake")
             loss = generator_loss(logits)
             self.meter.add("loss_g", loss)
@@ -87,14 +91,13 @@ class PhaseLosses:
     def discriminator_main(self, images: Tensor, conditions: Tensor) -> Iterator[Tensor]:
         """-log(1 - sigmoid(D(G(z)))), then -log sigmoid(D(x)) with smoothed targets.
 
-        The class loss is added to both, as Odena et al. 2017 do.
+        The class loss is added to both, as Odena et al. 2017 do. With reuse_fakes the generated
+        images are those of `generator_main`, which must have come before.
         """
-        dtype, smoothing = self.options.dtype, self.options.label_smoothing
-        for streams, reals, real_c in self._real_shards(images, conditions):
-            z, c = self._latents(streams, len(reals))
-            with torch.no_grad():
-                ws = self._mixed(self.generator.mapping(z, c), c, streams)
-                fakes = self._images(ws, streams, dtype)
+        smoothing = self.options.label_smoothing
+        shards = self._real_shards(images, conditions)
+        for shard, (streams, reals, real_c) in enumerate(shards):
+            fakes, c = self._shown_fakes(shard)
             fake_logits, aux = self._logits(fakes, c, streams)
             fake_loss = discriminator_fake_loss(fake_logits)
             yield (fake_loss + aux).mean()
@@ -117,6 +120,16 @@ class PhaseLosses:
             penalty = r1_penalty(logits, reals)
             self.meter.add("r1_penalty", penalty)
             yield penalty.mean() * (options.r1_gamma / 2 * options.r1_interval)
+
+    @torch.no_grad()
+    def _shown_fakes(self, shard: int) -> tuple[Tensor, Tensor]:
+        """Generated images [shard, C, H, W] for D, without a graph, and their conditions."""
+        if self.options.reuse_fakes:
+            return self.fakes[shard]
+        streams = self.streams[shard]
+        z, c = self._latents(streams, self.shard)
+        ws = self._mixed(self.generator.mapping(z, c), c, streams)
+        return self._images(ws, streams, self.options.dtype), c
 
     def _latents(self, streams: Streams, n: int) -> tuple[Tensor, Tensor]:
         """z [n, z_dim] and conditions [n, c_dim]."""

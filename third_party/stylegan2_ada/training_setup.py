@@ -43,6 +43,7 @@ class TrainOptions:
     ema_images: float  # half-life of the averaged weights
     ema_rampup: float | None  # bound of the half-life, as a share of the images seen
     noise: str  # of generated images while training: random | const | none
+    reuse_fakes: bool  # D is shown the images of the G phase before it, not fresh ones
     dtype: torch.dtype  # of feature maps
     regularizer_dtype: torch.dtype  # of feature maps where R1 and path length are taken
     ada: AdaOptions | None  # None: the probability stays where the pipe has it

@@ -34,7 +34,9 @@ NEUTRAL_GAN = (
     "name", "total_kimg", "stop_on_collapse", "collapse_diversity", "collapse_logit",
     "collapse_from_kimg", "state_ticks", "sample_ticks", "score_ticks", "score_per_class", "select",
 )  # fmt: skip
-UNSAID = (("scalar_label", False),)  # of keys that came later, so that older runs are found
+UNSAID = (  # of keys that came later, so that older runs are found
+    ("scalar_label", False), ("reuse_fakes", False),
+)  # fmt: skip
 TICK_SEEDS = range(8)  # of the samples whose diversity is reported
 
 
