@@ -30,13 +30,15 @@ OPTIONS = sg.TrainOptions(
 )
 
 
-def build(options=OPTIONS, *, res=8, augment=None, conditions=None, seed=0, shards=1):
+def build(options=OPTIONS, *, res=8, augment=None, conditions=None, seed=0, shards=1, device="cpu"):
     """A trainer of two classes with tiny networks."""
     torch.manual_seed(seed)
     sizes = {"img_resolution": res, "img_channels": 1, "c_dim": 2, "channel_base": 64}
     sizes["channel_max"] = 8
     g = sg.Generator(sg.GeneratorConfig(**sizes, z_dim=8, w_dim=8, mapping_layers=2))
-    d = sg.Discriminator(sg.DiscriminatorConfig(**sizes, mbstd_group=4, mapping_layers=2))
+    d = sg.Discriminator(sg.DiscriminatorConfig(**sizes, mbstd_group=4, mapping_layers=2)).to(
+        device
+    )
     optimizers = sg.build_optimizers(
         g,
         d,
@@ -51,9 +53,9 @@ def build(options=OPTIONS, *, res=8, augment=None, conditions=None, seed=0, shar
         d,
         optimizers,
         options,
-        streams=[sg.shard_streams(seed, shard, device="cpu") for shard in range(shards)],
+        streams=[sg.shard_streams(seed, shard, device=device) for shard in range(shards)],
         conditions=conditions or sg.condition_sampler(torch.eye(2)),
-        augment=augment,
+        augment=augment.to(device) if isinstance(augment, sg.AugmentPipe) else augment,
     )
 
 
@@ -68,10 +70,10 @@ def halves(n, *, res=8, seed=0):
     return images.astype(np.uint8), torch.eye(2)[labels]
 
 
-def batches(n=20, *, res=8):
+def batches(n=20, *, res=8, device="cpu"):
     images, conditions = halves(n, res=res)
     generator = torch.Generator().manual_seed(1)
-    settings = {"batch": 8, "mirror": False, "weights": None, "device": "cpu"}
+    settings = {"batch": 8, "mirror": False, "weights": None, "device": device}
     return sg.RealBatches(images, conditions, generator=generator, **settings)
 
 

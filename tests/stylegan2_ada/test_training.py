@@ -4,6 +4,7 @@ from math import isfinite, isnan, log
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import stylegan2_ada as sg
 
@@ -120,13 +121,13 @@ def test_nonfinite_updates_are_left_out_and_counted(tiny):
     trainer, (images, c) = tiny.build(), next(tiny.batches())
     before, g_before = tiny.snapshot(trainer.discriminator), tiny.snapshot(trainer.generator)
     trainer.step(images, c * torch.inf)
-    assert trainer.skipped == 2
+    assert trainer.skips.total() == 2
     for name, weight in trainer.discriminator.named_parameters():
         assert torch.equal(weight, before[name])
     moved = trainer.generator.synthesis.b8.conv1.weight
     assert not torch.equal(moved, g_before["synthesis.b8.conv1.weight"])
     trainer.step(images, c)
-    assert trainer.skipped_in_a_row["D main"] == 0
+    assert trainer.skips.rows()["D main"] == 0
     assert isfinite(trainer.losses.meter.take()["loss_d"])
 
 
@@ -144,9 +145,68 @@ def test_skipped_steps_leave_running_means(tiny):
     trainer = tiny.build(replace(tiny.options, nonfinite_limit=9), conditions=bad)
     trainer.generator_phase()
     trainer.path_length_phase()
-    assert trainer.skipped == 2
+    assert trainer.skips.total() == 2
     assert trainer.losses.path_mean == 0
     assert torch.equal(trainer.generator.mapping.w_avg, torch.zeros(8))
+
+
+def test_optimizers_that_cannot_leave_an_update_out_are_refused(tiny):
+    trainer = tiny.build()
+    adam = torch.optim.Adam(trainer.discriminator.parameters(), fused=False)
+    parts = (trainer.generator, trainer.discriminator, (trainer.optimizers["G"], adam))
+    with pytest.raises(ValueError, match="must be fused"):
+        sg.Trainer(
+            *parts,
+            trainer.options,
+            streams=trainer.losses.streams,
+            conditions=trainer.losses.conditions,
+            augment=None,
+        )
+
+
+def test_a_phase_that_recovers_in_time_goes_on(tiny):
+    """Two bad steps of a limit of three, a good one, two bad ones: no three in a row."""
+    trainer, (images, c) = tiny.build(), next(tiny.batches())
+    for bad in (True, True, False, True, True):
+        trainer.step(images, c * torch.inf if bad else c)
+    assert trainer.skips.rows()["D main"] == 2
+    assert trainer.skips.total() == 5  # four of D main, one of R1, which is due at the first step
+
+
+# --- waiting for a GPU -------------------------------------------------------------------------
+
+
+class NoReading(TorchDispatchMode):
+    """Refuses to bring a tensor's value to Python, for which a GPU's queue has to be empty."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func is not torch.ops.aten._local_scalar_dense.default, "a value was read"
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_reads_no_value(tiny):
+    """All four phases, augmentation and averaging, between two checks of what was left out."""
+    trainer = tiny.build(replace(tiny.options, nonfinite_limit=100), augment=tiny.pipe(0.5))
+    data = tiny.batches()
+    with NoReading():
+        for _ in range(2):
+            trainer.step(*next(data))
+        with pytest.raises(AssertionError, match="was read"):
+            float(trainer.losses.path_mean)
+
+
+@pytest.mark.gpu
+def test_a_step_never_waits_for_the_gpu(tiny):
+    options = replace(tiny.options, nonfinite_limit=100)
+    trainer = tiny.build(options, augment=tiny.pipe(0.5), device="cuda")
+    data = tiny.batches(device="cuda")
+    trainer.step(*next(data))  # kernels are built and chosen
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(4):
+            trainer.step(*next(data))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from .augment_config import AugmentConfig
 from .augment_geometry import backward_map, move
 from .draws import Draws
 from .ops import setup_filter
+from .transfer import to_device
 
 # Low-pass taps of the sym6 wavelet (Daubechies 1992, table 6.3).
 SYM6 = (
@@ -41,9 +42,11 @@ SYM6 = (
 
 
 class AugmentPipe(nn.Module):
-    """The pipeline with its current probability p, a buffer so that checkpoints keep it."""
+    """The pipeline with its current probability p.
 
-    p: Tensor
+    p is a plain number, so that no GPU has to be waited for to read it; checkpoints keep it.
+    """
+
     Hz_geom: Tensor
     Hz_fbank: Tensor
 
@@ -51,14 +54,22 @@ class AugmentPipe(nn.Module):
         super().__init__()
         assert 0 <= p_max <= 1
         self.config, self.p_max = config, p_max
-        self.register_buffer("p", torch.zeros([]))
+        self.p = 0.0
         self.register_buffer("Hz_geom", setup_filter(SYM6))
         self.register_buffer("Hz_fbank", filter_bank())
 
     def set_p(self, p: float) -> float:
         """Set p, clamped to [0, p_max]; returns what was set."""
-        self.p.fill_(min(max(p, 0.0), self.p_max))
-        return float(self.p)
+        self.p = min(max(p, 0.0), self.p_max)
+        return self.p
+
+    def get_extra_state(self) -> Tensor:
+        """p, for `state_dict`."""
+        return torch.tensor(self.p)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take up p from `load_state_dict`."""
+        self.set_p(float(state))
 
     def forward(
         self, images: Tensor, generator: torch.Generator, *, percentile: float | None = None
@@ -69,10 +80,9 @@ class AugmentPipe(nn.Module):
         are. Differentiable twice with respect to the images.
         percentile: replaces every draw by this percentile of its distribution (for tests).
         """
-        p = float(self.p)
-        if p == 0:
+        if self.p == 0:
             return images
-        draws = Draws(len(images), p, generator, percentile)
+        draws = Draws(len(images), self.p, generator, percentile)
         images = self.geometry(images, draws)
         images = self.color(images, draws)
         images = self.filter(images, draws)
@@ -82,11 +92,7 @@ class AugmentPipe(nn.Module):
         """Pixel blitting and general geometric transformations."""
         height, width = images.shape[2:]
         backward = backward_map(draws, self.config, width=width, height=height)
-        return (
-            images
-            if backward is None
-            else move(images, backward.to(images.device), self.Hz_geom.float())
-        )
+        return images if backward is None else move(images, backward, self.Hz_geom.float())
 
     def color(self, images: Tensor, draws: Draws) -> Tensor:
         """Color transformations."""
@@ -97,7 +103,7 @@ class AugmentPipe(nn.Module):
         """Image-space filtering."""
         if self.config.imgfilter <= 0:
             return images
-        gains = band_gains(draws, self.config).to(images)
+        gains = to_device(band_gains(draws, self.config), images.device).to(images)
         return filter_images(images, gains @ self.Hz_fbank.to(images))
 
     def corruption(self, images: Tensor, draws: Draws) -> Tensor:
@@ -105,8 +111,8 @@ class AugmentPipe(nn.Module):
         if self.config.noise > 0:
             deviation = draws.normal().abs() * self.config.noise_std
             deviation = draws.gated(deviation, 0, self.config.noise)
-            noise = draws.normal(*images.shape[1:]).to(images)
-            images = images + noise * deviation.to(images)[:, None, None, None]
+            noise = draws.normal(*images.shape[1:]) * deviation[:, None, None, None]
+            images = images + to_device(noise, images.device).to(images)
         if self.config.cutout > 0:
             size = torch.full([len(images)], self.config.cutout_size, device=draws.generator.device)
             size = draws.gated(size, 0, self.config.cutout)

@@ -9,6 +9,7 @@ from torch import Tensor
 from .affine import gray_projection, matrix, turn_about_gray
 from .augment_config import AugmentConfig
 from .draws import Draws
+from .transfer import to_device
 
 # Expected power of natural images in the filter's four bands, lowest first: about 1 / frequency.
 BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
@@ -49,7 +50,7 @@ def color_map(draws: Draws, config: AugmentConfig, *, channels: int) -> Tensor |
 
 def recolor(images: Tensor, color: Tensor) -> Tensor:
     """Apply `color` [N, 4, 4] to images [N, 3 or 1, H, W]; gray ones as R = G = B, averaged."""
-    color = color.to(images)
+    color = to_device(color, images.device).to(images)
     if images.shape[1] == 3:
         mixed = torch.einsum("noc,nchw->nohw", color[:, :3, :3], images)
         return mixed + color[:, :3, 3, None, None]
@@ -126,7 +127,8 @@ def cut_out(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
     height, width = images.shape[2:]
     x = (torch.arange(width, device=images.device) + 0.5) / width
     y = (torch.arange(height, device=images.device) + 0.5) / height
-    half, center = size[:, None].to(images) / 2, center.to(images)
+    size, center = (to_device(x, images.device).to(images) for x in (size, center))
+    half = size[:, None] / 2
     outside_x = (x - center[:, :1]).abs() >= half  # [N, W]
     outside_y = (y - center[:, 1:]).abs() >= half  # [N, H]
     keep = outside_x[:, None, None, :] | outside_y[:, None, :, None]

@@ -11,6 +11,7 @@ from .affine import scale2d, shift2d, turn2d
 from .augment_config import AugmentConfig
 from .draws import Draws
 from .ops import downsample2d, upsample2d
+from .transfer import to_device
 
 
 def backward_map(draws: Draws, config: AugmentConfig, *, width: int, height: int) -> Tensor | None:
@@ -60,15 +61,17 @@ def move(images: Tensor, backward: Tensor, wavelet: Tensor) -> Tensor:
     The image is padded by what the map reaches for, brought to twice the resolution by the
     wavelet's low-pass filter, sampled bilinearly there, and brought back. Images whose map is the
     identity are returned as they are, which is what the filters give but for rounding.
-    Differentiable twice with respect to the images.
+    Differentiable twice with respect to the images. The maps are read here: where they lie on the
+    CPU, no GPU has to be waited for.
     """
     moved = (backward != torch.eye(3, device=backward.device)).flatten(1).any(1).nonzero()[:, 0]
     if len(moved) == 0:
         return images
     if len(moved) == len(images):
         return _resampled(images, backward, wavelet)
-    new = _resampled(images[moved], backward[moved], wavelet)
-    return images.index_copy(0, moved, new)
+    there = to_device(moved, images.device)
+    new = _resampled(images[there], backward[moved], wavelet)
+    return images.index_copy(0, there, new)
 
 
 def _resampled(images: Tensor, backward: Tensor, wavelet: Tensor) -> Tensor:
@@ -77,7 +80,9 @@ def _resampled(images: Tensor, backward: Tensor, wavelet: Tensor) -> Tensor:
     left, right, top, bottom = _margins(backward, width, height, reach)
     images = F.pad(images, [left, right, top, bottom], mode="reflect")
     images = upsample2d(images, wavelet)  # [N, C, 2 * (H + top + bottom), ...]
-    grid = _grid(backward, (width, height), (left, right, top, bottom), reach)
+    grid = _grid(
+        to_device(backward, images.device), (width, height), (left, right, top, bottom), reach
+    )
     images = _sample(images, grid.to(images))
     return downsample2d(images, wavelet, padding=-2 * reach, flip_filter=True)
 

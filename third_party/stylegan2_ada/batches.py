@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from . import distributed
+from .transfer import to_device
 
 ConditionSampler = Callable[[int, torch.Generator], Tensor]
 """Number of images and generator to conditions [n, c_dim] float32."""
@@ -31,7 +32,7 @@ def condition_sampler(rows: Tensor, weights: Tensor | None = None) -> ConditionS
     total = _cumulative(torch.ones(len(rows)) if weights is None else weights, len(rows))
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
-        return rows[_weighted(total, n, generator).to(rows.device)]
+        return rows[to_device(_weighted(total, n, generator), rows.device)]
 
     return draw
 
@@ -56,6 +57,7 @@ class RealBatches:
     ) -> None:
         """Draw from images [N, H, W] or [N, C, H, W] uint8, in memory or mapped from a file.
 
+        A GPU gets a copy of all of them, so that a batch is put together there.
         conditions: [N, c_dim] float32, c_dim may be 0. batch: images a step of all processes.
         generator: on the CPU. mirror: flip every other image on average, keeping its condition.
         weights: None shows every image once in an epoch; [N] draws with replacement
@@ -71,8 +73,12 @@ class RealBatches:
             raise ValueError(
                 f"batch={batch}: must be a multiple of {distributed.world()} processes"
             )
-        self.images, self.conditions = images, conditions
-        self.batch, self.generator, self.mirror, self.device = batch, generator, mirror, device
+        self.device = torch.device(device)
+        self.images: np.ndarray | Tensor = images
+        if self.device.type != "cpu":
+            self.images = torch.from_numpy(np.array(images)).to(self.device)
+        self.conditions = conditions.to(self.device)
+        self.batch, self.generator, self.mirror = batch, generator, mirror
         self.total = None if weights is None else _cumulative(weights, len(images))
         self.order = torch.empty(0, dtype=torch.int64)  # what is left of the epoch
 
@@ -85,10 +91,14 @@ class RealBatches:
         flip = torch.rand(self.batch, generator=self.generator) < 0.5 * self.mirror
         own = self.batch // distributed.world()
         index, flip = (x.split(own)[distributed.rank()] for x in (index, flip))
-        images = torch.from_numpy(self.images[index.numpy()])
+        there, flip = to_device(index, self.device), to_device(flip, self.device)
+        if isinstance(self.images, Tensor):
+            images = self.images[there]
+        else:
+            images = torch.from_numpy(self.images[index.numpy()])
         images = images if images.ndim == 4 else images[:, None]  # [n, C, H, W]
         images = torch.where(flip[:, None, None, None], images.flip(3), images)
-        return images.to(self.device), self.conditions[index].to(self.device)
+        return images, self.conditions[there]
 
     def _indices(self) -> Tensor:
         """[batch] images of the next batch; an epoch's rest is filled up from the next one."""

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .augment_color import cut_out
+from .transfer import to_device
 
 SHIFT = 1 / 8  # of the image
 CUTOUT = 1 / 2  # of the image
@@ -65,7 +66,7 @@ def cutout(images: Tensor, generator: torch.Generator) -> Tensor:
 def _uniform(images: Tensor, numbers: int, generator: torch.Generator) -> Tensor:
     """[N, numbers] in [0, 1), drawn on the generator's device."""
     draws = torch.rand(len(images), numbers, generator=generator, device=generator.device)
-    return draws.to(images)
+    return to_device(draws, images.device).to(images)
 
 
 POLICIES: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {

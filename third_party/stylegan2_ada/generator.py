@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from .config import GeneratorConfig
 from .mapping import MappingNetwork
 from .synthesis import SynthesisNetwork
+from .transfer import to_device
 
 
 class TwoStageGenerator(nn.Module):
@@ -71,6 +72,6 @@ def mix_styles(
     device = generator.device
     first = torch.randint(1, num_ws, [n], generator=generator, device=device)
     mixed = torch.rand(n, generator=generator, device=device) < probability
-    first = torch.where(mixed, first, num_ws).to(ws.device)
+    first = to_device(torch.where(mixed, first, num_ws), ws.device)
     keep = torch.arange(num_ws, device=ws.device) < first[:, None]  # [N, num_ws]
     return torch.where(keep[:, :, None], ws, other)

@@ -29,6 +29,7 @@ from .losses import (
 from .sampling import from_uint8
 from .ticks import AUX_NAMES, NAMES, Meter
 from .training_setup import Streams, TrainOptions
+from .transfer import to_device
 
 
 class PhaseLosses:
@@ -134,11 +135,12 @@ class PhaseLosses:
     def _latents(self, streams: Streams, n: int) -> tuple[Tensor, Tensor]:
         """z [n, z_dim] and conditions [n, c_dim]."""
         z = self._normal(streams, n, self.generator.config.z_dim)
-        return z, self.conditions(n, streams.latents).to(self.device)
+        return z, to_device(self.conditions(n, streams.latents), self.device)
 
     def _normal(self, streams: Streams, *shape: int) -> Tensor:
         generator = streams.latents
-        return torch.randn(shape, generator=generator, device=generator.device).to(self.device)
+        drawn = torch.randn(shape, generator=generator, device=generator.device)
+        return to_device(drawn, self.device)
 
     def _mixed(self, ws: Tensor, c: Tensor, streams: Streams) -> Tensor:
         """Style mixing with new latents of the same conditions."""

@@ -24,6 +24,7 @@ from .ema import ema_decay, ema_update
 from .generator import TwoStageGenerator
 from .phases import PhaseLosses
 from .sampling import class_diversity
+from .skips import Skips
 from .ticks import Tick
 from .training_setup import Streams, TrainOptions, check_setup
 
@@ -54,6 +55,7 @@ class Trainer:
         check_setup(
             generator,
             discriminator,
+            optimizers,
             options,
             shards=len(streams) * distributed.world(),
             conditions=conditions,
@@ -76,15 +78,16 @@ class Trainer:
             conditions=conditions,
             augment=augment,
         )
-        self.images, self.steps, self.skipped = 0, 0, 0
-        self.skipped_in_a_row = dict.fromkeys(PHASES, 0)
+        self.images, self.steps = 0, 0
+        self.skips = Skips(PHASES, self.losses.device)
 
     def step(self, images: Tensor, conditions: Tensor) -> None:
         """One step: the phases that are due, averaged weights, augmentation probability.
 
         images: this process's part of the batch, [N, C, H, W] uint8; conditions: [N, c_dim].
-        Raises FloatingPointError if one phase's gradients were not finite `nonfinite_limit` times
-        in a row, naming phase, loss and image count. Fewer times, the update is left out.
+        An update whose gradients are not finite is left out. Every `nonfinite_limit` steps the
+        count of them is read, and FloatingPointError raised if one phase's were left out so often
+        in a row or more; it names phase, loss and image count.
         """
         options = self.options
         self.generator_phase()
@@ -93,6 +96,8 @@ class Trainer:
         self.discriminator_phase(images, conditions)
         if options.r1_interval and self.steps % options.r1_interval == 0:
             self.r1_phase(images, conditions)
+        if (self.steps + 1) % options.nonfinite_limit == 0:
+            self.skips.check(options.nonfinite_limit, self.images)
         self._average_weights()
         self.images += options.batch
         self.steps += 1
@@ -106,8 +111,8 @@ class Trainer:
     def path_length_phase(self) -> None:
         """G's path length regularisation, on a part of the batch."""
         before = self.losses.path_mean
-        if not self._update("G path length", self.losses.path_length()):
-            self.losses.path_mean = before
+        left_out = self._update("G path length", self.losses.path_length())
+        self.losses.path_mean = torch.where(left_out, before, self.losses.path_mean)
 
     def discriminator_phase(self, images: Tensor, conditions: Tensor) -> None:
         """D on generated and real images; arguments as for `step`."""
@@ -117,15 +122,16 @@ class Trainer:
         """D's gradient penalty on real images; arguments as for `step`."""
         self._update("D R1", self.losses.r1(images, conditions))
 
-    def _update(self, phase: str, losses: Iterable[Tensor]) -> bool:
+    def _update(self, phase: str, losses: Iterable[Tensor]) -> Tensor:
         """Average the gradients of the shards' losses and move the phase's network.
 
-        Each loss is differentiated before the next one is asked for. Returns False if the update
-        was left out.
+        Each loss is differentiated before the next one is asked for. Returns whether the update
+        was left out, a bool scalar on the device: nothing here makes the host wait for a GPU.
         """
         side = phase[0]
         network: nn.Module = self.generator if side == "G" else self.discriminator
-        self.optimizers[side].zero_grad(set_to_none=True)
+        optimizer = self.optimizers[side]
+        optimizer.zero_grad(set_to_none=True)
         network.requires_grad_(True)
         total = torch.zeros([], device=self.losses.device)
         for loss in losses:
@@ -136,22 +142,10 @@ class Trainer:
         norm = distributed.sum_gradients(list(network.parameters()))
         if phase.endswith("main"):
             self.losses.meter.add(f"grad_norm_{side.lower()}", norm)
-        if not norm.isfinite():
-            self._skip(phase, float(distributed.sum_(total)), float(norm))
-            return False
-        self.optimizers[side].step()
-        self.skipped_in_a_row[phase] = 0
-        return True
-
-    def _skip(self, phase: str, loss: float, norm: float) -> None:
-        self.skipped += 1
-        self.skipped_in_a_row[phase] += 1
-        times = self.skipped_in_a_row[phase]
-        if times >= self.options.nonfinite_limit:
-            raise FloatingPointError(
-                f"{phase} after {self.images} images: gradients not finite {times} times in a row"
-                f" (loss {loss}, gradient norm {norm})"
-            )
+        left_out = self.skips.count(phase, total, norm)
+        optimizer.found_inf = left_out.float()  # type: ignore[attr-defined]  # as GradScaler does
+        optimizer.step()
+        return left_out
 
     def _average_weights(self) -> None:
         decay = ema_decay(
@@ -178,7 +172,7 @@ class Trainer:
     @property
     def augment_p(self) -> float:
         """Probability of the adaptive pipeline, 0 without one."""
-        return float(self.augment.p) if isinstance(self.augment, AugmentPipe) else 0.0
+        return self.augment.p if isinstance(self.augment, AugmentPipe) else 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a step changes: tensors and numbers, safe to load with weights_only.
@@ -195,8 +189,12 @@ class Trainer:
             "path_mean": losses.path_mean,
             "meter": distributed.sum_(losses.meter.sums.clone()),
             "ada_meter": distributed.sum_(losses.ada_meter.sums.clone()),
-            "counts": {name: getattr(self, name) for name in ("images", "steps", "skipped")},
-            "skipped_in_a_row": dict(self.skipped_in_a_row),
+            "counts": {
+                "images": self.images,
+                "steps": self.steps,
+                "skipped": self.skips.total(),
+            },
+            "skipped_in_a_row": self.skips.rows(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -219,9 +217,9 @@ class Trainer:
         losses.path_mean = state["path_mean"].to(losses.device, copy=True)
         for name in ("meter", "ada_meter"):  # sums of all processes: kept by the first
             getattr(losses, name).sums.copy_(state[name] * (distributed.rank() == 0))
-        for name, count in state["counts"].items():
-            setattr(self, name, count)
-        self.skipped_in_a_row.update(state["skipped_in_a_row"])
+        counts = state["counts"]
+        self.images, self.steps = counts["images"], counts["steps"]
+        self.skips.set(counts["skipped"], state["skipped_in_a_row"])
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
@@ -269,7 +267,7 @@ def _tick(
         images_per_second=images / seconds,
         augment_p=trainer.augment_p,
         path_length=float(trainer.losses.path_mean),
-        skipped_steps=trainer.skipped,
+        skipped_steps=trainer.skips.total(),
         diversity=class_diversity(trainer.ema, conditions, seeds),
         **trainer.losses.meter.take(),
     )

@@ -127,13 +127,19 @@ def build_optimizers(
 def check_setup(
     generator: TwoStageGenerator,
     discriminator: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
     options: TrainOptions,
     *,
     shards: int,
     conditions: ConditionSampler,
     augment: AugmentPipe | str | None,
 ) -> None:
-    """Raise ValueError for options that do not go with these networks, shards or augmentation."""
+    """Raise ValueError for options that do not go with these networks, shards or augmentation.
+
+    Likewise for an optimizer that cannot leave an update out on the device, as fused ones do.
+    """
+    if not all(getattr(one, "_step_supports_amp_scaling", False) for one in optimizers):
+        raise ValueError("optimizers: must be fused, as those of build_optimizers are")
     if shards == 0 or options.batch % shards:
         raise ValueError(f"batch={options.batch}: must be a multiple of {shards} shards")
     if options.path_interval and options.batch // shards < options.path_shrink:
