@@ -39,6 +39,7 @@ RECIPES = {
         "optimizer": "sgd", "peak_lr": 0.05, "schedule": "one_cycle", "accumulate": 4,
         "sampling": "balanced", "class_weights": "sqrt_inverse", "ema_decay": 0,
     },
+    "muon": {"optimizer": "muon", "momentum": 0.95},
     "constant rate, last epoch": {"schedule": "constant", "select": "last", "clip_norm": 0},
 }  # fmt: skip
 TIMES = ("seconds", "images_per_second")

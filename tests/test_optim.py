@@ -25,7 +25,7 @@ def network():
 # --- optimizers ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
 def test_norms_and_biases_do_not_decay(network, name):
     """Without gradients from the data a step shrinks kernels and matrices alone."""
     optimizer = optim.build(network, make_recipe(optimizer=name, weight_decay=0.5, peak_lr=0.1))
@@ -57,6 +57,20 @@ def test_sgd_takes_nesterov_steps():
         weight.weight.grad = torch.ones(1, 1)
         optimizer.step()
     assert weight.weight.item() == pytest.approx(-0.1 * 1.9 - 0.1 * (1 + 0.9 * 1.9))
+
+
+def test_muon_steps_of_kernels_are_orthogonal_and_sized_as_adamw_ones():
+    """All singular values of a step are alike: 0.2 sqrt(longer side) times the rate."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 8, 3)
+    optimizer = optim.build(conv, make_recipe(optimizer="muon", peak_lr=0.1, weight_decay=0))
+    before = conv.weight.detach().flatten(1).clone()
+    conv.weight.grad, conv.bias.grad = torch.randn_like(conv.weight), torch.ones(8)
+    bias = conv.bias.detach().clone()
+    optimizer.step()
+    step = torch.linalg.svdvals(conv.weight.detach().flatten(1) - before)
+    assert step / (0.1 * 0.2 * math.sqrt(27)) == pytest.approx(1, abs=0.35)
+    assert conv.bias.detach() - bias == pytest.approx(-0.19, abs=1e-3)  # AdamW's: -0.1 (1 + 0.9)
 
 
 def test_the_rate_reaches_every_group(network):

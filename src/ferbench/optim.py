@@ -13,9 +13,12 @@ from ferbench.recipe import Recipe
 
 
 def build(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """AdamW or SGD with Nesterov momentum over the trainable weights.
+    """AdamW, SGD or Muon, the last two with Nesterov momentum, over the trainable weights.
 
-    Weight decay goes to matrices and kernels alone: norms and biases have one dimension.
+    Weight decay goes to matrices and kernels alone: norms and biases have one dimension. Muon
+    (Jordan et al. 2024) turns the update of a matrix, or of a kernel as a matrix of its output
+    channels, into the nearest orthogonal one, scaled so that rates are those of AdamW (Liu et al.
+    2025, arXiv 2502.16982); what has one dimension gets AdamW with Nesterov momentum.
     """
     trainable = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -25,6 +28,10 @@ def build(model: nn.Module, recipe: Recipe) -> Optimizer:
     if recipe.optimizer == "adamw":
         fused = all(p.device.type in ("cpu", "cuda") for p in trainable)
         return AdamW(groups, lr=recipe.peak_lr, betas=(recipe.momentum, 0.999), fused=fused)
+    if recipe.optimizer == "muon":
+        from timm.optim import Muon  # here: it takes a second to import
+
+        return Muon(groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=True)
     return SGD(groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
 
 

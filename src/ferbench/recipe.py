@@ -76,7 +76,7 @@ class Recipe:
         between("train.label_smoothing", self.label_smoothing, 0, 0.99)
         between("train.ema_decay", self.ema_decay, 0, 0.99999)
         between("train.warmup_epochs", self.warmup_epochs, 0, self.epochs)
-        one_of("train.optimizer", self.optimizer, ("adamw", "sgd"))
+        one_of("train.optimizer", self.optimizer, ("adamw", "sgd", "muon"))
         one_of("train.schedule", self.schedule, ("cosine", "one_cycle", "constant"))
         one_of("train.class_weights", self.class_weights, ("none", "inverse", "sqrt_inverse"))
         one_of("train.sampling", self.sampling, ("natural", "balanced"))
