@@ -29,7 +29,7 @@ def build(model: nn.Module, recipe: Recipe) -> Optimizer:
         fused = all(p.device.type in ("cpu", "cuda") for p in trainable)
         return AdamW(groups, lr=recipe.peak_lr, betas=(recipe.momentum, 0.999), fused=fused)
     if recipe.optimizer == "muon":
-        from timm.optim import Muon  # here: it takes a second to import
+        from timm.optim.muon import Muon  # here: it takes a second to import
 
         return Muon(groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=True)
     return SGD(groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
