@@ -162,12 +162,10 @@ def say(text: str) -> None:
 
 def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """All repeats of one preset; printed as they come."""
-    recipe = recipe_of(gan, options.set, augment=options.augment)
+    settings = [*options.set, *(["gan.compile=true"] if options.compile else [])]
+    recipe = recipe_of(gan, settings, augment=options.augment)
     chosen = precision.choose(options.precision, device).name
     trainer = trainer_of(recipe, chosen, device)
-    if options.compile:
-        trainer.generator.synthesis.compile()
-        trainer.discriminator.compile()
     say(f"{gan}: {recipe.res} px, batch {recipe.batch}, augmentation {options.augment}, {chosen}")
     repeats = [measure(trainer, options.seconds, device) for _ in range(options.repeats)]
     for name in repeats[0]:
@@ -182,7 +180,7 @@ def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[s
     return {
         "gan": gan, "res": recipe.res, "batch": recipe.batch, "precision": chosen,
         "augment": options.augment, "impl": options.impl, "compile": options.compile,
-        "settings": options.set, "peak_mb": peak, "repeats": repeats,
+        "settings": settings, "peak_mb": peak, "repeats": repeats,
         "hardware": runs.hardware(device), "torch": torch.__version__,
         "processes": processes.count(), "threads": torch.get_num_threads(),
     }  # fmt: skip

@@ -53,6 +53,8 @@ part bench_gan "$python" scripts/bench_gan.py --gan "${benched[@]}" --seconds "$
     --repeats 3 --json "$report/bench_gan.json"
 part bench_gan_ada "$python" scripts/bench_gan.py --gan "${benched[@]}" --augment bgc \
     --seconds "$seconds" --repeats 3 --json "$report/bench_gan_ada.json"
+part bench_gan_compiled "$python" scripts/bench_gan.py --gan "${benched[@]}" --impl ref --compile \
+    --seconds "$seconds" --repeats 3 --json "$report/bench_gan_compiled.json"
 part profile_gan "$python" scripts/profile_gan.py --gan "${benched[0]}"
 part train train
 run=$(ls -dt "$outputs"/train-gan/*/ | head -n 1) # under way or complete

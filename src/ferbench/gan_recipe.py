@@ -53,6 +53,7 @@ class GanRecipe:
     noise: str
     reuse_fakes: bool
     regularizer_fp32: bool
+    compile: bool
     augment: str
     pipe: str
     augment_p: float

@@ -216,6 +216,7 @@ def options(recipe: GanRecipe, precision: str) -> sg.TrainOptions:
         reuse_fakes=recipe.reuse_fakes,
         dtype=dtype,
         regularizer_dtype=torch.float32 if recipe.regularizer_fp32 else dtype,
+        compile=recipe.compile,
         ada=ada if recipe.augment == "ada" else None,
         nonfinite_limit=recipe.nonfinite_limit,
     )

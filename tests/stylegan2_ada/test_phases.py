@@ -1,5 +1,6 @@
 import copy
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -117,3 +118,15 @@ def test_bfloat16_follows_float32(tiny, res):
     for name in ("loss_g", "loss_d"):
         assert losses[1][name] == pytest.approx(losses[0][name], rel=0.02)
         assert losses[1][name] != losses[0][name]
+
+
+def test_compiled_networks_train_as_the_others(tiny, monkeypatch):
+    """Each network is one graph in the main phases, and a step with all phases agrees."""
+    whole = partial(torch.compile, backend="aot_eager", fullgraph=True)
+    monkeypatch.setattr(torch, "compile", whole)
+    steps = []
+    for compiled in (False, True):
+        trainer = tiny.build(replace(tiny.options, compile=compiled))
+        trainer.step(*next(tiny.batches()))
+        steps.append([tiny.snapshot(trainer.generator), tiny.snapshot(trainer.discriminator)])
+    torch.testing.assert_close(steps[1], steps[0])

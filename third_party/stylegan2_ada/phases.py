@@ -4,7 +4,7 @@ Each method yields losses that the trainer differentiates and averages over all 
 generators, so that the graph of one shard is gone before the next one's is built.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from .losses import (
     r1_penalty,
 )
 from .sampling import from_uint8
+from .synthesis import SynthesisNetwork
 from .ticks import AUX_NAMES, NAMES, Meter
 from .training_setup import Streams, TrainOptions
 from .transfer import to_device
@@ -46,6 +47,11 @@ class PhaseLosses:
         augment: AugmentPipe | str | None,
     ) -> None:
         self.generator, self.discriminator, self.options = generator, discriminator, options
+        # of the main phases: regularizers are differentiated twice, which compiled code cannot be
+        self.synthesize: Callable[..., Tensor] = generator.synthesis
+        self.discriminate: Callable[..., Tensor] = discriminator
+        if options.compile:
+            self.synthesize, self.discriminate = _compiled(generator), torch.compile(discriminator)
         self.streams, self.conditions, self.augment = list(streams), conditions, augment
         self.shards = len(self.streams) * distributed.world()
         self.shard = options.batch // self.shards  # images
@@ -64,7 +70,7 @@ class PhaseLosses:
         for streams in self.streams:
             z, c = self._latents(streams, self.shard)
             ws = self.generator.mapping(z, c)
-            images = self._images(self._mixed(ws, c, streams), streams, self.options.dtype)
+            images = self._images(self._mixed(ws, c, streams), streams)
             if self.options.reuse_fakes:
                 self.fakes.append((images.detach(), c))
             logits, aux = self._logits(images, c, streams, "aux_loss_fake")
@@ -80,7 +86,7 @@ class PhaseLosses:
         for streams in self.streams:
             z, c = self._latents(streams, self.shard // options.path_shrink)
             ws = self._mixed(self.generator.mapping(z, c), c, streams)
-            images = self._images(ws, streams, options.regularizer_dtype)
+            images = self._images(ws, streams, regularizer=True)
             lengths.append(path_lengths(images, ws, self._normal(streams, *images.shape)))
         everyone = distributed.gather(torch.cat(lengths))
         penalty, self.path_mean = path_length_penalty(
@@ -130,7 +136,7 @@ class PhaseLosses:
         streams = self.streams[shard]
         z, c = self._latents(streams, self.shard)
         ws = self._mixed(self.generator.mapping(z, c), c, streams)
-        return self._images(ws, streams, self.options.dtype), c
+        return self._images(ws, streams), c
 
     def _latents(self, streams: Streams, n: int) -> tuple[Tensor, Tensor]:
         """z [n, z_dim] and conditions [n, c_dim]."""
@@ -151,10 +157,12 @@ class PhaseLosses:
         other = self.generator.mapping(z, c)
         return mix_styles(ws, other, probability=probability, generator=streams.latents)
 
-    def _images(self, ws: Tensor, streams: Streams, dtype: torch.dtype) -> Tensor:
-        images: Tensor = self.generator.synthesis(
-            ws, noise=self.options.noise, generator=streams.noise, dtype=dtype
-        )
+    def _images(self, ws: Tensor, streams: Streams, *, regularizer: bool = False) -> Tensor:
+        """Generated images with the precision of a main phase, or of the path length."""
+        options = self.options
+        call = self.generator.synthesis if regularizer else self.synthesize
+        dtype = options.regularizer_dtype if regularizer else options.dtype
+        images: Tensor = call(ws, noise=options.noise, generator=streams.noise, dtype=dtype)
         return images
 
     def _logits(
@@ -166,7 +174,7 @@ class PhaseLosses:
         """
         images, dtype = self._augmented(images, streams), self.options.dtype
         if self.options.aux_weight == 0:
-            return self.discriminator(images, c, dtype=dtype), 0.0
+            return self.discriminate(images, c, dtype=dtype), 0.0
         assert isinstance(self.discriminator, PlainDiscriminator)
         logits, class_logits = self.discriminator.with_classes(images, dtype=dtype)
         loss = class_loss(class_logits, c)
@@ -206,3 +214,19 @@ class PhaseLosses:
         for (buffer, beta), part in zip(running, parts, strict=True):
             target = part.view_as(buffer)
             buffer.lerp_(torch.where(target.isfinite(), target, buffer), 1 - beta)
+
+
+def _compiled(generator: TwoStageGenerator) -> Callable[..., Tensor]:
+    """The synthesis network as compiled code; noise is drawn outside, which would break it up."""
+    synthesis = generator.synthesis
+    if not isinstance(synthesis, SynthesisNetwork):
+        compiled: Callable[..., Tensor] = torch.compile(synthesis)
+        return compiled
+    render = torch.compile(synthesis.render)
+
+    def synthesize(
+        ws: Tensor, *, noise: str, generator: torch.Generator, dtype: torch.dtype
+    ) -> Tensor:
+        return render(ws, synthesis.noise(len(ws), noise, generator), dtype)
+
+    return synthesize

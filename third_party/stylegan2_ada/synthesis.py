@@ -1,7 +1,9 @@
 """The synthesis network: style vectors to images."""
 
+from collections.abc import Sequence
 from functools import partial
 from math import sqrt
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -46,23 +48,18 @@ class SynthesisLayer(nn.Module):
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.register_buffer("resample_filter", setup_filter(RESAMPLE_TAPS))
 
-    def forward(
-        self,
-        x: Tensor,
-        w: Tensor,
-        *,
-        noise: str,
-        generator: torch.Generator | None,
-        gain: float = 1.0,
-    ) -> Tensor:
-        """x: [N, in, H, W]; w: [N, w_dim]. Returns [N, out, H * up, W * up] in x's dtype."""
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, *, gain: float = 1.0) -> Tensor:
+        """x: [N, in, H, W]; w: [N, w_dim]; noise as `noise` gives it.
+
+        Returns [N, out, H * up, W * up] in x's dtype.
+        """
         clamp = None if self.clamp is None else self.clamp * gain
         gain *= LRELU_GAIN
         x = modulated_conv2d(
             x,
             self.weight,
             self.affine(w),
-            noise=self.noise(len(x), noise, generator),
+            noise=None if noise is None else noise * self.noise_strength,
             up=self.up,
             padding=1,
             resample_filter=self.resample_filter.float(),
@@ -71,15 +68,14 @@ class SynthesisLayer(nn.Module):
         return bias_act(x, self.bias * gain, act="lrelu", gain=1.0, clamp=clamp, overwrite=True)
 
     def noise(self, images: int, mode: str, generator: torch.Generator | None) -> Tensor | None:
-        """Scaled noise: [H, W] for "const", [images, 1, H, W] for "random", None for "none"."""
+        """Before its strength: [H, W] for "const", [images, 1, H, W] for "random", or None."""
         if mode == "none":
             return None
         if mode == "const":
-            return self.noise_const * self.noise_strength
+            return self.noise_const
         shape = (images, 1, self.resolution, self.resolution)
         device = generator.device if generator is not None else self.noise_const.device
-        noise = torch.randn(shape, generator=generator, device=device)
-        return noise.to(self.noise_const) * self.noise_strength
+        return torch.randn(shape, generator=generator, device=device).to(self.noise_const)
 
 
 class ToRGB(nn.Module):
@@ -131,29 +127,27 @@ class SynthesisBlock(nn.Module):
             )
         self.register_buffer("resample_filter", setup_filter(RESAMPLE_TAPS))
 
+    def layers(self) -> list[SynthesisLayer]:
+        """The layers that take noise, in their order."""
+        return [self.conv1] if self.is_first else [self.conv0, self.conv1]
+
     def forward(
-        self,
-        x: Tensor,
-        img: Tensor | None,
-        ws: Tensor,
-        *,
-        noise: str,
-        generator: torch.Generator | None,
+        self, x: Tensor, img: Tensor | None, ws: Tensor, noise: Sequence[Tensor | None]
     ) -> tuple[Tensor, Tensor | None]:
         """x: features; img: the image so far in float32 or None; ws: [N, 3, w_dim] or [N, 2, ...].
 
-        The last of ws goes to the image layer. Returns features and image at this resolution.
+        The last of ws goes to the image layer. noise: one for each of `layers`. Returns features
+        and image at this resolution.
         """
-        source = {"noise": noise, "generator": generator}
         if self.is_first:
-            x = self.conv1(x, ws[:, 0], **source)
+            x = self.conv1(x, ws[:, 0], noise[0])
         elif self.architecture == "resnet":
             shortcut = self.skip(x, gain=sqrt(0.5))
-            x = self.conv0(x, ws[:, 0], **source)
-            x = shortcut + self.conv1(x, ws[:, 1], gain=sqrt(0.5), **source)
+            x = self.conv0(x, ws[:, 0], noise[0])
+            x = shortcut + self.conv1(x, ws[:, 1], noise[1], gain=sqrt(0.5))
         else:
-            x = self.conv0(x, ws[:, 0], **source)
-            x = self.conv1(x, ws[:, 1], **source)
+            x = self.conv0(x, ws[:, 0], noise[0])
+            x = self.conv1(x, ws[:, 1], noise[1])
         if img is not None:
             img = upsample2d(img, self.resample_filter.float())
         if hasattr(self, "torgb"):
@@ -192,19 +186,36 @@ class SynthesisNetwork(nn.Module):
         "random" (drawn from `generator`, or torch's own for None) or "none".
         dtype: of the features, ws's for None; styles, their statistics and the image keep ws's.
         """
-        check_noise(noise)
+        return self.render(ws, self.noise(len(ws), noise, generator), dtype)
+
+    def noise(
+        self, images: int, mode: str, generator: torch.Generator | None
+    ) -> list[Tensor | None]:
+        """Noise of every layer, first to last, see `SynthesisLayer.noise`."""
+        check_noise(mode)
+        layers = [layer for block in self.blocks() for layer in block.layers()]
+        return [layer.noise(images, mode, generator) for layer in layers]
+
+    def render(
+        self, ws: Tensor, noise: Sequence[Tensor | None], dtype: torch.dtype | None
+    ) -> Tensor:
+        """As `forward`, with the noise of every layer: nothing is drawn, so it can be compiled."""
         assert ws.shape[1] == self.num_ws, f"{ws.shape[1]} style vectors, expected {self.num_ws}"
         x = self.constant(len(ws), dtype or ws.dtype)
         img: Tensor | None = None
         start = 0
-        for resolution in self.resolutions:
-            block = self.get_submodule(f"b{resolution}")
-            convs = 1 if start == 0 else 2
+        for block in self.blocks():
+            convs = len(block.layers())
             styles = ws[:, start : start + convs + 1]
-            x, img = block(x, img, styles, noise=noise, generator=generator)
+            layers = slice(start, start + convs)
+            x, img = block(x, img, styles, noise[layers])
             start += convs  # the next block's first layer shares the style of this image layer
         assert img is not None
         return img
+
+    def blocks(self) -> list[SynthesisBlock]:
+        """From the constant to the image."""
+        return [cast(SynthesisBlock, self.get_submodule(f"b{px}")) for px in self.resolutions]
 
     def constant(self, images: int, dtype: torch.dtype) -> Tensor:
         """The first block's input, [N, C, 4, 4] or [N, C, 3, 3], with the channels last."""

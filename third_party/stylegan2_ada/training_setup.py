@@ -46,6 +46,7 @@ class TrainOptions:
     reuse_fakes: bool  # D is shown the images of the G phase before it, not fresh ones
     dtype: torch.dtype  # of feature maps
     regularizer_dtype: torch.dtype  # of feature maps where R1 and path length are taken
+    compile: bool  # torch.compile both networks in the main phases
     ada: AdaOptions | None  # None: the probability stays where the pipe has it
     nonfinite_limit: int  # skipped steps in a row of one phase that end the run; 1: the first
 

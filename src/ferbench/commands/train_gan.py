@@ -35,7 +35,7 @@ NEUTRAL_GAN = (
     "collapse_from_kimg", "state_ticks", "sample_ticks", "score_ticks", "score_per_class", "select",
 )  # fmt: skip
 UNSAID = (  # of keys that came later, so that older runs are found
-    ("scalar_label", False), ("reuse_fakes", False),
+    ("scalar_label", False), ("reuse_fakes", False), ("compile", False),
 )  # fmt: skip
 TICK_SEEDS = range(8)  # of the samples whose diversity is reported
 
