@@ -5,9 +5,11 @@ import re
 import resource
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -317,6 +319,33 @@ def test_jobs_in_other_processes_report_the_same_way(ferbench: Ferbench) -> None
         "ferbench: format=latexx: unknown; did you mean latex?",
     ]
     assert len(re.findall(r"^\[\d\] ", out, re.MULTILINE)) == 3
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None:
+    """So that lines of several processes stay whole; a datagram's socket tells writes apart."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        subprocess.run(
+            [sys.executable, "-m", "ferbench", *["table", "-m", "format=csw,latexx"]],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=theirs,
+            stderr=theirs,
+            check=False,
+        )
+        theirs.close()
+        ours.setblocking(False)
+        writes = []
+        with suppress(BlockingIOError):
+            while text := ours.recv(65536):
+                writes.append(text.decode())
+    assert writes == [
+        "[1] format=csw\n",
+        "ferbench: format=csw: unknown; did you mean csv?\n",
+        "[2] format=latexx\n",
+        "ferbench: format=latexx: unknown; did you mean latex?\n",
+    ]
 
 
 # --- help, version, completion -------------------------------------------------------------------

@@ -19,7 +19,7 @@ from ferbench.conf_files import CONF, file_name
 from ferbench.config_errors import one_line
 from ferbench.error_report import NOBODY_READS, report
 from ferbench.errors import UserError
-from ferbench.jobs import run_job, share_cores
+from ferbench.jobs import keep_lines_whole, run_job, share_cores
 from ferbench.schema import register
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ class _Job:
         try:
             if settings.mode == RunMode.MULTIRUN:
                 share_cores()
+                keep_lines_whole()
                 print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
             run_job(self.command, cfg, given, self.full_error)
         except Exception as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +78,16 @@ def share_cores() -> None:
         import torch
 
         torch.set_num_threads(max(1, (cores or 1) // together))
+
+
+def keep_lines_whole() -> None:
+    """Let each line leave this process in one write, so that lines of several do not mix.
+
+    Python writes a line and its end apart where PYTHONUNBUFFERED is set.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True, write_through=False)
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,7 @@ class _Job:
         from hydra.core.hydra_config import HydraConfig
 
         share_cores()
+        keep_lines_whole()
         settings = HydraConfig.get()
         given = list(settings.overrides.task)
         return self.around(settings.job.num, lambda: run_job(self.command, cfg, given, False))
