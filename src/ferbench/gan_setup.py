@@ -144,7 +144,7 @@ def trainer(
     )  # fmt: skip
     augment = _augment(recipe, start)
     return sg.Trainer(
-        generator, discriminator, optimizers, options(recipe, precision),
+        generator, discriminator, optimizers, options(recipe, precision, device),
         streams=[sg.shard_streams(seed, shard, device=device) for shard in own_shards],
         conditions=_wanted_conditions(recipe, faces),
         augment=augment.to(device) if isinstance(augment, sg.AugmentPipe) else augment,
@@ -195,7 +195,7 @@ def _styled(recipe: GanRecipe, clamp: float | None) -> tuple[dict[str, Any], dic
     return generator, discriminator
 
 
-def options(recipe: GanRecipe, precision: str) -> sg.TrainOptions:
+def options(recipe: GanRecipe, precision: str, device: torch.device) -> sg.TrainOptions:
     """What the loop is told."""
     dtype = DTYPES[precision]
     ada = sg.AdaOptions(recipe.ada_target, recipe.ada_interval, recipe.ada_ramp_kimg)
@@ -219,6 +219,7 @@ def options(recipe: GanRecipe, precision: str) -> sg.TrainOptions:
         compile=recipe.compile,
         ada=ada if recipe.augment == "ada" else None,
         nonfinite_limit=recipe.nonfinite_limit,
+        read_late=device.type == "cuda",
     )
 
 

@@ -41,11 +41,11 @@ def own_part(parts: int) -> range:
 
 @contextmanager
 def group(device: torch.device) -> Iterator[None]:
-    """Context in which the processes can talk: NCCL between GPUs, gloo else; one needs nothing."""
+    """Context in which the processes can talk, between GPUs too; one process needs nothing."""
     if count() == 1:
         yield
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield
         dist.barrier()  # nobody leaves while another still talks

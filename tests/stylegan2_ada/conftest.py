@@ -23,6 +23,7 @@ OPTIONS = sg.TrainOptions(
     ema_rampup=None,
     noise="random",
     reuse_fakes=False,
+    read_late=False,
     compile=False,
     dtype=torch.float32,
     regularizer_dtype=torch.float32,

@@ -22,10 +22,11 @@ def flat(state, prefix=""):
 # --- resume ------------------------------------------------------------------------------------
 
 
-def test_resume_equals_uninterrupted(tiny):
+@pytest.mark.parametrize(("read_late", "moves"), [(False, 4), (True, 3)])
+def test_resume_equals_uninterrupted(tiny, read_late, moves):
     """run(2N) = run(N) + save + load + run(N) in every bit: weights, streams, sums, everything."""
     ada = sg.AdaOptions(target=-2.0, interval=4, ramp_kimg=0.5)
-    options = replace(tiny.options, ada=ada)
+    options = replace(tiny.options, ada=ada, read_late=read_late)
     whole, data = tiny.build(options, augment=tiny.pipe(0.4)), tiny.batches()
     tiny.run(whole, data, 144)
     first, first_data = tiny.build(options, augment=tiny.pipe(0.4)), tiny.batches()
@@ -44,7 +45,7 @@ def test_resume_equals_uninterrupted(tiny):
     for name, value in want.items():
         same = torch.equal(value, got[name]) if torch.is_tensor(value) else value == got[name]
         assert same, name
-    assert whole.augment_p == pytest.approx(0.4 + 16 * 8 / 500)
+    assert whole.augment_p == pytest.approx(0.4 + moves * 4 * 8 / 500)
     assert whole.losses.path_mean > 0
 
 
@@ -95,6 +96,18 @@ def test_ada_moves_p_every_interval(tiny, target, want):
     assert trainer.augment_p == pytest.approx(want)
 
 
+def test_read_late_moves_p_by_the_signs_of_the_interval_before(tiny):
+    """D takes one batch for real, the next for generated: p rises and falls a step later."""
+    ada = sg.AdaOptions(target=0.0, interval=1, ramp_kimg=1.0)
+    trainer = tiny.build(replace(tiny.options, ada=ada, read_late=True), augment=tiny.pipe(0.5))
+    batch, seen = next(tiny.batches()), []
+    for sign in (1.0, -1.0, 1.0, 1.0):
+        trainer.losses.ada_meter.add("real_sign", torch.full([10_000], sign))  # outweighs the step
+        trainer.step(*batch)
+        seen.append(trainer.augment_p)
+    assert seen == pytest.approx([0.5, 0.508, 0.5, 0.508])
+
+
 @pytest.mark.parametrize("augment", ["color,translation,cutout", "pipe"])
 def test_fixed_augmentation_changes_what_the_discriminator_sees(tiny, augment):
     """D's losses differ from the run without augmentation, and p stays where it was set."""
@@ -137,6 +150,13 @@ def test_nonfinite_gradients_that_repeat_end_the_run(tiny):
     trainer.step(images, c * torch.inf)
     with pytest.raises(FloatingPointError, match=r"D main after 16 images: .* 3 times .*loss nan"):
         trainer.step(images, c * torch.inf)
+
+
+def test_read_late_ends_such_a_run_at_a_tick(tiny):
+    trainer = tiny.build(replace(tiny.options, read_late=True))
+    bad = ((images, c * torch.inf) for images, c in tiny.batches())
+    with pytest.raises(FloatingPointError, match=r"D main after 40 images: .* 5 times"):
+        tiny.run(trainer, bad, 96)
 
 
 def test_skipped_steps_leave_running_means(tiny):
@@ -197,13 +217,15 @@ def test_a_step_reads_no_value(tiny):
 
 @pytest.mark.gpu
 def test_a_step_never_waits_for_the_gpu(tiny):
-    options = replace(tiny.options, nonfinite_limit=100)
+    """Augmentation probability, checks and all."""
+    ada = sg.AdaOptions(target=0.6, interval=2, ramp_kimg=1.0)
+    options = replace(tiny.options, ada=ada, read_late=True, nonfinite_limit=1)
     trainer = tiny.build(options, augment=tiny.pipe(0.5), device="cuda")
     data = tiny.batches(device="cuda")
     trainer.step(*next(data))  # kernels are built and chosen
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for _ in range(4):
+        for _ in range(8):
             trainer.step(*next(data))
     finally:
         torch.cuda.set_sync_debug_mode("default")

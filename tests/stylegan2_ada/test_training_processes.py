@@ -43,6 +43,7 @@ def options():
         ada=sg.AdaOptions(target=0.0, interval=2, ramp_kimg=1.0),
         nonfinite_limit=1,
         reuse_fakes=False,
+        read_late=False,
         compile=False,
     )
 

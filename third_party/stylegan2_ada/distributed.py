@@ -44,9 +44,12 @@ def gather_lists(own: list[Any]) -> list[Any]:
     return [item for one in lists for item in one]
 
 
-def any_says(flag: bool, device: torch.device) -> bool:
-    """True if `flag` is true in any process, so that all of them stop at the same step."""
-    return bool(sum_(torch.tensor(float(flag), device=device)) > 0) if world() > 1 else flag
+def any_says(flag: bool) -> bool:
+    """True if `flag` is true in any process, so that all of them stop at the same step.
+
+    The processes ask one another on the CPU (the group needs a backend for it), past any GPU.
+    """
+    return bool(sum_(torch.tensor(float(flag))) > 0) if world() > 1 else flag
 
 
 def share(modules: Iterable[nn.Module]) -> None:

@@ -59,7 +59,15 @@ class Meter:
 
     def take(self) -> dict[str, float]:
         """Means over all processes since the last call, nan for nothing; starts again."""
+        return self.means(self.take_sums())
+
+    def take_sums(self) -> Tensor:
+        """Sums and counts over all processes since the last call, [names, 2]; starts again."""
         sums = distributed.sum_(self.sums.clone())
         self.sums.zero_()
+        return sums
+
+    def means(self, sums: Tensor) -> dict[str, float]:
+        """What `take_sums` returned as means, nan for nothing."""
         means: list[float] = (sums[:, 0] / sums[:, 1]).tolist()
         return dict(zip(self.names, means, strict=True))

@@ -27,6 +27,7 @@ from .sampling import class_diversity
 from .skips import Skips
 from .ticks import Tick
 from .training_setup import Streams, TrainOptions, check_setup
+from .transfer import LateReading
 
 PHASES = ("G main", "G path length", "D main", "D R1")
 
@@ -80,14 +81,14 @@ class Trainer:
         )
         self.images, self.steps = 0, 0
         self.skips = Skips(PHASES, self.losses.device)
+        self.late_signs = LateReading()
 
     def step(self, images: Tensor, conditions: Tensor) -> None:
         """One step: the phases that are due, averaged weights, augmentation probability.
 
         images: this process's part of the batch, [N, C, H, W] uint8; conditions: [N, c_dim].
-        An update whose gradients are not finite is left out. Every `nonfinite_limit` steps the
-        count of them is read, and FloatingPointError raised if one phase's were left out so often
-        in a row or more; it names phase, loss and image count.
+        An update whose gradients are not finite is left out. Every `nonfinite_limit` steps (with
+        `read_late` at ticks) `check_skips` is called.
         """
         options = self.options
         self.generator_phase()
@@ -96,13 +97,20 @@ class Trainer:
         self.discriminator_phase(images, conditions)
         if options.r1_interval and self.steps % options.r1_interval == 0:
             self.r1_phase(images, conditions)
-        if (self.steps + 1) % options.nonfinite_limit == 0:
-            self.skips.check(options.nonfinite_limit, self.images)
+        if not options.read_late and (self.steps + 1) % options.nonfinite_limit == 0:
+            self.check_skips()
         self._average_weights()
         self.images += options.batch
         self.steps += 1
         if options.ada is not None and self.steps % options.ada.interval == 0:
             self._move_probability()
+
+    def check_skips(self) -> None:
+        """Raise FloatingPointError if one phase was left out `nonfinite_limit` times in a row.
+
+        It names phase, loss and image count. To be called by all processes.
+        """
+        self.skips.check(self.options.nonfinite_limit, self.images)
 
     def generator_phase(self) -> None:
         """G against D."""
@@ -157,11 +165,15 @@ class Trainer:
         ema_update(self.ema, self.generator, decay=decay)
 
     def _move_probability(self) -> None:
-        ada = self.options.ada
+        ada, meter = self.options.ada, self.losses.ada_meter
         assert ada is not None and isinstance(self.augment, AugmentPipe)
+        sums = meter.take_sums()
+        signs = self.late_signs.swap(sums) if self.options.read_late else sums
+        if signs is None:
+            return
         p = ada_step(
             self.augment_p,
-            self.losses.ada_meter.take()["real_sign"],
+            meter.means(signs)["real_sign"],
             target=ada.target,
             images=self.options.batch * ada.interval,
             ramp_kimg=ada.ramp_kimg,
@@ -189,6 +201,7 @@ class Trainer:
             "path_mean": losses.path_mean,
             "meter": distributed.sum_(losses.meter.sums.clone()),
             "ada_meter": distributed.sum_(losses.ada_meter.sums.clone()),
+            "late_signs": self.late_signs.pending(),
             "counts": {
                 "images": self.images,
                 "steps": self.steps,
@@ -217,6 +230,7 @@ class Trainer:
         losses.path_mean = state["path_mean"].to(losses.device, copy=True)
         for name in ("meter", "ada_meter"):  # sums of all processes: kept by the first
             getattr(losses, name).sums.copy_(state[name] * (distributed.rank() == 0))
+        self.late_signs.set_pending(state.get("late_signs"))  # not in states of older versions
         counts = state["counts"]
         self.images, self.steps = counts["images"], counts["steps"]
         self.skips.set(counts["skipped"], state["skipped_in_a_row"])
@@ -250,10 +264,11 @@ def train(
         trainer.step(*next(batches))
         due = trainer.images % tick_images < trainer.options.batch
         if due or trainer.images >= total_images:
+            trainer.check_skips()
             seconds = time.perf_counter() - start
             on_tick(_tick(trainer, trainer.images - last, seconds, tick_conditions, tick_seeds))
             last, start = trainer.images, time.perf_counter()
-        if distributed.any_says(should_stop(), trainer.losses.device):
+        if distributed.any_says(should_stop()):
             break
     return trainer.ema
 

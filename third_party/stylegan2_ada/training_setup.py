@@ -49,6 +49,7 @@ class TrainOptions:
     compile: bool  # torch.compile both networks in the main phases
     ada: AdaOptions | None  # None: the probability stays where the pipe has it
     nonfinite_limit: int  # skipped steps in a row of one phase that end the run; 1: the first
+    read_late: bool  # read nothing from the device in a step: p moves an interval later
 
     def __post_init__(self) -> None:
         """Raise ValueError for values that no run can have."""
