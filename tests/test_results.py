@@ -40,9 +40,8 @@ from ferbench.row import (
     SCORES,
     Row,
     columns_of,
-    csv_line,
-    parse_line,
 )
+from ferbench.row_text import csv_line, parse_line
 from ferbench.scores import scores
 
 REPOSITORY = Path(__file__).parents[1]
@@ -74,7 +73,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from ferbench.results import append_row
-from ferbench.row import parse_line
+from ferbench.row_text import parse_line
 table, text, name, count = sys.argv[1:]
 row = parse_line(text)
 for i in range(int(count)):

@@ -17,17 +17,8 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ferbench.errors import UserError
-from ferbench.row import (
-    COLUMNS,
-    Row,
-    RunRow,
-    csv_header,
-    csv_line,
-    moment,
-    parse_line,
-    row_from_json,
-    split_line,
-)
+from ferbench.row import COLUMNS, Row, RunRow, moment
+from ferbench.row_text import csv_header, csv_line, parse_line, row_from_json, split_line
 
 __all__ = [
     "FailedRun", "Rebuilt", "Row", "RunRow", "append_row", "failed_runs", "read_all",

@@ -13,7 +13,7 @@ from ferbench import conf_files
 from ferbench.checks import one_of
 from ferbench.errors import UserError
 from ferbench.schemas.study import RunStudy
-from ferbench.study import pages, plan
+from ferbench.study import pages, study_file
 from ferbench.study.ledger import (
     DONE,
     FAILED,
@@ -24,7 +24,7 @@ from ferbench.study.ledger import (
     in_words,
     progress,
 )
-from ferbench.study.plan import Study, Task, filled
+from ferbench.study.plan import Study, Task, filled, merged
 
 Command = Callable[[], Any]
 
@@ -78,15 +78,15 @@ def _study(job: RunStudy) -> Study:
     else:
         one_of("name", str(job.name), conf_files.options_of("study"))
         path = conf_files.CONF / "study" / f"{job.name}.yaml"
-    study = plan.read(path, budget=job.budget, seeds=job.chosen_seeds())
+    study = study_file.read(path, budget=job.budget, seeds=job.chosen_seeds())
     given = {"outputs": job.outputs, "device": job.device, "precision": job.precision}
     every = [f"{key}={value}" for key, value in given.items() if value != "auto"]
     own = shlex.split(job.words or "")
     return replace(
         study,
-        steps=tuple(replace(step, words=plan.merged(step.words, every)) for step in study.steps),
+        steps=tuple(replace(step, words=merged(step.words, every)) for step in study.steps),
         cells=tuple(
-            replace(cell, words=plan.merged([*cell.words, *every], own)) for cell in study.cells
+            replace(cell, words=merged([*cell.words, *every], own)) for cell in study.cells
         ),
     )
 

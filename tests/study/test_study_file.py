@@ -10,7 +10,7 @@ import yaml
 from ferbench.conf_files import CONF, file_name, options_of
 from ferbench.jobs import Launcher
 from ferbench.schema import register
-from ferbench.study import plan
+from ferbench.study import plan, study_file
 
 BUDGETS = [
     (name, budget)
@@ -23,7 +23,7 @@ BUDGETS = [
 def test_every_shipped_study_asks_for_runs_that_exist(name: str, budget: str) -> None:
     """Each of its runs composes and passes the checks of its command."""
     register()
-    study = plan.read(CONF / "study" / f"{name}.yaml", budget=budget)
+    study = study_file.read(CONF / "study" / f"{name}.yaml", budget=budget)
     launcher = Launcher((), full_error=False)
     folders = {step.id: "later" for step in study.steps}
     for task in study.tasks():
@@ -51,7 +51,7 @@ cells:
 """
 
 
-@pytest.mark.parametrize("command", plan.MAKERS)
+@pytest.mark.parametrize("command", study_file.MAKERS)
 def test_every_command_of_a_step_gives_the_folder_that_others_need(command: str) -> None:
     made = import_module(f"ferbench.commands.{file_name(command)}").run
     assert get_type_hints(made)["return"] is Path
@@ -59,13 +59,13 @@ def test_every_command_of_a_step_gives_the_folder_that_others_need(command: str)
 
 def test_grids_cases_and_budgets(tmp_path: Path) -> None:
     path = written(tmp_path / "s.yaml", FILE)
-    cpu, gpu = (plan.read(path, budget=budget) for budget in ("cpu", "gpu"))
+    cpu, gpu = (study_file.read(path, budget=budget) for budget in ("cpu", "gpu"))
     assert [cell.id for cell in cpu.cells] == ["a-5", "b-5"]
     assert [cell.id for cell in gpu.cells] == ["c-5", "c-6", "b-2"]
     assert cpu.cells[0].words == ("train=quick", "seed=9", "data.synthetic=@set5")
     assert [step.id for step in cpu.steps] == ["set5"]  # set6 is needed by no cell
     assert gpu.seeds == (7,)
-    assert plan.read(path, budget="cpu", seeds=(3,)).seeds == (3,)
+    assert study_file.read(path, budget="cpu", seeds=(3,)).seeds == (3,)
 
 
 def test_a_cell_s_own_words_beat_the_budget_s() -> None:
