@@ -14,7 +14,7 @@ from torch.nn import functional
 from ferbench import checkpoint, contact_sheets, overrides
 from ferbench import run as runs
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.commands import curate, inputs, synth
+from ferbench.commands import curate, curate_inputs, inputs, synth
 from ferbench.data import face_set, face_sets, synthetic_set
 from ferbench.data.face_set import Faces
 from ferbench.data.synthetic_set import SetWriter
@@ -369,7 +369,7 @@ def test_a_pool_is_drawn_from_a_generator(
     assert found.manifest["curation"]["pool"]["hash"] == drawn.manifest["hash"]
     capsys.readouterr()
     synth.run(make_job("synth", *gan, "n=35", "out_px=48"))
-    assert capsys.readouterr().out == f"done already: {pool}{curate.AGAIN}\n"
+    assert capsys.readouterr().out == f"done already: {pool}{curate_inputs.AGAIN}\n"
 
 
 def stub(monkeypatch, tmp_path, script):
@@ -377,12 +377,12 @@ def stub(monkeypatch, tmp_path, script):
     path = tmp_path / "python"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
-    monkeypatch.setattr(curate.sys, "executable", str(path))
+    monkeypatch.setattr(curate_inputs.sys, "executable", str(path))
 
 
 def test_a_pool_that_was_drawn_before_is_used(judged, make_pool, make_job, monkeypatch, tmp_path):
     pool = make_pool()
-    stub(monkeypatch, tmp_path, f"echo 'gate'; echo 'done already: {pool}{curate.AGAIN}'")
+    stub(monkeypatch, tmp_path, f"echo 'gate'; echo 'done already: {pool}{curate_inputs.AGAIN}'")
     curate.run(make_job("curate", *FAST, "gan.path=g.safetensors", "n=35"))
     (folder,) = pool.parent.glob("pool_curated_n35_*")
     assert synthetic_set.read(folder).manifest["curation"]["pool"]["path"] == str(pool)

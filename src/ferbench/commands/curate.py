@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 from tqdm import tqdm
 
@@ -20,15 +16,13 @@ from ferbench import checkpoint, contact_sheets, precision
 from ferbench import gate as gates
 from ferbench import run as runs
 from ferbench.classes import CLASSES, IMAGE_PX
-from ferbench.commands import inputs
+from ferbench.commands import curate_inputs
+from ferbench.commands.curate_inputs import Inputs
 from ferbench.curation import chain
 from ferbench.curation.chain import Curated, Settings
 from ferbench.curation.training_copies import Strictness
 from ferbench.data import synthetic_set
-from ferbench.data.face_set import FaceSet
-from ferbench.data.synthetic_set import SetWriter, SyntheticSet
-from ferbench.errors import UserError
-from ferbench.judge import Judge
+from ferbench.data.synthetic_set import SetWriter
 from ferbench.precision import Precision
 from ferbench.run import Record
 from ferbench.schemas.curate import Curate
@@ -40,26 +34,7 @@ NEUTRAL = (
 )  # fmt: skip
 OWN = ("format", "kind", "classes", "image_px", "counts", "hash", "gate", "seeds", "curation")
 POOL_INDEX = "pool_index.npy"
-AGAIN = " (force=true draws it again)"  # how synth ends its line on a set that is there
 GATE_IMAGES = 7000  # of the set and of the pool, that the gate's judge looks at
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is read: the real faces, of which PrivateTest stays untouched, the pool, the judges.
-
-    judge: filters. gate_judge: says what the set shows, another one where there is another.
-    """
-
-    faces: FaceSet
-    pool: SyntheticSet
-    judge: Judge
-    gate_judge: Judge
-
-    @property
-    def real(self) -> dict[str, str]:
-        """Hashes of the real splits that the choice rests on."""
-        return {split: self.faces.manifest["hashes"][split] for split in ("train", "public")}
 
 
 def run(job: Curate) -> Path:
@@ -67,7 +42,7 @@ def run(job: Curate) -> Path:
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
     runs.keep_freed_memory()
-    given = _inputs(job, device, chosen)
+    given = curate_inputs.read(job, device, chosen)
     identity = _identity(job, given, chosen)
     folder = _folder(job, given, identity)
     if _is_done(folder):
@@ -101,118 +76,6 @@ def _curate(job: Curate, given: Inputs, record: Record) -> None:
         print("  this judge filtered the set, so its accuracy says little (same_judge); "
               "gate_judge=RUN names another")  # fmt: skip
     print(f"done: {folder} ({time.perf_counter() - began:.0f} s)")
-
-
-# --- inputs --------------------------------------------------------------------------------------
-
-
-def _inputs(job: Curate, device: torch.device, chosen: Precision) -> Inputs:
-    """Everything that is read, checked before anything is computed; the pool is drawn last."""
-    faces, outputs = inputs.open_faces(job.data), Path(job.outputs)
-    path = _judge_path(job, faces)
-    judge = _load_judge("judge", path, job, faces, device, chosen)
-    print(f"judge: {path}")
-    gate_judge = judge
-    other = Path(job.gate_judge)
-    if job.gate_judge == "auto":
-        other = inputs.find_judge(outputs, judge.data_hash, besides=path) or path
-    if other.resolve() != path.resolve():
-        gate_judge = _load_judge("gate_judge", other, job, faces, device, chosen)
-    return Inputs(faces, _pool(job, faces), judge, gate_judge)
-
-
-def _judge_path(job: Curate, faces: FaceSet) -> Path:
-    if job.judge != "auto":
-        return Path(job.judge)
-    outputs = Path(job.outputs)
-    found = inputs.find_judge(outputs, faces.manifest["hashes"]["train"])
-    if found is None:
-        raise UserError(
-            f"judge=auto: no run of a classifier on the Training split of data={job.data.name} "
-            f"below {outputs / 'classify'}; `ferbench classify model=cnn data={job.data.name}` "
-            "trains one"
-        )
-    return found
-
-
-def _load_judge(
-    key: str, path: Path, job: Curate, faces: FaceSet, device: torch.device, chosen: Precision
-) -> Judge:
-    """A classifier that learned from this Training split alone; UserError if it did not."""
-    inputs.trained_row(path, key)
-    judge = inputs.load_judge(path, device, chosen)
-    if judge.data_hash != faces.manifest["hashes"]["train"]:
-        raise UserError(
-            f"{key}={path}: learned from other faces; expected a run on the Training split of "
-            f"data={job.data.name}"
-        )
-    return judge
-
-
-def _pool(job: Curate, faces: FaceSet) -> SyntheticSet:
-    """The pool: the set named, the newest, or one drawn now. UserError if it does not fit."""
-    if job.gan.path is not None:
-        root, named = _drawn(job), f"gan={job.gan.path}"
-    else:
-        root = _newest(Path(job.outputs)) if job.set is None else Path(job.set)
-        named = f"set={root}"
-    pool = synthetic_set.read(root)
-    px, facts = pool.images.shape[-1], pool.manifest.get("generator") or {}
-    seen, here = facts.get("data_hash"), faces.manifest["hashes"]["train"]
-    if px != IMAGE_PX:
-        raise UserError(f"{named}: its images have {px} x {px} pixels; expected {IMAGE_PX} "
-                        f"(ferbench synth out_px={IMAGE_PX})")  # fmt: skip
-    if seen not in (None, here):
-        raise UserError(
-            f"{named}: its generator learned from other faces (hash {seen[:12]}) than the Training "
-            f"split of data={job.data.name} ({here[:12]}); expected that data"
-        )
-    if job.n is not None and job.n > len(pool):
-        raise UserError(f"n={job.n}: the pool {root} has {len(pool)} images; expected fewer")
-    return pool
-
-
-def _newest(outputs: Path) -> Path:
-    """The newest complete set that is not curated itself, said aloud; UserError without one."""
-    files = outputs.glob(f"synth/*/{synthetic_set.MANIFEST}")
-    for file in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True):
-        try:
-            manifest = synthetic_set.read_manifest(file.parent)
-        except UserError:  # damaged, or of other classes
-            continue
-        if "curation" not in manifest:
-            print(f"set={file.parent} (the newest that is not curated)")
-            return file.parent
-    raise UserError(
-        f"set=null: no synthetic set below {outputs / 'synth'} that is not curated; "
-        f"{synthetic_set.HOW_TO_MAKE_ONE}, and gan=PATH draws one here"
-    )
-
-
-def _drawn(job: Curate) -> Path:
-    """Folder of the pool that `ferbench synth` draws, or has drawn before, from job.gan."""
-    assert job.n is not None
-    words = {
-        "gan": job.gan.path, "n": round(job.pool_per_image * job.n), "balance": job.balance,
-        "seed": job.seed, "psi": job.psi, "out_px": IMAGE_PX, "device": job.device,
-        "precision": job.precision, "judge": job.judge, "outputs": job.outputs,
-    }  # fmt: skip
-    command = ["synth", *(f"{key}={value}" for key, value in words.items())]
-    print(f"$ ferbench {shlex.join(command)}", flush=True)
-    folder = None
-    with subprocess.Popen(
-        [sys.executable, "-m", "ferbench", *command], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            for start in ("set: ", "done already: "):
-                if line.startswith(start):
-                    folder = line.removeprefix(start).rstrip("\n").removesuffix(AGAIN)
-    if process.returncode or folder is None:
-        raise UserError(f"gan={job.gan.path}: `ferbench synth` ended with status "
-                        f"{process.returncode}; its message says why")  # fmt: skip
-    return Path(folder)
 
 
 # --- choosing ------------------------------------------------------------------------------------

@@ -99,11 +99,7 @@ def _judge(job: Fidelity, data_hash: str, device: torch.device, chosen: Precisio
     auto = job.judge == "auto"
     path = inputs.find_judge(outputs, data_hash) if auto else Path(job.judge)
     if path is None:
-        missing = (
-            f"judge=auto: no run of a classifier on the Training split of data={job.data.base} "
-            f"below {outputs / 'classify'}; `ferbench classify model=cnn data={job.data.base}` "
-            "trains one"
-        )
+        missing = inputs.no_judge(outputs, job.data.base)
         if job.features == "fer":
             raise UserError(missing)
         print(f"note: {missing}; class accuracy is left out")

@@ -244,6 +244,14 @@ def find_judge(outputs: Path, data_hash: str, *, besides: Path | None = None) ->
     return max(found)[2] if found else None
 
 
+def no_judge(outputs: Path, data: str) -> str:
+    """Why judge=auto found none among the runs on data set `data`, and what to do about it."""
+    return (
+        f"judge=auto: no run of a classifier on the Training split of data={data} below "
+        f"{outputs / 'classify'}; `ferbench classify model=cnn data={data}` trains one"
+    )
+
+
 def _public_accuracy(run: Path, epoch: int | None) -> float:
     """PublicTest accuracy of the kept epoch; 0 where the run has no such record."""
     path = run / "metrics.jsonl"
