@@ -51,6 +51,8 @@ class Reports:
             disable=None, leave=False,
             bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} kimg [{elapsed}<{remaining}{postfix}]",
         )  # fmt: skip
+        if judge is not None and self.best and self.best.get("judge") != judge[0].identity:
+            self._judge_best_anew(*judge)
 
     # --- at each tick ----------------------------------------------------------------------------
 
@@ -125,28 +127,47 @@ class Reports:
     def _score(self, judge: Judge, real: Reference) -> dict[str, float]:
         """Ask the judge, and keep the weights if they are the best so far."""
         began = time.perf_counter()
-        found = gan_score.score(
-            self.trainer.ema, self.faces.kinds, judge, real,
-            per_class=self.recipe.score_per_class, dtype=self.trainer.options.dtype,
-        )  # fmt: skip
+        found = self._ask(judge, real, self.trainer.ema)
         numbers = {"distance": found.distance, "class_accuracy": found.accuracy}
         numbers |= {
             f"accuracy_{name}": value
             for name, value in zip(self.faces.names, found.by_class, strict=False)
         }
-        self._keep_best(found)
+        self._keep_best(found, judge)
         numbers["score_seconds"] = time.perf_counter() - began
         return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
-    def _keep_best(self, found: Score) -> None:
-        by_accuracy = self.recipe.select == "accuracy" and math.isfinite(found.accuracy)
-        value = -found.accuracy if by_accuracy else found.distance
-        if self.best and value >= self.best["value"]:
+    def _ask(self, judge: Judge, real: Reference, generator: sg.TwoStageGenerator) -> Score:
+        return gan_score.score(
+            generator, self.faces.kinds, judge, real,
+            per_class=self.recipe.score_per_class, dtype=self.trainer.options.dtype,
+        )  # fmt: skip
+
+    def _keep_best(self, found: Score, judge: Judge) -> None:
+        best = self._rated(found, judge, self.trainer.images / 1000)
+        if not self.best or best["value"] < self.best["value"]:
+            self.best = best
+            self._write_light(generators.BEST, best)
+
+    def _rated(self, found: Score, judge: Judge, kimg: float) -> dict[str, Any]:
+        """What is kept of the best weights; the smaller the value, the better."""
+        accuracy = found.accuracy if math.isfinite(found.accuracy) else None
+        by_accuracy = self.recipe.select == "accuracy" and accuracy is not None
+        return {
+            "value": -found.accuracy if by_accuracy else found.distance, "kimg": kimg,
+            "distance": found.distance, "class_accuracy": accuracy, "judge": judge.identity,
+        }  # fmt: skip
+
+    def _judge_best_anew(self, judge: Judge, real: Reference) -> None:
+        """Rate the best weights so far as this judge does: those of another do not compare."""
+        file = self.folder / generators.BEST
+        if not file.is_file():
+            self.best = {}
             return
-        kimg = self.trainer.images / 1000
-        self.best = {"value": value, "kimg": kimg, "distance": found.distance}
-        self.best["class_accuracy"] = found.accuracy if math.isfinite(found.accuracy) else None
-        self._write_light(generators.BEST, self.best)
+        network = generators.load(file, device=self.trainer.losses.device).network
+        self.best = self._rated(self._ask(judge, real, network), judge, self.best["kimg"])
+        _say(f"another judge than before: the best weights so far, of {self.best['kimg']:.1f} kimg,"
+             f" have distance {self.best['distance']:.2f} in its eyes")  # fmt: skip
 
     def _write_light(self, name: str, scores: Mapping[str, Any]) -> None:
         trainer = self.trainer

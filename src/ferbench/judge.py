@@ -53,6 +53,11 @@ class Judge:
         self.model.to(self.device).eval()
         self.precision.prepare(self.model)
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """Name and hash, to tell judges apart."""
+        return {"name": self.name, "hash": self.hash}
+
     def describe(self, images: np.ndarray | Tensor, *, batch: int = BATCH) -> Description:
         """Features and logits of images [N, H, W] uint8, N > 0, in one pass of the network.
 

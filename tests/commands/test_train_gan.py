@@ -14,11 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from ferbench import checkpoint, gan_setup, generators
+from ferbench import checkpoint, gan_score, gan_setup, generators
 from ferbench import run as runs
 from ferbench.classes import CLASSES
 from ferbench.commands import inputs, train_gan
 from ferbench.conf_files import CONF
+from ferbench.data import face_set
 from ferbench.errors import UserError
 from ferbench.judge import Judge
 from ferbench.models import build
@@ -40,15 +41,20 @@ def gan_job(make_job: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *overrides: make_job("train-gan", *SMALL, *overrides)
 
 
-@pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
-    """A classifier that knows nothing, found for every data set."""
-    torch.manual_seed(0)
+def made_judge(name: str, hash: str, seed: int) -> Judge:
+    """A classifier that knows nothing."""
+    torch.manual_seed(seed)
     model = build(
         classes=7, name="cnn", stem="small", input_px=48, pretrained="none", tune="all",
         dropout=0.0, width=4,
     )  # fmt: skip
-    judge = Judge(model, Precision("fp32", "cpu"), CPU, name="made", hash="h", data_hash="d")
+    return Judge(model, Precision("fp32", "cpu"), CPU, name=name, hash=hash, data_hash="d")
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+    """A judge that is found for every data set."""
+    judge = made_judge("made", "h", 0)
     monkeypatch.setattr(inputs, "find_judge", lambda outputs, data_hash: Path("made"))
     monkeypatch.setattr(inputs, "load_judge", lambda path, device, precision: judge)
     return judge
@@ -350,6 +356,55 @@ def test_bad_networks_are_refused(
     (tmp_path / "hostile.pkl").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
     with pytest.raises(UserError, match=message):
         train_gan.run(gan_job(f"resume={tmp_path / name}"))
+
+
+def test_another_judge_rates_the_best_weights_anew(
+    gan_job: Callable[..., Any],
+    outputs: Path,
+    judge: Judge,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its numbers do not compare with those of the one before."""
+    train_gan.run(gan_job("total_kimg=0.128"))
+    folder = only_run(outputs)
+    before = runs.status_of(folder)["best"]
+    best = generators.load(folder / "best.safetensors", device=CPU).network
+    other = made_judge("other", "o", 1)
+    monkeypatch.setattr(inputs, "load_judge", lambda path, device, precision: other)
+    train_gan.run(gan_job("total_kimg=0.192"))
+    after = runs.status_of(folder)["best"]
+    assert (before["judge"]["name"], after["judge"]["name"]) == ("made", "other")
+    pixels = face_set.read(outputs / "data" / "fer2013").splits["train"]
+    real = gan_score.reference(other, pixels.images, pixels.labels, cache=outputs / "cache.npz")
+    want = gan_score.score(best, torch.eye(7), other, real, per_class=4, dtype=torch.float32)
+    assert want.distance != pytest.approx(before["distance"], rel=1e-3)
+    said = f"of {before['kimg']:.1f} kimg, have distance {want.distance:.2f} in its eyes"
+    assert said in capsys.readouterr().out
+    assert after["value"] <= want.distance + 1e-4
+
+
+def test_a_run_that_goes_on_keeps_its_judge(
+    gan_job: Callable[..., Any], outputs: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though there is a better one by now, and as long as it is the same."""
+    weights = outputs / "classify" / "made" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    known = made_judge("made", inputs.sha256_of(weights), 0)
+    asked: list[Path] = []
+
+    def load(path: Path, device: torch.device, precision: Precision) -> Judge:
+        asked.append(path)
+        return known
+
+    monkeypatch.setattr(inputs, "load_judge", load)
+    train_gan.run(gan_job("total_kimg=0.128"))
+    monkeypatch.setattr(inputs, "find_judge", lambda outputs, data_hash: Path("better"))
+    train_gan.run(gan_job("total_kimg=0.192"))
+    weights.write_bytes(b"other weights")
+    train_gan.run(gan_job("total_kimg=0.256"))
+    assert asked == [Path("made"), weights.parent, Path("better")]
 
 
 def test_a_judge_that_is_none_is_refused_before_there_is_a_run(

@@ -244,6 +244,13 @@ def find_judge(outputs: Path, data_hash: str, *, besides: Path | None = None) ->
     return max(found)[2] if found else None
 
 
+def known_judge(outputs: Path, name: str, hash: str) -> Path | None:
+    """The run of classify of this name, if its weights still have this hash."""
+    run = outputs / "classify" / name
+    weights = run / WEIGHTS
+    return run if weights.is_file() and sha256_of(weights) == hash else None
+
+
 def no_judge(outputs: Path, data: str) -> str:
     """Why judge=auto found none among the runs on data set `data`, and what to do about it."""
     return (

@@ -42,7 +42,7 @@ def run(job: TrainGan) -> Path:
         plan = processes.from_first(lambda: plan_of(job, recipe, faces, start))
         if plan.done:
             return plan.folder
-        judge_path = _judge_path(job, faces)
+        judge_path = _judge_path(job, faces, plan)
         train = faces.splits["train"]
         material = gan_setup.material(
             train.images, train.labels, res=recipe.res, conditional=recipe.conditional,
@@ -152,14 +152,19 @@ def _take_up(trainer: sg.Trainer, batches: sg.RealBatches, plan: Plan) -> None:
         raise UserError(f"{plan.folder / STATE}: not a state of this run ({reason})") from None
 
 
-def _judge_path(job: TrainGan, faces: FaceSet) -> Path | None:
-    """The run of the classifier that scores the samples; None, said aloud, if there is none."""
+def _judge_path(job: TrainGan, faces: FaceSet, plan: Plan) -> Path | None:
+    """The run of the classifier that scores the samples; None, said aloud, if there is none.
+
+    A run that goes on keeps its judge while it is there: numbers of another do not compare.
+    """
     if job.judge == "none":
         return None
     if job.judge != "auto":
         inputs.trained_row(Path(job.judge), "judge")
         return Path(job.judge)
-    found = inputs.find_judge(Path(job.outputs), faces.manifest["hashes"]["train"])
+    outputs = Path(job.outputs)
+    found = None if plan.judge is None else inputs.known_judge(outputs, **plan.judge)
+    found = found or inputs.find_judge(outputs, faces.manifest["hashes"]["train"])
     if found is None and processes.is_first():
         print(
             "no judge: class accuracy and distance need a classifier of real faces "

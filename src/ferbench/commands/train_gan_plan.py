@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,12 @@ class Plan:
     done: bool
     shards: int
     state: dict[str, Any] | None
+
+    @property
+    def judge(self) -> dict[str, str] | None:
+        """Name and hash of the judge that rated the best weights so far, if the state says so."""
+        best = json.loads(self.state["best"]) if self.state else {}
+        return best.get("judge")  # not in states of older versions
 
 
 def recipe_of(job: TrainGan, start: TrainedGenerator | None) -> GanRecipe:
