@@ -166,8 +166,8 @@ class Reports:
             return
         network = generators.load(file, device=self.trainer.losses.device).network
         self.best = self._rated(self._ask(judge, real, network), judge, self.best["kimg"])
-        _say(f"another judge than before: the best weights so far, of {self.best['kimg']:.1f} kimg,"
-             f" have distance {self.best['distance']:.2f} in its eyes")  # fmt: skip
+        _say(f"the best weights so far, of {self.best['kimg']:.1f} kimg, have distance "
+             f"{self.best['distance']:.2f} in the eyes of {judge.name}")  # fmt: skip
 
     def _write_light(self, name: str, scores: Mapping[str, Any]) -> None:
         trainer = self.trainer

@@ -379,7 +379,7 @@ def test_another_judge_rates_the_best_weights_anew(
     real = gan_score.reference(other, pixels.images, pixels.labels, cache=outputs / "cache.npz")
     want = gan_score.score(best, torch.eye(7), other, real, per_class=4, dtype=torch.float32)
     assert want.distance != pytest.approx(before["distance"], rel=1e-3)
-    said = f"of {before['kimg']:.1f} kimg, have distance {want.distance:.2f} in its eyes"
+    said = f"of {before['kimg']:.1f} kimg, have distance {want.distance:.2f} in the eyes of other"
     assert said in capsys.readouterr().out
     assert after["value"] <= want.distance + 1e-4
 
