@@ -24,11 +24,12 @@ import numpy as np
 import torch
 from bench_classify import Meter, composed, train_ferbench
 
-from ferbench import classifier, conf_files, precision
+from ferbench import conf_files, precision
 from ferbench import run as runs
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.data import batches
 from ferbench.models import build
+from ferbench.prediction import predict
 
 VIEWS = {"none": 1, "ten_crop": 10}
 
@@ -59,9 +60,7 @@ def measure(model: str, options: argparse.Namespace) -> dict[str, float]:
         n, seconds = options.batch, 0.0
         while seconds < options.seconds / 2 and n <= len(on_device):
             began = time.perf_counter()
-            classifier.predict(
-                network, on_device[:n], batch=options.batch, precision=chosen, tta=tta
-            )
+            predict(network, on_device[:n], batch=options.batch, precision=chosen, tta=tta)
             seconds = time.perf_counter() - began
             found[tta] = n * views / seconds
             n *= 4

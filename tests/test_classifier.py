@@ -26,6 +26,7 @@ from ferbench.data.batches import DeviceFaces
 from ferbench.errors import UserError
 from ferbench.models import build
 from ferbench.precision import Precision
+from ferbench.prediction import predict
 from ferbench.recipe import Augment, Recipe
 
 FP32 = Precision("fp32", "cpu")
@@ -309,7 +310,7 @@ def test_a_small_network_learns_64_faces_by_heart(tmp_path):
     model = small_cnn(width=8)
     found = fit(tmp_path / "state.pt", recipe, model=model, train=train)
     model.load_state_dict(found.weights)
-    logits = classifier.predict(model, train.images, batch=64, precision=FP32, tta="none")
+    logits = predict(model, train.images, batch=64, precision=FP32, tta="none")
     assert (logits.argmax(1) == train.labels.numpy()).all()
     assert found.history[-1]["train_loss"] < found.history[0]["train_loss"] / 3
 
@@ -322,9 +323,7 @@ def test_the_weights_that_are_returned_are_those_that_were_scored(tmp_path):
     current = {key: value.clone() for key, value in model.state_dict().items()}
     assert not torch.equal(current["network.head.weight"], found.weights["network.head.weight"])
     model.load_state_dict(found.weights)
-    logits = torch.from_numpy(
-        classifier.predict(model, held_out.images, batch=7, precision=FP32, tta="none")
-    )
+    logits = torch.from_numpy(predict(model, held_out.images, batch=7, precision=FP32, tta="none"))
     assert float(F.cross_entropy(logits, held_out.labels)) == pytest.approx(best["public_loss"])
     hits = logits.argmax(1) == held_out.labels
     assert float(hits.double().mean()) == best["public_accuracy"]
@@ -453,75 +452,6 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_epoch_and_step(tmp_path, ca
 def test_a_held_out_loss_that_is_not_finite_ends_the_run(tmp_path):
     with pytest.raises(FloatingPointError, match="nan on the held-out faces after epoch 1;"):
         fit(tmp_path / "state.pt", make_recipe(ema_decay=0), model=BreaksAt(0))
-
-
-# --- prediction ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def model():
-    """A network that has seen some faces, so that its running statistics are its own."""
-    torch.manual_seed(0)
-    network = small_cnn()
-    with torch.no_grad():
-        network(batches.normalize(make_faces(64).images))
-    return network
-
-
-@pytest.mark.parametrize("tta", ["none", "flip", "ten_crop"])
-def test_predictions_do_not_depend_on_the_batch(model, tta):
-    images = make_faces(23).images
-    predict = partial(classifier.predict, model, images, precision=FP32, tta=tta)
-    whole = predict(batch=23)
-    assert whole.dtype == np.float32
-    assert whole.shape == (23, 7)
-    for batch in (1, 4, 100):
-        np.testing.assert_allclose(predict(batch=batch), whole, rtol=1e-4, atol=1e-5)
-
-
-def test_predictions_leave_the_model_as_it_was(model):
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    for training in (True, False):
-        model.train(training)
-        classifier.predict(model, make_faces(9).images, batch=4, precision=FP32, tta="flip")
-        assert model.training is training
-    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-
-
-def test_a_model_can_be_trained_after_it_predicted():
-    """The weights were not laid out in inference mode, where gradients are refused."""
-    network = small_cnn()
-    classifier.predict(network, make_faces(4).images, batch=4, precision=FP32, tta="none")
-    network(batches.normalize(make_faces(4).images)).sum().backward()
-    torch.optim.SGD(network.parameters(), lr=0.1).step()
-
-
-def test_flip_averages_the_probabilities_of_a_face_and_its_mirror_image(model):
-    """log((p(x) + p(mirror of x)) / 2), so the mirror images get the same predictions."""
-    images = make_faces(9).images
-    predict = partial(classifier.predict, model, batch=9, precision=FP32)
-    plain, mirrored = (
-        torch.from_numpy(predict(x, tta="none")).softmax(1) for x in (images, images.flip(-1))
-    )
-    found = predict(images, tta="flip")
-    np.testing.assert_allclose(found, ((plain + mirrored) / 2).log(), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(predict(images.flip(-1), tta="flip"), found, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(np.exp(found).sum(1), 1, rtol=1e-5)
-
-
-def test_equal_views_average_to_the_log_probabilities(model):
-    """All ten crops of an even gray are that gray."""
-    gray = torch.full((2, 1, 48, 48), 90, dtype=torch.uint8)
-    predict = partial(classifier.predict, model, gray, batch=2, precision=FP32)
-    want = torch.from_numpy(predict(tta="none")).log_softmax(1)
-    np.testing.assert_allclose(predict(tta="ten_crop"), want, rtol=1e-4, atol=1e-5)
-
-
-def test_bfloat16_predicts_nearly_what_float32_does(model):
-    images = make_faces(30).images
-    predict = partial(classifier.predict, model, images, batch=30, tta="none")
-    exact, rounded = (predict(precision=p) for p in (FP32, Precision("bf16", "cpu")))
-    assert 0 < np.abs(exact - rounded).max() < 0.05 * np.abs(exact).max()
 
 
 # --- compiled, and on a GPU ----------------------------------------------------------------------

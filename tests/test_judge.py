@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from ferbench import classifier
 from ferbench.data import batches
 from ferbench.judge import Judge
 from ferbench.models import build
 from ferbench.precision import Precision
+from ferbench.prediction import predict
 
 CPU = torch.device("cpu")
 SMALL = {"cnn": {"width": 4}, "vgg": {"width": 4}}
@@ -35,7 +35,7 @@ def test_the_logits_are_those_of_predict(judge):
     """One pass gives both: the head on the features is what the classifier says, no flip."""
     seen = judge.describe(IMAGES)
     images = torch.from_numpy(IMAGES)[:, None]
-    want = classifier.predict(judge.model, images, batch=4, precision=judge.precision, tta="none")
+    want = predict(judge.model, images, batch=4, precision=judge.precision, tta="none")
     np.testing.assert_allclose(seen.logits, want, atol=1e-5)
     assert seen.features.shape == (11, 32)
     assert seen.features.dtype == seen.logits.dtype == np.float32

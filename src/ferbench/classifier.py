@@ -1,4 +1,4 @@
-"""The only classifier loop: fit and predict."""
+"""The only classifier loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -20,6 +19,7 @@ from ferbench.data import batches
 from ferbench.data.batches import Batch, DeviceFaces
 from ferbench.errors import UserError
 from ferbench.precision import Precision
+from ferbench.prediction import predict
 from ferbench.recipe import Recipe
 from ferbench.run import keep_freed_memory
 
@@ -104,32 +104,6 @@ def fit(
     at = loop.at
     speed = at.train_images / max(at.train_seconds, 1e-9)
     return Fit(loop.best, at.history, at.best_epoch, at.seconds, speed)
-
-
-def predict(
-    model: nn.Module, images: Tensor, *, batch: int, precision: Precision, tta: str
-) -> np.ndarray:
-    """[N, K] float32 logits of images [N, 1, H, W] uint8, N > 0.
-
-    With several views of an image, the logarithm of the mean of their probabilities.
-    """
-    precision.prepare(model)
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
-        rows = [_logits(model, chunk, precision, tta) for chunk in images.split(batch)]
-    model.train(was_training)
-    return torch.cat(rows).numpy()
-
-
-def _logits(model: nn.Module, images: Tensor, precision: Precision, tta: str) -> Tensor:
-    """[N, K] float32 on the CPU: the logits, or the log-mean of several views' probabilities."""
-    with precision.autocast():
-        views = batches.views(batches.normalize(images), tta)
-        logits = torch.stack([model(view).float() for view in views])  # [V, N, K]
-    if len(views) == 1:
-        return logits[0].cpu()
-    return (logits.log_softmax(2).logsumexp(0) - math.log(len(views))).cpu()
 
 
 class _Loop:

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ferbench import checkpoint, classifier, figures, scores
+from ferbench import checkpoint, figures, scores
 from ferbench.classes import CLASSES
 from ferbench.data import batches, face_sets
 from ferbench.data.face_set import FaceSet
 from ferbench.precision import Precision
+from ferbench.prediction import predict
 from ferbench.results import Row
 from ferbench.run import now
 
@@ -52,7 +53,7 @@ def score(
     """Predict a test split (private, public or kaggle) and score it."""
     tested, clean, test_hash = face_sets.test_faces(faces, split)
     on_device = batches.to_device(tested.images, tested.labels, device)
-    logits = classifier.predict(model, on_device.images, batch=batch, precision=precision, tta=tta)
+    logits = predict(model, on_device.images, batch=batch, precision=precision, tta=tta)
     found = scores.scores(tested.labels, logits, clean=clean)
     return Tested(
         faces.manifest["name"], split, tta, test_hash, tested.names, tested.labels, logits, clean,

@@ -17,6 +17,7 @@ from ferbench.data import batches
 from ferbench.errors import UserError
 from ferbench.files import write_whole
 from ferbench.precision import Precision
+from ferbench.prediction import predict
 from ferbench.recipe import Recipe
 
 WATCHED = 512  # images of a fold that are scored after each epoch, for the eye alone
@@ -94,9 +95,7 @@ def logits(
         on_epoch=lambda _: None, should_stop=should_stop,
     )  # fmt: skip
     model.load_state_dict(fit.weights)
-    found = classifier.predict(
-        model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS
-    )
+    found = predict(model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS)
     write_whole(path, lambda beside: _save(beside, found))
     state.unlink(missing_ok=True)
     return found
