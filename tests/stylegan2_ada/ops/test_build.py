@@ -83,6 +83,19 @@ def test_a_pytorch_without_cuda_is_named(monkeypatch):
     assert build._build.__wrapped__() == "this PyTorch was built without CUDA"
 
 
+@pytest.mark.parametrize("headers", [True, False])
+def test_a_script_that_stands_for_nvcc_says_where_the_toolkit_lies(tmp_path, headers):
+    """As where /usr/local/bin/nvcc calls that of a toolkit elsewhere."""
+    script = tmp_path / "bin/nvcc"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\necho '#$ _SPACE_= ' >&2; echo '#$ _HERE_=/opt/cuda/bin' >&2\n")
+    script.chmod(0o755)
+    if headers:
+        (tmp_path / "include").mkdir()
+        (tmp_path / "include/cuda_runtime.h").touch()
+    assert build._toolkit(str(tmp_path)) == (str(tmp_path) if headers else "/opt/cuda")
+
+
 def test_the_name_follows_the_sources(monkeypatch, tmp_path):
     copy = shutil.copytree(build.SOURCE_DIR, tmp_path / "cuda")
     monkeypatch.setattr(build, "SOURCE_DIR", copy)

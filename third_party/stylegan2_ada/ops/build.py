@@ -3,6 +3,8 @@
 import hashlib
 import logging
 import os
+import re
+import subprocess
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -88,6 +90,7 @@ def _build() -> ModuleType | str:
 
     if cpp_extension.CUDA_HOME is None:
         return "no CUDA toolkit was found (nvcc on the PATH, or CUDA_HOME)"
+    cpp_extension.CUDA_HOME = _toolkit(cpp_extension.CUDA_HOME)
     try:
         return cpp_extension.load(
             extension_name(),
@@ -97,6 +100,19 @@ def _build() -> ModuleType | str:
         )
     except (RuntimeError, OSError, ImportError) as error:  # no ninja, no compiler, no match
         return str(error)
+
+
+def _toolkit(home: str) -> str:
+    """The toolkit with the headers: `home`, or where the nvcc in it says that it lies.
+
+    PyTorch takes the folder above that of nvcc on the PATH, which may be a script or a link.
+    """
+    nvcc = Path(home, "bin/nvcc")
+    if Path(home, "include/cuda_runtime.h").exists() or not nvcc.exists():
+        return home
+    said = subprocess.run([nvcc, "--dryrun", "any.cu"], capture_output=True, text=True, check=False)
+    found = re.search(r"^#\$ _HERE_=(.+)$", said.stderr, re.MULTILINE)
+    return str(Path(found[1]).parent) if found else home
 
 
 @cache
