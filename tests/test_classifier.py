@@ -352,6 +352,31 @@ def test_training_stops_when_nothing_is_gained_for_long_enough(tmp_path):
     assert len(again.history) == 3
 
 
+def test_scoring_now_and_then_changes_no_weight(tmp_path):
+    """Epochs 2, 4 and the last: scored and saved; the others have no public scores."""
+    recipe = make_recipe(epochs=5, score_epochs=2, select="last")
+    saved = []
+    often = fit(tmp_path / "often.pt", make_recipe(epochs=5, select="last"))
+    found = fit(
+        tmp_path / "state.pt",
+        recipe,
+        on_epoch=lambda h: saved.append((tmp_path / "state.pt").exists()),
+    )
+    assert ["public_loss" in row for row in found.history] == [False, True, False, True, True]
+    assert saved == [False, False, True, True, True]
+    assert found.best_epoch == 5
+    torch.testing.assert_close(found.weights, often.weights, rtol=0, atol=0)
+
+
+def test_patience_ends_only_where_faces_were_scored(tmp_path):
+    """Nothing is gained after the first look, at epoch 3; the next is at epoch 6."""
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(48 * 48, 7))
+    still = {"peak_lr": 0, "weight_decay": 0, "ema_decay": 0}
+    recipe = make_recipe(epochs=20, patience_epochs=1, score_epochs=3, **still)
+    found = fit(tmp_path / "state.pt", recipe, model=flat)
+    assert (found.best_epoch, len(found.history)) == (3, 6)
+
+
 def test_the_history_counts_images_and_follows_the_schedule(tmp_path):
     """100 faces in batches of 16 are 96 an epoch; the cosine ends at 0."""
     states = []

@@ -136,12 +136,24 @@ def test_learning_curves_are_the_history_with_the_best_epoch(drawn, tmp_path):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("epochs", [1, 2, 30])
 def test_learning_curves_with_gaps(tmp_path, epochs):
-    """A missing train accuracy, a None among the losses and no best epoch are drawn as gaps."""
+    """A missing train accuracy, a None among the losses and no best epoch are left out."""
     history = [{k: v for k, v in row.items() if k != "train_accuracy"} for row in HISTORY[:epochs]]
     history[-1]["public_loss"] = None
     figures.plot_learning_curves(history, best_epoch=None, path=tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as image:
         image.verify()
+
+
+def test_learning_curves_pass_over_epochs_that_were_not_scored(drawn, tmp_path):
+    history = [
+        {k: v for k, v in row.items() if row["epoch"] % 10 == 0 or not k.startswith("public")}
+        for row in HISTORY
+    ]
+    figures.plot_learning_curves(history, best_epoch=10, path=tmp_path / "x.png")
+    train, public, _ = drawn[0].axes[0].lines
+    assert len(train.get_xdata()) == 30
+    assert list(public.get_xdata()) == [10, 20, 30]
+    assert (train.get_marker(), public.get_marker()) == ("None", "o")
 
 
 def test_matplotlib_is_loaded_late_and_without_its_global_state(tmp_path):

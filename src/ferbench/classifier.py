@@ -68,8 +68,9 @@ def fit(
     """Train `model` in place and return the weights that did best on the held-out faces.
 
     model: maps [N, 1, H, W] float32 in [-1, 1] to [N, classes] logits, on the faces' device.
-    state: file for the whole state, written after every epoch and when stopped; if it exists, the
-    run goes on from it, and on a CPU ends bit for bit as if it had never been interrupted.
+    state: file for the whole state, written after every scored epoch and when stopped; if it
+    exists, the run goes on from it, and on a CPU ends bit for bit as if it had never been
+    interrupted.
     on_start gets the number of epochs that were done before, once the state is read.
     on_epoch gets the numbers of every epoch so far, the latest last; it is called before the state
     is saved, so a run that is killed in between calls it for that epoch again.
@@ -98,9 +99,10 @@ def fit(
                 if should_stop():
                     checkpoint.save_state(state, loop.state())
                     raise Stopped
-            loop.end_epoch()
+            scored = loop.end_epoch()
             on_epoch(loop.at.history)
-            checkpoint.save_state(state, loop.state())
+            if scored:
+                checkpoint.save_state(state, loop.state())
     at = loop.at
     speed = at.train_images / max(at.train_seconds, 1e-9)
     return Fit(loop.best, at.history, at.best_epoch, at.seconds, speed)
@@ -131,7 +133,11 @@ class _Loop:
         """All epochs done, or no gain on the held-out faces for `patience_epochs`."""
         at, patience = self.at, self.recipe.patience_epochs
         stale = 0 < patience <= at.epoch - at.best_epoch
-        return at.epoch >= self.recipe.epochs or stale
+        return at.epoch >= self.recipe.epochs or (stale and self._is_scored(at.epoch))
+
+    def _is_scored(self, epoch: int) -> bool:
+        """Whether the held-out faces are scored after this epoch, counted from 1."""
+        return epoch % self.recipe.score_epochs == 0 or epoch == self.recipe.epochs
 
     def renewed(self) -> bool:
         """Have the epoch's images put in place; False if that was stopped."""
@@ -216,15 +222,14 @@ class _Loop:
         bar.set_postfix_str(f"loss {at.loss_sum / at.seen:.3f} acc {at.hits / at.seen:.3f} "
                             f"best {best}", refresh=False)  # fmt: skip
 
-    def end_epoch(self) -> None:
-        """Score the averaged weights on the held-out faces, keep the best, go to the next epoch."""
+    def end_epoch(self) -> bool:
+        """Score the held-out faces if it is time, go to the next epoch; whether they were scored.
+
+        The last epoch is always scored.
+        """
         at, began = self.at, time.perf_counter()
-        scored = self.model if self.average is None else self.average.model
-        logits = predict(scored, self.held_out.images, batch=SCORE_BATCH,
-                         precision=self.precision, tta="none")  # fmt: skip
-        held_out = losses.held_out_scores(self.held_out.labels.cpu(), torch.from_numpy(logits))
-        _require_finite(held_out["loss"], f"on the held-out faces after epoch {at.epoch + 1}")
-        self._keep_best(scored, held_out)
+        due = self._is_scored(at.epoch + 1)
+        held_out = self._score() if due else {}
         at.seconds += time.perf_counter() - began
         at.history.append({
             "epoch": at.epoch + 1,
@@ -236,6 +241,17 @@ class _Loop:
             "images_per_second": at.train_images / max(at.train_seconds, 1e-9),
         })  # fmt: skip
         at.epoch, at.step, at.seen, at.loss_sum, at.hits = at.epoch + 1, 0, 0, 0.0, 0.0
+        return due
+
+    def _score(self) -> dict[str, float]:
+        """Scores of the averaged weights on the held-out faces; the best weights are kept."""
+        scored = self.model if self.average is None else self.average.model
+        logits = predict(scored, self.held_out.images, batch=SCORE_BATCH,
+                         precision=self.precision, tta="none")  # fmt: skip
+        found = losses.held_out_scores(self.held_out.labels.cpu(), torch.from_numpy(logits))
+        _require_finite(found["loss"], f"on the held-out faces after epoch {self.at.epoch + 1}")
+        self._keep_best(scored, found)
+        return found
 
     def _keep_best(self, scored: nn.Module, held_out: dict[str, float]) -> None:
         at, by = self.at, self.recipe.select

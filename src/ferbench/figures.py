@@ -161,7 +161,7 @@ def plot_learning_curves(
     """Loss and accuracy of Training and PublicTest over the epochs, the best epoch marked.
 
     history: one mapping an epoch with `epoch` and any of `train_loss`, `public_loss` (nats),
-    `train_accuracy`, `public_accuracy` (in [0, 1]); a value that is missing or None leaves a gap.
+    `train_accuracy`, `public_accuracy` (in [0, 1]); the line passes over epochs without a value.
     best_epoch: the epoch that was kept, or None. path: the PNG.
     """
     from matplotlib import rc_context
@@ -187,10 +187,9 @@ def plot_learning_curves(
 
 def _curve(axes: Axes, history: Sequence[Mapping[str, Any]], key: str, **look: Any) -> None:
     """One line over the epochs, with dots where there are few; nothing if there is no value."""
-    epochs = [row["epoch"] for row in history]
-    values = np.array([row.get(key) for row in history], dtype=np.float64)  # None becomes NaN
-    dots: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(epochs) < 25 else {}
-    axes.plot(epochs, values, **dots, **look)
+    known = [(row["epoch"], row[key]) for row in history if row.get(key) is not None]
+    dots: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(known) < 25 else {}
+    axes.plot([epoch for epoch, _ in known], [value for _, value in known], **dots, **look)
 
 
 def drawing(width: float, height: float, rows: Sequence[int] = (1,), columns: int = 1) -> Any:

@@ -3,9 +3,13 @@
 No postponed annotations in this file: OmegaConf reads the field types.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ferbench.checks import at_least, between, one_of
+
+# Keys that came later, with the value that stands for what was done before: older runs are found.
+_UNSAID = (("score_epochs", 1),)
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,15 @@ class Recipe:
     clip_norm: float
     accumulate: int
     patience_epochs: int
+    score_epochs: int
     select: str
     compile: bool
     augment: Augment
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a run is known by: the keys that change its result."""
+        return {key: value for key, value in asdict(self).items() if (key, value) not in _UNSAID}
 
     def __post_init__(self) -> None:
         at_least("train.epochs", self.epochs, 1)
@@ -72,6 +82,7 @@ class Recipe:
         at_least("train.clip_norm", self.clip_norm, 0)
         at_least("train.weight_decay", self.weight_decay, 0)
         at_least("train.patience_epochs", self.patience_epochs, 0)
+        at_least("train.score_epochs", self.score_epochs, 1)
         between("train.momentum", self.momentum, 0, 0.9999)
         between("train.label_smoothing", self.label_smoothing, 0, 0.99)
         between("train.ema_decay", self.ema_decay, 0, 0.99999)

@@ -21,7 +21,7 @@ RECIPE = Recipe(
     epochs=2, batch=20, optimizer="adamw", peak_lr=0.02, momentum=0.9, weight_decay=0.0,
     schedule="constant", warmup_epochs=0, label_smoothing=0.0, mixup=0, cutmix=0,
     class_weights="none", sampling="natural", ema_decay=0, clip_norm=0, accumulate=1,
-    patience_epochs=0, select="last", compile=False, augment=STILL,
+    patience_epochs=0, score_epochs=1, select="last", compile=False, augment=STILL,
 )  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def _inputs(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
     make()  # refuses a wrong network now
     label_noise.check(whole, job.label_noise.folds)
     fitting = Fitting(make, job.train, job.seed, chosen, device, job.batch)
-    identity |= {"labels": asdict(job.label_noise), "model": network, "train": asdict(job.train),
+    identity |= {"labels": asdict(job.label_noise), "model": network, "train": job.train.said,
                  "seed": job.seed, "precision": chosen.name}  # fmt: skip
     return Inputs(faces, whole, fitting, identity)
 
