@@ -3,7 +3,8 @@
 No postponed annotations in this file: OmegaConf reads the field types.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ferbench.checks import at_least, between, one_of, positive
 from ferbench.errors import UserError
@@ -12,6 +13,13 @@ PIPES = (
     "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc",
 )  # fmt: skip
 SMALLEST_PX, LARGEST_PX = 6, 1024
+# Keys that do not change what a run has learned after so many images.
+_NEUTRAL = (
+    "name", "total_kimg", "stop_on_collapse", "collapse_diversity", "collapse_logit",
+    "collapse_from_kimg", "state_ticks", "sample_ticks", "score_ticks", "score_per_class", "select",
+)  # fmt: skip
+# Keys that came later, with the value that stands for what was done before: older runs are found.
+_UNSAID = (("scalar_label", False), ("reuse_fakes", False), ("compile", False))
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,15 @@ class GanRecipe:
     collapse_logit: float
     collapse_from_kimg: float
     stop_on_collapse: bool
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a run is known by: the keys that change what it has learned."""
+        return {
+            key: value
+            for key, value in asdict(self).items()
+            if key not in _NEUTRAL and (key, value) not in _UNSAID
+        }
 
     def __post_init__(self) -> None:
         check_resolution("gan.res", self.res)

@@ -20,13 +20,6 @@ from ferbench.schemas.train_gan import TrainGan
 
 # Keys that do not change what a run has learned after so many images.
 NEUTRAL = ("outputs", "name", "force", "resume", "logger", "judge", "total_kimg", "res")
-NEUTRAL_GAN = (
-    "name", "total_kimg", "stop_on_collapse", "collapse_diversity", "collapse_logit",
-    "collapse_from_kimg", "state_ticks", "sample_ticks", "score_ticks", "score_per_class", "select",
-)  # fmt: skip
-UNSAID = (  # of keys that came later, so that older runs are found
-    ("scalar_label", False), ("reuse_fakes", False), ("compile", False),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -117,11 +110,7 @@ def _folder(job: TrainGan, recipe: GanRecipe, read: dict[str, str]) -> Path:
     if job.resume and not is_network(job.resume):
         return Path(job.resume)
     config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
-    config["gan"] = {
-        key: value
-        for key, value in asdict(recipe).items()
-        if key not in NEUTRAL_GAN and (key, value) not in UNSAID
-    }
+    config["gan"] = recipe.said
     config["data"] = job.data.name
     name = job.name or f"{recipe.name}_{job.data.name}_{recipe.res}px"
     folder = (
