@@ -19,7 +19,7 @@ from ferbench.conf_files import CONF, file_name
 from ferbench.config_errors import one_line
 from ferbench.error_report import NOBODY_READS, report
 from ferbench.errors import UserError
-from ferbench.jobs import keep_lines_whole, run_job, share_cores
+from ferbench.jobs import join_sweep, run_job
 from ferbench.schema import register
 
 if TYPE_CHECKING:
@@ -123,8 +123,7 @@ class _Job:
         given: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
         try:
             if settings.mode == RunMode.MULTIRUN:
-                share_cores()
-                keep_lines_whole()
+                join_sweep()
                 print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
             run_job(self.command, cfg, given, self.full_error)
         except Exception as error:

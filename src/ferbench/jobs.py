@@ -64,7 +64,13 @@ def _resumed(schema: type, job: Any, given: Sequence[str]) -> Any:
     return replace(read_config(schema, config), resume=str(config.parent), **longer)
 
 
-def share_cores() -> None:
+def join_sweep() -> None:
+    """What a job does first that others run beside: its share of the cores, whole lines."""
+    _share_cores()
+    _keep_lines_whole()
+
+
+def _share_cores() -> None:
     """Give this process its share of the cores, if the launcher runs several jobs at once.
 
     Two jobs that both take all cores are slower than one after the other.
@@ -80,7 +86,7 @@ def share_cores() -> None:
         torch.set_num_threads(max(1, (cores or 1) // together))
 
 
-def keep_lines_whole() -> None:
+def _keep_lines_whole() -> None:
     """Let each line leave this process in one write, so that lines of several do not mix.
 
     Python writes a line and its end apart where PYTHONUNBUFFERED is set.
@@ -171,8 +177,7 @@ class _Job:
     def __call__(self, cfg: DictConfig) -> Any:
         from hydra.core.hydra_config import HydraConfig
 
-        share_cores()
-        keep_lines_whole()
+        join_sweep()
         settings = HydraConfig.get()
         given = list(settings.overrides.task)
         return self.around(settings.job.num, lambda: run_job(self.command, cfg, given, False))
