@@ -52,8 +52,8 @@ class MadeJudge:
         return SimpleNamespace(logits=np.log(chance + 1e-9).astype(np.float32), features=features)
 
 
-def made_judge(run, device, precision):
-    return MadeJudge(run.name, inputs.trained_row(run)["data_hash"])
+def made_judge(run, device, precision, key="judge"):
+    return MadeJudge(run.name, inputs.trained_row(run, key)["data_hash"])
 
 
 @pytest.fixture

@@ -45,14 +45,15 @@ def read(job: Curate, device: torch.device, chosen: Precision) -> Inputs:
     """Everything that is read, checked before anything is computed; the pool is drawn last."""
     faces, outputs = inputs.open_faces(job.data), Path(job.outputs)
     path = _judge_path(job, faces)
-    judge = _load_judge("judge", path, job, faces, device, chosen)
+    data = job.data.name, faces.manifest["hashes"]["train"]
+    judge = inputs.judge_of(*data, path, device, chosen)
     print(f"judge: {path}")
     gate_judge = judge
     other = Path(job.gate_judge)
     if job.gate_judge == "auto":
         other = inputs.find_judge(outputs, judge.data_hash, besides=path) or path
     if other.resolve() != path.resolve():
-        gate_judge = _load_judge("gate_judge", other, job, faces, device, chosen)
+        gate_judge = inputs.judge_of(*data, other, device, chosen, "gate_judge")
     return Inputs(faces, _pool(job, faces), judge, gate_judge)
 
 
@@ -64,20 +65,6 @@ def _judge_path(job: Curate, faces: FaceSet) -> Path:
     if found is None:
         raise UserError(inputs.no_judge(outputs, job.data.name))
     return found
-
-
-def _load_judge(
-    key: str, path: Path, job: Curate, faces: FaceSet, device: torch.device, chosen: Precision
-) -> Judge:
-    """A classifier that learned from this Training split alone; UserError if it did not."""
-    inputs.trained_row(path, key)
-    judge = inputs.load_judge(path, device, chosen)
-    if judge.data_hash != faces.manifest["hashes"]["train"]:
-        raise UserError(
-            f"{key}={path}: learned from other faces; expected a run on the Training split of "
-            f"data={job.data.name}"
-        )
-    return judge
 
 
 def _pool(job: Curate, faces: FaceSet) -> SyntheticSet:

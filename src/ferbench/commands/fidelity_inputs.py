@@ -104,11 +104,6 @@ def _judge(job: Fidelity, data_hash: str, device: torch.device, chosen: Precisio
             raise UserError(missing)
         print(f"note: {missing}; class accuracy is left out")
         return None
-    judge = inputs.load_judge(path, device, chosen)
-    if judge.data_hash != data_hash:
-        raise UserError(
-            f"judge={path}: learned from other faces; expected a run on the Training split of "
-            f"data={job.data.base}"
-        )
+    judge = inputs.judge_of(job.data.base, data_hash, path, device, chosen)
     print(f"judge: {path}")
     return judge

@@ -220,6 +220,20 @@ def load_judge(
     return Judge(model, precision, device, name=name, hash=weights, data_hash=row["data_hash"])
 
 
+def judge_of(
+    data: str, data_hash: str, run: Path, device: torch.device, precision: Precision,
+    key: str = "judge",
+) -> Judge:  # fmt: skip
+    """`load_judge`, and UserError if it learned from another Training split than that of `data`."""
+    judge = load_judge(run, device, precision, key)
+    if judge.data_hash != data_hash:
+        raise UserError(
+            f"{key}={run}: learned from other faces; expected a run on the Training split of "
+            f"data={data}"
+        )
+    return judge
+
+
 def find_judge(outputs: Path, data_hash: str, *, besides: Path | None = None) -> Path | None:
     """The run that makes the best judge of faces like those of the training split `data_hash`.
 
