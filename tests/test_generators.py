@@ -1,6 +1,7 @@
 """Generators in files: what is written is what is read, and what is refused."""
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ferbench.errors import UserError
 
 CPU = torch.device("cpu")
 PUBLISHED = Path(__file__).parent / "reference" / "official_layout.pkl"
+SCRIPTS = Path(__file__).parents[1] / "scripts"
 FACTS = {"classes": list(CLASSES), "res": 12, "kimg": 1.5}
 
 
@@ -50,6 +52,23 @@ def test_what_is_saved_is_loaded_to_half_precision(saved: Path) -> None:
     for module, own in zip(pair(), (found.network, found.discriminator), strict=True):
         for name, value in module.state_dict().items():
             torch.testing.assert_close(own.state_dict()[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_a_file_to_share_holds_no_discriminator(saved: Path, tmp_path: Path) -> None:
+    """scripts/share_generator.py: the same generator, and nothing of the other network."""
+    share = runpy.run_path(str(SCRIPTS / "share_generator.py"))["share"]
+    shared = tmp_path / "shared.safetensors"
+    share(saved, shared)
+    found, own = (generators.load(path, device=CPU) for path in (shared, saved))
+    assert found.discriminator is None
+    assert found.facts == own.facts
+    for name, value in own.network.state_dict().items():
+        torch.testing.assert_close(found.network.state_dict()[name], value, rtol=0, atol=0)
+    with safe_open(shared, "pt") as file:
+        assert not [name for name in file.keys() if not name.startswith("G_ema.")]  # noqa: SIM118
+        assert "D" not in json.loads(file.metadata()["configs"])
+    with pytest.raises(FileExistsError):
+        share(saved, shared)
 
 
 def test_a_folder_means_its_best_weights_else_the_latest(saved: Path) -> None:

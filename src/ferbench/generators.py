@@ -68,16 +68,18 @@ def condition_table(c_dim: int, classes: int) -> Tensor:
 def save(
     path: Path,
     network: sg.TwoStageGenerator,
-    discriminator: sg.Discriminator | sg.PlainDiscriminator,
+    discriminator: sg.Discriminator | sg.PlainDiscriminator | None,
     facts: Mapping[str, Any],
 ) -> None:
     """Write averaged generator and discriminator in float16, with what builds them again.
 
-    facts: plain values; `classes` must be among them. Raises ValueError if a weight is not finite
-    in float16.
+    discriminator: None keeps it out of the file, which can then be drawn from, but not be trained
+    further. facts: plain values; `classes` must be among them. Raises ValueError if a weight is not
+    finite in float16.
     """
     assert "classes" in facts
-    parts: dict[str, Any] = {"G_ema": network, "D": discriminator}
+    parts: dict[str, Any] = {"G_ema": network}
+    parts |= {"D": discriminator} if discriminator is not None else {}
     tensors = {
         f"{part}.{name}": _half(name, value)
         for part, module in parts.items()
@@ -133,7 +135,8 @@ def _checkpoint(path: Path) -> TrainedGenerator:
     try:
         configs, facts = json.loads(metadata["configs"]), json.loads(metadata["facts"])
         network = _built(sg.generator_of, configs["G_ema"], tensors, "G_ema")
-        judge = _built(sg.discriminator_of, configs["D"], tensors, "D")
+        known = "D" in configs  # a file to share may be without
+        judge = _built(sg.discriminator_of, configs["D"], tensors, "D") if known else None
         facts["classes"] = [str(name) for name in facts["classes"]]
     except (ValueError, LookupError, TypeError, RuntimeError, AttributeError) as error:
         reason = " ".join(f"{error}".split())[:200]

@@ -42,7 +42,7 @@ def make_study(tmp_path: Path, make_job: Callable[..., Any]) -> Callable[..., An
 
 
 def folder_of(job: Any) -> Path:
-    return Path(job.outputs) / "study" / "small"
+    return Path(job.outputs) / "study" / "small" / "cpu"
 
 
 def test_a_study_runs_every_cell_and_reports(
@@ -137,9 +137,24 @@ def test_some_cells_can_be_run_alone_and_the_report_shows_all_that_is_done(
     text = (folder_of(make_study({})) / "report.md").read_text()
     assert "| part 0.2 | 1 |" in text
     assert "| whole | 1 |" in text
-    assert "1 of 3 runs are missing" in text
+    assert "1 of 3 runs are missing; cells without any: part 0.5." in text
+    assert "| part 0.5 |" not in text
     with pytest.raises(UserError, match="only=hole: no such cell; did you mean whole"):
         study.run(make_study({}, "only=hole"), LAUNCHER)
+
+
+def test_every_budget_has_its_own_report(
+    make_study: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    budgets = {"cpu": SMALL["budgets"]["cpu"], "wide": {"words": {"classify": [*QUICK, "seed=5"]}}}
+    changes = {"budgets": budgets, "seeds": [0]}
+    study.run(make_study(changes, "only=whole"), LAUNCHER)
+    first = (folder_of(make_study(changes)) / "report.md").read_text()
+    study.run(make_study(changes, "only=whole", "budget=wide"), LAUNCHER)
+    assert (folder_of(make_study(changes)) / "report.md").read_text() == first
+    assert "Budget *wide*" in (folder_of(make_study(changes)).parent / "wide/report.md").read_text()
+    with pytest.raises(UserError, match=r"budgets\.runs: expected a folder's name, and not runs"):
+        study.run(make_study({"budgets": {"runs": {}}}, "budget=runs"), LAUNCHER)
 
 
 @pytest.mark.parametrize(("changes", "message"), [

@@ -24,7 +24,7 @@ from ferbench.study.ledger import (
     in_words,
     progress,
 )
-from ferbench.study.plan import Study, Task, filled, merged
+from ferbench.study.plan import RUNS, Study, Task, filled, merged
 
 Command = Callable[[], Any]
 
@@ -48,7 +48,7 @@ def run(job: RunStudy, launcher: Launcher) -> None:
     """Run what is left of the study, wave by wave, and write its report."""
     study = _study(job)
     folder = Path(job.outputs) / "study" / study.name
-    ledger = Ledger(folder / "runs")
+    ledger = Ledger(folder / RUNS)  # of all budgets: some of their runs are the same
     asked = study.only(job.chosen_cells()) if job.only else study
     if not job.report:
         _check(asked, launcher)
@@ -56,13 +56,14 @@ def run(job: RunStudy, launcher: Launcher) -> None:
         print(_overview(asked, progress(asked, ledger)))
         return
     failed = [] if job.report else _run_all(asked, ledger, launcher)
-    folder.mkdir(parents=True, exist_ok=True)
     reached = progress(study, ledger)
-    compared = pages.write(folder, study, reached, command=_command(job))
+    pages_folder = folder / study.budget
+    pages_folder.mkdir(parents=True, exist_ok=True)
+    compared = pages.write(pages_folder, study, reached, command=_command(job))
     for one in compared:
         print(f"{one.cell.label} against {one.other.label}: {one.points} points ({one.interval}): "
               f"{one.verdict}")  # fmt: skip
-    print(f"report: {folder / 'report.md'}, {folder / 'report.html'}")
+    print(f"report: {pages_folder / 'report.md'}, {pages_folder / 'report.html'}")
     if failed:
         now = progress(asked, ledger)
         raise UserError(

@@ -55,6 +55,7 @@ def write(folder: Path, study: Study, progress: Progress, *, command: str) -> li
 def _setting(study: Study, progress: Progress, shown: Sequence[Outcome]) -> list[Block]:
     """What was compared, on which machine, and what is missing."""
     rows = [row for outcome in shown for row in outcome.rows.values()]
+    done = {outcome.cell.id for outcome in shown}
     left = len(progress.left)
     said = [
         f"Budget *{study.budget}*{': ' + study.budget_note if study.budget_note else ''}; seeds of "
@@ -70,7 +71,11 @@ def _setting(study: Study, progress: Progress, shown: Sequence[Outcome]) -> list
             f"Measured on {'; '.join(machines)}; {spent} of running time.",
         ]
     if left:
-        said.append(f"*Not finished*: {left} of {len(progress.tasks)} runs are missing.")
+        without = [cell.label for cell in study.cells if cell.id not in done]
+        said.append(
+            f"*Not finished*: {left} of {len(progress.tasks)} runs are missing"
+            f"{'; cells without any: ' + ', '.join(without) if without else ''}."
+        )
     return [Text(" ".join(said)), *map(Text, study.notes)]
 
 
@@ -96,11 +101,10 @@ def _table(study: Study, outcomes: Mapping[str, Outcome]) -> list[Block]:
     earlier = any(outcome.cell.earlier for outcome in outcomes.values())
     columns = ["cell", "seeds", *NAMES.values(), *(["earlier work"] if earlier else [])]
     lines = []
-    for cell in study.cells:
-        outcome = outcomes.get(cell.id)
-        seeds = str(len(outcome.rows)) if outcome else "0"
-        line = [cell.label, seeds, *(mean_text(outcome, column) for column in NAMES)]
-        told = ", ".join(f"{NAMES[k]} {score_text(k, v)}" for k, v in cell.earlier.items())
+    for outcome in outcomes.values():
+        line = [outcome.cell.label, str(len(outcome.rows))]
+        line += [mean_text(outcome, column) for column in NAMES]
+        told = ", ".join(f"{NAMES[k]} {score_text(k, v)}" for k, v in outcome.cell.earlier.items())
         lines.append([*line, *([told or "-"] if earlier else [])])
     note = (
         "In percent but AUROC; mean ± standard deviation over seeds. Without copies: test images "

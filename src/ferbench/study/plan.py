@@ -15,6 +15,7 @@ from ferbench.checks import nearest
 from ferbench.errors import UserError
 
 SCORES = ("accuracy", "macro_f1", "auroc", "macro_precision", "macro_recall")
+RUNS = "runs"  # in a study's folder, beside one folder for the report of each budget
 _REFERENCE = re.compile(r"=@([\w.-]+)$")
 
 Value = str | float | int

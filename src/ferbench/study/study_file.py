@@ -25,7 +25,7 @@ from typing import Any
 
 from ferbench.checks import nearest, one_of
 from ferbench.errors import UserError
-from ferbench.study.plan import SCORES, Cell, Step, Study, Value, merged, needed
+from ferbench.study.plan import RUNS, SCORES, Cell, Step, Study, Value, merged, needed
 
 MAKERS = ("train-gan", "synth", "curate", "classify")  # what a step may run; a cell is a classify
 _VARIABLE = re.compile(r"\{(\w+)\}")
@@ -69,6 +69,8 @@ def _study(name: str, content: dict[str, Any], budget: str, seeds: Sequence[int]
     _check_keys("study", content, _STUDY)
     budgets = _mapping("budgets", content.get("budgets"))
     one_of("budget", budget, budgets)
+    if not re.fullmatch(r"\w[\w.-]*", budget) or budget == RUNS:
+        raise UserError(f"budgets.{budget}: expected a folder's name, and not {RUNS}")
     chosen = _mapping(f"budgets.{budget}", budgets[budget])
     _check_keys(f"budgets.{budget}", chosen, _BUDGET)
     common = _mapping("words", chosen.get("words"))
