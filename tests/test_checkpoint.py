@@ -1,5 +1,4 @@
 import contextlib
-import json
 import os
 import pickle
 
@@ -29,29 +28,6 @@ def state():
     }
 
 
-# --- whole files ---------------------------------------------------------------------------------
-
-
-def test_a_written_file_is_whole_and_alone(tmp_path):
-    checkpoint.write_whole(tmp_path / "a.txt", lambda path: path.write_text("new"))
-    assert (tmp_path / "a.txt").read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-
-
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_writer_that_fails_leaves_the_old_file_alone(tmp_path, error):
-    (tmp_path / "a.txt").write_text("old")
-
-    def write(path):
-        path.write_text("ne")
-        raise error
-
-    with pytest.raises(type(error)):
-        checkpoint.write_whole(tmp_path / "a.txt", write)
-    assert (tmp_path / "a.txt").read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-
-
 def test_a_disk_that_fails_when_flushed_leaves_the_old_file_alone(tmp_path, monkeypatch):
     checkpoint.save_state(tmp_path / "state.pt", state())
 
@@ -63,42 +39,6 @@ def test_a_disk_that_fails_when_flushed_leaves_the_old_file_alone(tmp_path, monk
         checkpoint.save_state(tmp_path / "state.pt", {"other": 1})
     assert checkpoint.load_state(tmp_path / "state.pt")["name"] == "x"
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
-
-
-def test_a_reader_never_sees_a_part(tmp_path):
-    """While the new file is written the old one stands; who has it open goes on reading it."""
-    seen = []
-
-    def write(path):
-        path.write_text("new")
-        seen.append((tmp_path / "a.txt").read_text())
-
-    (tmp_path / "a.txt").write_text("old")
-    with (tmp_path / "a.txt").open() as opened_before:
-        checkpoint.write_whole(tmp_path / "a.txt", write)
-        assert opened_before.read() == "old"
-    assert seen == ["old"]
-    assert (tmp_path / "a.txt").read_text() == "new"
-
-
-def test_parts_of_killed_processes_are_removed_and_nothing_else(tmp_path):
-    left = []
-    checkpoint.write_whole(
-        tmp_path / "state.pt",
-        lambda path: (left.append(path), path.write_text("x")),
-    )
-    left[0].write_text("half")
-    (tmp_path / ".lock").write_text("")
-    checkpoint.remove_partial(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "state.pt"]
-
-
-def test_json_is_readable_and_ends_with_a_newline(tmp_path):
-    checkpoint.save_json(tmp_path / "a.json", {"name": "Müller", "n": 1})
-    text = (tmp_path / "a.json").read_text(encoding="utf-8")
-    assert json.loads(text) == {"name": "Müller", "n": 1}
-    assert "Müller" in text
-    assert text.endswith("}\n")
 
 
 # --- weights -------------------------------------------------------------------------------------

@@ -12,12 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ferbench.errors import UserError
-from ferbench.files import remove_partial, save_json, write_whole
-
-__all__ = [
-    "load_state", "load_weights", "remove_partial", "save_json", "save_state", "save_weights",
-    "write_whole",
-]  # fmt: skip
+from ferbench.files import write_whole
 
 # What torch.load was seen to raise, or may, on files with missing or changed bytes.
 _DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError)

@@ -15,8 +15,8 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 from PIL import Image
 
-from ferbench import checkpoint
 from ferbench.data import synthetic_set
+from ferbench.files import write_whole
 
 SPLIT = "train"  # synthetic faces are for training: the download's name of that split
 Files = Iterator[tuple[str, bytes]]
@@ -53,7 +53,7 @@ def to_zip(root: Path, target: Path, *, classes: Sequence[str], first_seed: int)
                     file.writestr(ZipInfo(name), data)
                 count += len(files)
 
-    checkpoint.write_whole(target, fill)
+    write_whole(target, fill)
     return count
 
 

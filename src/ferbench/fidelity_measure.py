@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ferbench import checkpoint, comparison, scores
+from ferbench import comparison, scores
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.comparison import Described, How, Reference
 from ferbench.data import resize
@@ -18,6 +18,7 @@ from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.feature_space import Cells
 from ferbench.fidelity_report import Measured, Side
+from ferbench.files import save_arrays
 from ferbench.inception import Inception
 from ferbench.judge import Description, Judge
 from ferbench.row import Row
@@ -117,12 +118,8 @@ def _features(
 
 
 def _keep(cache: Path, described: Described) -> None:
-    def save(path: Path) -> None:
-        with path.open("wb") as file:
-            np.savez(file, features=described.features, logits=described.logits)
-
     cache.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.write_whole(cache, save)
+    save_arrays(cache, features=described.features, logits=described.logits)
 
 
 def judged(side: Images, eyes: Judge | Inception, judge: Judge | None, *, batch: int) -> Seen:

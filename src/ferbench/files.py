@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 PARTIAL = ".part"
 
 
@@ -33,3 +35,25 @@ def save_json(path: Path, value: Any) -> None:
     """Write JSON (indented, UTF-8), whole or not at all."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a .npy file of any name, whole or not at all; ValueError for an array of objects."""
+
+    def write(beside: Path) -> None:
+        with beside.open("wb") as file:  # by its name alone, np.save would add a suffix
+            np.save(file, array, allow_pickle=False)
+
+    write_whole(path, write)
+
+
+def save_arrays(path: Path, *, compress: bool = False, **arrays: np.ndarray) -> None:
+    """Write named arrays, none of objects, as a .npz file of any name, whole or not at all."""
+    assert not any(array.dtype.hasobject for array in arrays.values())
+    save: Callable[..., None] = np.savez_compressed if compress else np.savez
+
+    def write(beside: Path) -> None:
+        with beside.open("wb") as file:
+            save(file, **arrays)
+
+    write_whole(path, write)

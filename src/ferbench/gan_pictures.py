@@ -16,10 +16,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ferbench import checkpoint, image_grid
+from ferbench import image_grid
 from ferbench.checks import nearest
 from ferbench.contact_sheets import shrunk
 from ferbench.errors import UserError
+from ferbench.files import write_whole
 from ferbench.sampler import Sampler
 
 MOST_CLASSES, SEED_ROWS = 10, 7
@@ -170,7 +171,7 @@ def _sheet(
 def _save_gif(path: Path, frames: Sequence[Image.Image]) -> Path:
     """Write frames that run forth and back for ever, whole or not at all."""
     others = [*frames[1:], *frames[-2:0:-1]]
-    checkpoint.write_whole(path, lambda beside: frames[0].save(
+    write_whole(path, lambda beside: frames[0].save(
         beside, "GIF", save_all=True, append_images=others, duration=FRAME_MILLISECONDS, loop=0
     ))  # fmt: skip
     return path

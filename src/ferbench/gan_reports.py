@@ -16,6 +16,7 @@ from tqdm import tqdm
 import stylegan2_ada as sg
 from ferbench import checkpoint, gan_score, gan_watch, generators, image_grid
 from ferbench.errors import UserError
+from ferbench.files import write_whole
 from ferbench.gan_recipe import GanRecipe
 from ferbench.gan_score import Reference, Score
 from ferbench.gan_setup import Material
@@ -201,7 +202,7 @@ class Reports:
     def _log(self, row: Mapping[str, Any]) -> None:
         """metrics.jsonl is written whole, so that a resumed run leaves no line twice."""
         text = "".join(json.dumps(one) + "\n" for one in self.history)
-        checkpoint.write_whole(self.folder / HISTORY, lambda p: p.write_text(text, "utf-8"))
+        write_whole(self.folder / HISTORY, lambda p: p.write_text(text, "utf-8"))
         numbers = {k: float(v) for k, v in row.items() if k not in ("tick", "kimg")}
         self.logger.log(int(row["tick"]), {"kimg": float(row["kimg"]), **numbers})
 

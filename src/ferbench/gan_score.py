@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 import stylegan2_ada as sg
-from ferbench import checkpoint
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.data.resize import resize_tensor
 from ferbench.fidelity import frechet_distance
+from ferbench.files import save_arrays
 from ferbench.judge import Judge
 
 FIRST_SEED = 1_000_000  # of the images that are scored
@@ -53,7 +53,7 @@ def reference(judge: Judge, images: np.ndarray, labels: np.ndarray, *, cache: Pa
     features = judge.describe(images).features
     weights = (1 / np.maximum(np.bincount(labels, minlength=len(CLASSES)), 1))[labels]
     found = Reference(*weighted_gaussian(features, weights))
-    checkpoint.write_whole(cache, lambda beside: _save(beside, key, found))
+    save_arrays(cache, key=key, mean=found.mean, covariance=found.covariance)
     return found
 
 
@@ -103,8 +103,3 @@ def _gray(images: torch.Tensor) -> torch.Tensor:
     """[N, 48, 48] uint8 of images [N, 1 or 3, H, W] uint8."""
     gray = images.float().mean(1).round().to(torch.uint8)
     return resize_tensor(gray, IMAGE_PX)
-
-
-def _save(path: Path, key: np.ndarray, found: Reference) -> None:
-    with path.open("wb") as file:
-        np.savez(file, key=key, mean=found.mean, covariance=found.covariance)

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import stylegan2_ada as sg
-from ferbench import checkpoint
 from ferbench.classes import CLASSES
 from ferbench.errors import UserError
+from ferbench.files import write_whole
 
 FORMAT = "1"
 BEST, LATEST = "best.safetensors", "latest.safetensors"
@@ -87,7 +87,7 @@ def save(
     }
     configs = {part: module.config.to_dict() for part, module in parts.items()}
     metadata = {"format": FORMAT, "configs": json.dumps(configs), "facts": json.dumps(dict(facts))}
-    checkpoint.write_whole(path, lambda beside: save_file(tensors, beside, metadata))
+    write_whole(path, lambda beside: save_file(tensors, beside, metadata))
 
 
 def load(source: str | Path, *, device: torch.device) -> TrainedGenerator:

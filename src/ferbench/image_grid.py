@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ferbench import checkpoint
+from ferbench.files import write_whole
 
 SHOWN_PX = 96  # small images are enlarged to about this, by whole factors
 GAP_PX, LABEL_PX, FONT_PX = 2, 96, 14
@@ -46,7 +46,7 @@ def sheet(
 def save(image: Image.Image, path: Path) -> None:
     """Write a PNG, whole or not at all; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.write_whole(path, lambda beside: image.save(beside, "PNG", optimize=True))
+    write_whole(path, lambda beside: image.save(beside, "PNG", optimize=True))
 
 
 def _write_names(

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferbench import checkpoint
+from ferbench.files import write_whole
 from ferbench.table_layout import Cell, Grid
 
 MARKDOWN, HTML = "report.md", "report.html"
@@ -88,7 +88,7 @@ def write(folder: Path, title: str, blocks: Sequence[Block]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    checkpoint.write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 # --- Markdown ------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from ferbench import checkpoint
 from ferbench.errors import UserError
+from ferbench.files import remove_partial, save_json, write_whole
 
 RUN_FILE = "run.json"
 LOCK_FILE = ".lock"
@@ -183,7 +183,7 @@ class Record:
     def update(self, **facts: Any) -> None:
         """Set keys of run.json and write it."""
         self.facts |= facts
-        checkpoint.save_json(self.folder / RUN_FILE, self.facts)
+        save_json(self.folder / RUN_FILE, self.facts)
 
 
 @contextmanager
@@ -203,8 +203,8 @@ def recorded(
     except Timeout:
         raise UserError(f"{folder}: another process is at work on this run") from None
     try:
-        checkpoint.remove_partial(folder)
-        checkpoint.write_whole(folder / "config.yaml", lambda p: p.write_text(config, "utf-8"))
+        remove_partial(folder)
+        write_whole(folder / "config.yaml", lambda p: p.write_text(config, "utf-8"))
         record = Record(folder, {"command": command, "pid": os.getpid(), "host": platform.node()})
         record.update(status="running", started=now(), inputs=dict(inputs), error=None, row=None)
         with _status_of_errors(record):

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ferbench import checkpoint, figures, scores
+from ferbench import figures, scores
 from ferbench.classes import CLASSES
 from ferbench.data import batches, face_sets
 from ferbench.data.face_set import FaceSet
+from ferbench.files import save_arrays
 from ferbench.precision import Precision
 from ferbench.prediction import predict
 from ferbench.results import Row
@@ -66,15 +67,10 @@ def write(
     best_epoch: int | None,
 ) -> None:  # fmt: skip
     """predictions.npz and the figures; learning curves where there is a history."""
-
-    def save(path: Path) -> None:
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file, names=tested.names, labels=tested.labels, logits=tested.logits,
-                clean=tested.clean, classes=np.array(CLASSES),
-            )  # fmt: skip
-
-    checkpoint.write_whole(folder / "predictions.npz", save)
+    save_arrays(
+        folder / "predictions.npz", compress=True, names=tested.names, labels=tested.labels,
+        logits=tested.logits, clean=tested.clean, classes=np.array(CLASSES),
+    )  # fmt: skip
     counts = scores.confusion(tested.labels, tested.logits.argmax(1))
     probabilities = scores.softmax(tested.logits)
     title = f"{tested.data}, {tested.split}"

@@ -15,12 +15,13 @@ import yaml
 from torch import Tensor
 from tqdm import tqdm
 
-from ferbench import checkpoint, precision, report, results
+from ferbench import precision, report, results
 from ferbench import run as runs
 from ferbench.classes import IMAGE_PX
 from ferbench.commands import audit_data, audit_inputs, inputs
 from ferbench.commands.audit_inputs import Inputs
 from ferbench.data import batches, resize
+from ferbench.files import save_json
 from ferbench.precision import Precision
 from ferbench.privacy import audit, networks, pages, pictures, real, views
 from ferbench.privacy.attacks import Inversion
@@ -71,7 +72,7 @@ def _audit(
         )  # fmt: skip
         added = _own_attacks(job, given, found_real, device, bar)
     found = replace(found, attacks=[*found.attacks, *added])
-    checkpoint.save_json(folder / "metrics.json", pages.as_json(found))
+    save_json(folder / "metrics.json", pages.as_json(found))
     drawn = pictures.draw(folder, found, images=images if job.show_real else None)
     blocks = pages.blocks(
         found, _facts(given, found, record.facts["environment"]), given.notes, drawn,

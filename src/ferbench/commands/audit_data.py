@@ -16,7 +16,7 @@ import torch
 import yaml
 from filelock import FileLock, Timeout
 
-from ferbench import checkpoint, models, precision, report, results
+from ferbench import models, precision, report, results
 from ferbench import run as runs
 from ferbench.classes import CLASSES
 from ferbench.classifier import Stopped
@@ -28,6 +28,7 @@ from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.data_audit.pages import Findings
 from ferbench.data_audit.pool import Pool
 from ferbench.errors import UserError
+from ferbench.files import remove_partial, save_json
 from ferbench.precision import Precision
 from ferbench.row import DataAuditRow
 from ferbench.run import Interrupted, Record, StopSignal
@@ -71,7 +72,7 @@ def _audit(job: Audit, given: Inputs, record: Record) -> None:
     found = Findings(given.pool, faults.find(given.pool), noise, enlarged)
     if noise is not None:
         pages.write_disputed(folder / pages.DISPUTED, noise, given.pool)
-    checkpoint.save_json(folder / "metrics.json", pages.as_json(found))
+    save_json(folder / "metrics.json", pages.as_json(found))
     drawn = pictures.draw(folder, found, show_real=job.show_real)
     blocks = pages.blocks(found, _facts(job, given, record), drawn, _again(job))
     report.write(folder, f"The faults of {given.faces.manifest['name']}", blocks)
@@ -150,7 +151,7 @@ def _cache(job: Audit, given: Inputs) -> Iterator[Path]:
     except Timeout:
         raise UserError(f"{folder}: another process is at work on these predictions") from None
     try:
-        checkpoint.remove_partial(folder)
+        remove_partial(folder)
         yield folder
     finally:
         lock.release()

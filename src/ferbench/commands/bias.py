@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import yaml
 
-from ferbench import checkpoint, report, results
+from ferbench import report, results
 from ferbench import run as runs
 from ferbench.bias import attribute_file, columns, findings, pages, pictures
 from ferbench.bias.attributes import compute
@@ -27,6 +27,7 @@ from ferbench.commands import inputs
 from ferbench.data import face_sets, resize
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
+from ferbench.files import save_json
 from ferbench.row import BiasRow
 from ferbench.run import Record
 from ferbench.schemas.bias import Bias
@@ -88,7 +89,7 @@ def _look(job: Bias, given: Inputs, named: list[Attribute], record: Record) -> N
         blank=blank, synthetic=subject.synthetic, itself=subject.itself, min_count=job.min_count,
         rounds=job.bootstrap, seed=job.seed,
     )  # fmt: skip
-    checkpoint.save_json(folder / "metrics.json", pages.as_json(found))
+    save_json(folder / "metrics.json", pages.as_json(found))
     drawn = pictures.draw(folder, found, subject.labels, real.labels)
     blocks = pages.blocks(found, _facts(job, given, record), drawn, _again(job))
     report.write(folder, f"Bias of {_title(job, subject)}", blocks)

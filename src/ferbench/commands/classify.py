@@ -21,6 +21,7 @@ from ferbench.data import batches
 from ferbench.data.batches import DeviceFaces
 from ferbench.data.set_parts import TrainingSet
 from ferbench.errors import UserError
+from ferbench.files import write_whole
 from ferbench.fresh_faces import FreshFaces, sampler_of
 from ferbench.loggers import Logger, open_logger
 from ferbench.models import FaceClassifier, build
@@ -152,7 +153,7 @@ class _Progress:
         """metrics.jsonl is written whole, so that a resumed run leaves no line twice."""
         text = "".join(json.dumps(row) + "\n" for row in history)
         path = self.folder / HISTORY
-        checkpoint.write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+        write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
         row = history[-1]
         if self.logger is not None:
             self.logger.log(int(row["epoch"]), {key: row[key] for key in row if key != "epoch"})

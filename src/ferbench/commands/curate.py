@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from ferbench import checkpoint, contact_sheets, precision
+from ferbench import contact_sheets, precision
 from ferbench import gate as gates
 from ferbench import run as runs
 from ferbench.classes import CLASSES, IMAGE_PX
@@ -23,6 +23,7 @@ from ferbench.curation.chain import Curated, Settings
 from ferbench.curation.training_copies import Strictness
 from ferbench.data import synthetic_set
 from ferbench.data.synthetic_set import SetWriter
+from ferbench.files import save_array
 from ferbench.precision import Precision
 from ferbench.run import Record
 from ferbench.schemas.curate import Curate
@@ -138,7 +139,7 @@ def _write(
             writer.append(given.pool.images[found.rows[start : start + block]])
         writer.save_progress()
         gate, pool_accuracy = _gates(folder, given, found.labels)
-        checkpoint.write_whole(folder / POOL_INDEX, lambda path: _save(path, found.rows))
+        save_array(folder / POOL_INDEX, found.rows)
         writer.finish(found.labels, _facts(job, given, found, gate, pool_accuracy))
     contact_sheets.write(folder, classes=CLASSES, subtitle=f"of {given.pool.root.resolve().name}")
     return gate, pool_accuracy
@@ -180,8 +181,3 @@ def _facts(
             "missing": found.missing,
         },
     }  # fmt: skip
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as file:  # np.save would add a suffix to the name
-        np.save(file, array, allow_pickle=False)

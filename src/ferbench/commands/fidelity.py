@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from ferbench import (
-    checkpoint,
     fidelity_measure,
     fidelity_pictures,
     fidelity_report,
@@ -28,6 +27,7 @@ from ferbench.commands.fidelity_inputs import Inputs
 from ferbench.comparison import How
 from ferbench.fidelity_measure import Images
 from ferbench.fidelity_report import Measured
+from ferbench.files import save_json
 from ferbench.precision import Precision
 from ferbench.row import FidelityRow, Row
 from ferbench.run import Record
@@ -73,7 +73,7 @@ def _measure_and_write(
     found = fidelity_measure.measure(
         real, sample, floor, _how(job), path_length=_path_length(job, given), trained=trained
     )
-    checkpoint.save_json(folder / "metrics.json", fidelity_report.as_json(found))
+    save_json(folder / "metrics.json", fidelity_report.as_json(found))
     pictures = fidelity_pictures.draw(
         folder, found, real, sample.described, seed=job.seed, map=job.map,
         map_images=job.map_images,

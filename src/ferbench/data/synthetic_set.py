@@ -15,7 +15,7 @@ import numpy as np
 
 from ferbench.classes import CLASSES
 from ferbench.errors import UserError
-from ferbench.files import save_json, write_whole
+from ferbench.files import save_array, save_json
 
 FORMAT = 1
 KIND = "synthetic"
@@ -181,7 +181,7 @@ class SetWriter:
         assert self.done == len(labels) == self.shape[0] and labels.dtype == np.int64
         self._file.flush()
         os.fsync(self._file.fileno())
-        write_whole(self.root / LABELS, lambda path: _save(path, labels))
+        save_array(self.root / LABELS, labels)
         digest = _hash((images for _, images, _ in blocks(self.root)), labels)
         manifest = {"format": FORMAT, "kind": KIND, "classes": list(classes)}
         manifest |= {"image_px": self.shape[1], "counts": class_counts(labels, classes)}
@@ -254,8 +254,3 @@ def _reserve(path: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
                 raise
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as file:  # np.save would add a suffix to the name
-        np.save(file, array, allow_pickle=False)

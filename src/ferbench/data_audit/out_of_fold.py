@@ -15,7 +15,7 @@ from ferbench import run as runs
 from ferbench.classes import CLASSES
 from ferbench.data import batches
 from ferbench.errors import UserError
-from ferbench.files import write_whole
+from ferbench.files import save_array
 from ferbench.precision import Precision
 from ferbench.prediction import predict
 from ferbench.recipe import Recipe
@@ -96,14 +96,9 @@ def logits(
     )  # fmt: skip
     model.load_state_dict(fit.weights)
     found = predict(model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS)
-    write_whole(path, lambda beside: _save(beside, found))
+    save_array(path, found)
     state.unlink(missing_ok=True)
     return found
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as file:  # np.save would add a suffix to the name
-        np.save(file, array, allow_pickle=False)
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:

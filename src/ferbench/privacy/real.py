@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ferbench import checkpoint
 from ferbench.data.face_set import Faces, FaceSet
 from ferbench.errors import UserError
+from ferbench.files import save_array
 from ferbench.privacy import copies
 from ferbench.privacy.roles import assign
 from ferbench.privacy.space import Members, Space
@@ -42,12 +42,7 @@ def known_partners(faces: FaceSet, cache: Path) -> np.ndarray:
         return found
     best = partners(faces)
     cache.parent.mkdir(parents=True, exist_ok=True)
-
-    def save(path: Path) -> None:
-        with path.open("wb") as file:  # np.save would add a suffix to the name
-            np.save(file, best, allow_pickle=False)
-
-    checkpoint.write_whole(cache, save)
+    save_array(cache, best)
     return best
 
 
