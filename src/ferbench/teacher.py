@@ -47,13 +47,12 @@ class Teacher:
         return (logits / self.temperature).softmax(2).mean(0)
 
 
-def taught(faces: DeviceFaces, teacher: Teacher) -> DeviceFaces:
-    """The faces with targets: of the first `faces.first` their labels, of the others the teacher's.
+def taught(faces: DeviceFaces, teacher: Teacher, *, real: bool) -> DeviceFaces:
+    """The faces with the teacher's targets, the first `faces.first`, the real ones, if `real`.
 
-    So real faces, which come first, keep the labels that people gave them.
+    If not, those keep the labels that people gave them, as targets of 0 and 1.
     """
     targets = F.one_hot(faces.labels, len(CLASSES)).half()
-    targets[faces.first :] = teacher.targets(
-        faces.images[faces.first :], faces.labels[faces.first :]
-    )
+    others = slice(0 if real else faces.first, None)
+    targets[others] = teacher.targets(faces.images[others], faces.labels[others])
     return replace(faces, targets=targets)

@@ -15,6 +15,7 @@ from ferbench.commands import classify, inputs
 from ferbench.data import synthetic_set
 from ferbench.errors import UserError
 from ferbench.fresh_faces import seeds_of
+from ferbench.precision import Precision
 from ferbench.run import Interrupted
 from ferbench.sampler import Sampler
 
@@ -166,6 +167,27 @@ def test_only_synthetic_images_are_taught(made_set, teacher, make_job, monkeypat
     with torch.no_grad():
         want = (model(pixels).softmax(1) + model(pixels.flip(-1)).softmax(1)) / 2
     torch.testing.assert_close(train.targets[140:].float(), want, rtol=0, atol=1e-3)
+
+
+def test_real_faces_are_taught_where_asked_for(made_set, teacher, fitted, make_job, monkeypatch):
+    """The control of soft labels: another cell, with other data, and no judge of others."""
+    plain, _ = fitted("data=real")
+    row, folder = fitted("data=real", "data.teacher=auto")
+    assert (row.data, row.synthetic_images) == ("real-taught", 0)
+    assert row.data_hash != plain.data_hash
+    data_hash = json.loads((folder / "run.json").read_text())["inputs"]["train"]
+    assert inputs.find_judge(folder.parents[1], data_hash) != folder
+    with pytest.raises(UserError, match="learned from other faces"):
+        inputs.judge_of("real", data_hash, folder, torch.device("cpu"), Precision("fp32", "cpu"))
+    both = ["data=mixed", "data.mix=add", "data.synthetic_per_real=0.5", "data.teacher=auto"]
+    every = [*both, "data.teacher_labels=all"]
+    rows = [fitted(*words)[0] for words in (both, every)]
+    assert [one.data for one in rows] == ["mixed-add-0.5-taught", "mixed-add-0.5-taught-all"]
+    assert len({one.data_hash for one in rows}) == len({one.cell for one in rows}) == 2
+    train = seen_by_fit(monkeypatch, make_job("classify", *SMALL, *every, "force=true"))["train"]
+    assert not torch.equal(train.targets[:140], torch.eye(7)[train.labels[:140]].half())
+    with pytest.raises(UserError, match=r"^data\.teacher=x: only ferbench classify has a teacher"):
+        inputs.open_faces(make_job("train-gan", "data=real", "data.teacher=x").data)
 
 
 def test_the_teacher_of_a_few_shot_run_knows_its_faces_alone(made_set, teacher, fitted):

@@ -43,6 +43,14 @@ def data_of(*overrides: str) -> Any:
         ),
         ("data=synthetic data.teacher=auto", "synthetic-taught", True),
         ("data=synthetic data.teacher=auto data.teacher_weight=0", "synthetic", True),
+        ("data=real data.teacher=auto", "real-taught", False),
+        ("data=toy data.teacher=auto data.teacher_weight=0", "toy", False),
+        ("data=real data.teacher_weight=null", "real", False),  # as runs of before have it
+        (
+            "data=mixed data.real_fraction=0.5 data.teacher=auto data.teacher_labels=all",
+            "mixed-replace-0.5-taught-all", True,
+        ),
+        ("data=mixed data.real_fraction=0.5 data.teacher_labels=all", "mixed-replace-0.5", True),
         (
             "data=synthetic data.synthetic_online=true data.synthetic_balance=natural",
             "synthetic-online", True,
@@ -88,7 +96,9 @@ def test_names_in_the_table_and_need_of_a_synthetic_set(
         ("data=synthetic data.synthetic_balance=natural", "data.synthetic_balance=natural: "
          "chooses among the images of a set; expected data.synthetic_limit=N"),
         ("data=synthetic data.base=toy data.toy_train=6", "data.toy_train=6: expected at least 7"),
-        ("data=real data.teacher=auto", "data.teacher=auto: not with data=real; expected data=syn"),
+        ("data=real data.teacher=auto data.teacher_weight=null", "data.teacher_weight=null: a va"),
+        ("data=real data.teacher_labels=all", "data.teacher_labels=all: not with data=real; expec"),
+        ("data=mixed data.teacher_labels=real", "data.teacher_labels=real: unknown; expected one"),
         ("data=toy data.synthetic_online=true", "data.synthetic_online=True: not with data=toy; "),
         ("data=synthetic data.teacher_weight=1.5", "data.teacher_weight=1.5: expected a value fro"),
         ("data=synthetic data.teacher_weight=null", "data.teacher_weight=null: a value is needed "),

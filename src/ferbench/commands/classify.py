@@ -98,7 +98,7 @@ def _fit(
         first_share=job.data.real_weight,
     )  # fmt: skip
     if given.teacher is not None:
-        train = taught(train, given.teacher)
+        train = taught(train, given.teacher, real=job.data.taught_real)
     public = given.faces.splits["public"]
     progress = _Progress(job, folder)
     try:
@@ -179,6 +179,7 @@ def _data_hash(data: DataConfig, given: Given, training: TrainingSet) -> str:
     """The content's hash; where labels or images are not those of sets, with what makes them."""
     content, hashes = training.content_hash(), given.hashes
     keys = [*TEACHING * data.taught, *["draw_seed"] * bool(data.synthetic_online)]
+    keys += ["teacher_labels"] * (data.taught_real and data.name == "mixed")
     if not keys:
         return content
     told = {key: _result_data(data, hashes)[key] for key in keys}
@@ -243,6 +244,7 @@ def _result_data(data: DataConfig, hashes: Mapping[str, str]) -> dict[str, Any]:
         *(() if drawn else ("draw_seed",)),
         *(() if data.takes_synthetic else ("normalize",)),
         *(() if data.taught else TEACHING),
+        *(() if data.taught_real else ("teacher_labels",)),
         *(() if data.synthetic_online else ("synthetic_online",)),
     ]
     return {key: value for key, value in found.items() if key not in unsaid}

@@ -94,7 +94,7 @@ def _check_used(data: DataConfig) -> None:
         return
     for key in ("teacher", "synthetic_online"):
         value = getattr(data, key)
-        if value:
+        if value and not (key == "teacher" and data.taught_real):
             expected = "null" if key == "teacher" else "false"
             raise UserError(f"data.{key}={value}: {data.label} has no synthetic images; expected "
                             f"{expected}")  # fmt: skip

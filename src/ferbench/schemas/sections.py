@@ -18,6 +18,7 @@ CHOICES = {
     "synthetic_balance": ("equal", "natural"),
     "mix": ("replace", "add", "augment"),
     "normalize": ("shared", "source"),
+    "teacher_labels": ("synthetic", "all"),
 }
 RANGES = {
     "real_fraction": (0, 1),
@@ -37,9 +38,10 @@ MEANT_FOR = {
     "synthetic_per_real": ("mixed",),
     "real_weight": ("mixed",),
     "normalize": ("synthetic", "mixed"),
-    "teacher": ("synthetic", "mixed"),
-    "teacher_weight": ("synthetic", "mixed"),
-    "teacher_temperature": ("synthetic", "mixed"),
+    "teacher": DATA,
+    "teacher_weight": DATA,
+    "teacher_temperature": DATA,
+    "teacher_labels": ("mixed",),
     "synthetic_online": ("synthetic", "mixed"),
     "generator": ("synthetic", "mixed"),
 }
@@ -85,6 +87,7 @@ class DataConfig:
     teacher: str | None
     teacher_weight: float | None
     teacher_temperature: float | None
+    teacher_labels: str | None
     synthetic_online: bool | None
     generator: str | None
 
@@ -118,7 +121,8 @@ class DataConfig:
             if value is not None and self.mix not in mixes:
                 options = " or ".join(f"data.mix={mix}" for mix in mixes)
                 raise UserError(f"data.{key}={value}: not with mix={self.mix}; expected {options}")
-        for key in NEEDED:
+        unused = self.name in BASES and self.teacher is None  # older runs have null there
+        for key in () if unused else NEEDED:
             if self.name in MEANT_FOR[key] and getattr(self, key) is None:
                 raise UserError(f"data.{key}=null: a value is needed with data={self.name}")
         whole = self.name == "synthetic" and self.synthetic_limit is None
@@ -166,6 +170,9 @@ class DataConfig:
         if self.name not in BASES or self.folder is None:
             raise UserError(f"data={self.name}: only ferbench classify learns from synthetic "
                             "faces; expected data=real or data=toy")  # fmt: skip
+        if self.taught:
+            raise UserError(f"data.teacher={self.teacher}: only ferbench classify has a teacher; "
+                            "expected null")  # fmt: skip
         return self.folder
 
     @property
@@ -189,8 +196,13 @@ class DataConfig:
 
     @property
     def taught(self) -> bool:
-        """Whether a teacher's probabilities count for the labels of the synthetic images."""
+        """Whether a teacher's probabilities count for labels."""
         return self.teacher is not None and bool(self.teacher_weight)
+
+    @property
+    def taught_real(self) -> bool:
+        """Whether they count for the labels of the real images too."""
+        return self.taught and (self.name in BASES or self.teacher_labels == "all")
 
     @property
     def label(self) -> str:
@@ -201,6 +213,7 @@ class DataConfig:
         if self.real_limit is not None:
             parts += ["limit", f"{self.real_limit:g}"]
         parts += ["online"] * bool(self.synthetic_online) + ["taught"] * self.taught
+        parts += ["all"] * (self.taught_real and self.name == "mixed")
         return "-".join(parts)
 
 
