@@ -71,6 +71,14 @@ def test_a_file_to_share_holds_no_discriminator(saved: Path, tmp_path: Path) -> 
         share(saved, shared)
 
 
+@pytest.mark.parametrize(("name", "holds_discriminator"), [("fer48", True), ("fer48-long", False)])
+def test_what_is_shipped_is_found_by_its_name(name: str, holds_discriminator: bool) -> None:
+    found = generators.load(name, device=CPU)
+    assert (found.classes, found.network.config.img_resolution) == (CLASSES, 48)
+    assert (found.discriminator is not None) == holds_discriminator
+    assert f"{name}," in generators.EXPECTED or f"{name})" in generators.EXPECTED
+
+
 def test_a_folder_means_its_best_weights_else_the_latest(saved: Path) -> None:
     assert generators.load(saved.parent, device=CPU).facts["kimg"] == 1.5
     generators.save(saved.parent / "best.safetensors", *pair(), FACTS | {"kimg": 1.0})

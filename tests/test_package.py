@@ -57,7 +57,7 @@ def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
         ".py", ".yaml", ".cu", ".cpp", ".h", ".md", ".typed", ".safetensors",
     }  # fmt: skip
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert size < 8_000_000  # of which 4.4 MB are the shipped generator
+    assert size < 10_000_000  # of which 6.7 MB are the shipped generators
 
 
 @pytest.mark.parametrize(

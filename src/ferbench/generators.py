@@ -26,7 +26,7 @@ _PACKAGED = Path(__file__).parent / "pretrained"
 SHIPPED = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "pretrained"
 EXPECTED = (
     "expected a run of ferbench train-gan, a .safetensors file of one, a published .pkl, or the "
-    "name of a shipped generator (fer48)"
+    "name of a shipped generator (fer48, fer48-long)"
 )
 N = TypeVar("N", bound=nn.Module)
 
