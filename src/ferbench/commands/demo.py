@@ -47,7 +47,8 @@ def steps(job: Demo) -> list[list[str]]:
         ["synth", f"n={job.train_faces}", "out_px=48", "grid=true", *run, *common],
         [*learn, "data=synthetic", "data.base=toy", *faces],
         [*learn, "data=mixed", "data.base=toy", "data.real_fraction=0.5", *faces],
-        ["synth", "gan.path=fer48", f"n={SHIPPED_FACES}", "grid=true", "judge=none", *run, *common],
+        ["synth", "gan.path=fer48-long", f"n={SHIPPED_FACES}", "grid=true", "judge=none", *run,
+         *common],
     ]  # fmt: skip
 
 

@@ -302,8 +302,8 @@ def newest_generator(outputs: Path, key: str) -> Path:
     if not found:
         raise UserError(
             f"{key}=null: no complete run below {outputs / 'train-gan'}; expected one of "
-            f"ferbench train-gan, {key}=PATH (a run under way, too), or {key}=fer48, the generator "
-            "that ferbench ships"
+            f"ferbench train-gan, {key}=PATH (a run under way, too), or {key}=fer48-long, which "
+            "ferbench ships"
         )
     newest = max(found)[1]
     print(f"{key}={newest} (the newest complete run)")
