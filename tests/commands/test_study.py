@@ -103,6 +103,20 @@ def test_a_failed_run_is_told_and_tried_again(
     assert "$ ferbench classify" in capsys.readouterr().out
 
 
+def test_what_another_process_has_done_is_no_failure(make_study: Callable[..., Any]) -> None:
+    """A run that is refused because somebody else is at work on it, and is done in the end."""
+
+    class Refused(Launcher):
+        def run(self, command: str, jobs: Sequence[Sequence[str]], around: Any) -> list[Any]:
+            super().run(command, jobs, around)
+            return [task.id for task in around.tasks]
+
+    cells = [{"id": "whole", "words": ["data=real"]}]
+    job = make_study({"cells": cells, "compare": [], "chart": {}, "seeds": [0]})
+    study.run(job, Refused(LAUNCHER.words, full_error=False))
+    assert "Not finished" not in (folder_of(job) / "report.md").read_text()
+
+
 def test_steps_are_made_first_and_their_folders_handed_on(
     make_study: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
