@@ -32,6 +32,20 @@ def test_every_shipped_study_asks_for_runs_that_exist(name: str, budget: str) ->
     assert len({task.id for task in study.tasks()}) == len(study.tasks())
 
 
+@pytest.mark.parametrize(("name", "budget"), BUDGETS)
+def test_what_a_shipped_study_compares_hangs_on_no_other_run(name: str, budget: str) -> None:
+    """One classifier, its own, judges and teaches: not the best at hand, which may change."""
+    study = study_file.read(CONF / "study" / f"{name}.yaml", budget=budget)
+    for task in study.tasks():
+        given = dict(word.split("=", 1) for word in task.words)
+        if task.command in ("train-gan", "curate"):
+            assert given["judge"] == "@judge", task.id
+        assert given.get("data.teacher", "@judge") == "@judge", task.id
+        if task.id == "judge":
+            expected = {"model": "cnn", "data": "real", "train": "default", "train.epochs": "25"}
+            assert expected.items() <= given.items()
+
+
 def written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
