@@ -42,9 +42,12 @@ def folds(labels: np.ndarray, groups: np.ndarray, count: int, *, seed: int) -> n
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    # shuffle=True forgets which group is which before scikit-learn 1.8, and so the classes' balance.
+    _, group = np.unique(groups, return_inverse=True)
+    shuffled = np.argsort(np.random.RandomState(seed).permutation(group.max() + 1))[group]
     fold = np.empty(len(labels), np.int64)
-    for k, (_, rows) in enumerate(splitter.split(np.zeros(len(labels)), labels, groups)):
+    splits = StratifiedGroupKFold(count).split(np.zeros(len(labels)), labels, shuffled)
+    for k, (_, rows) in enumerate(splits):
         fold[rows] = k
     return fold
 
