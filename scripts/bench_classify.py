@@ -38,15 +38,17 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from ferbench import classifier, precision
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.classes import CLASSES
-from ferbench.classifier import Stopped
-from ferbench.conf_files import CONF
-from ferbench.data import batches, face_set, toy_faces
+from ferbench.classifiers import batches, training
+from ferbench.classifiers.training import Stopped
+from ferbench.config.commands import Classify, register
+from ferbench.config.yaml_files import CONF
+from ferbench.data import face_set
+from ferbench.data.toy import faces as toy_faces
 from ferbench.models import build
-from ferbench.recipe import Augment
-from ferbench.schema import Classify, register
+from ferbench.recipes.classifier import Augment
+from ferbench.runs import precision
 
 LOOPS = ("ferbench", "plain")
 SKIPPED_STEPS = 4  # at the start of an epoch: workers start, memory is taken, kernels are chosen
@@ -95,7 +97,7 @@ def train_ferbench(
     train = batches.to_device(images, labels, device)
     held_out = batches.to_device(images[: job.train.batch], labels[: job.train.batch], device)
     try:
-        classifier.fit(
+        training.fit(
             model, train, held_out, job.train, classes=len(CLASSES), seed=0,
             precision=precision.choose("auto", device), state=folder / f"state_{os.getpid()}.pt",
             on_epoch=lambda history: None, should_stop=meter.done,

@@ -35,11 +35,12 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 import stylegan2_ada as sg
-from ferbench import gan_setup, precision, processes
-from ferbench import run as runs
-from ferbench.conf_files import CONF
-from ferbench.gan_recipe import GanRecipe
-from ferbench.schema import register
+from ferbench import runs
+from ferbench.config.commands import register
+from ferbench.config.yaml_files import CONF
+from ferbench.gan import setup
+from ferbench.recipes.gan import GanRecipe
+from ferbench.runs import precision, processes
 from stylegan2_ada.ops import set_impl
 
 FACES = 2048
@@ -64,11 +65,11 @@ def trainer_of(recipe: GanRecipe, number_format: str, device: torch.device) -> s
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (FACES, 48, 48), dtype=np.uint8)
     labels = np.arange(FACES) % 7
-    faces = gan_setup.material(
+    faces = setup.material(
         images, labels, res=recipe.res, channels=1, conditional=recipe.conditional
     )
     shards = max(recipe.shards, processes.count())
-    return gan_setup.trainer(
+    return setup.trainer(
         recipe, faces, start=None, precision=number_format, shards=shards,
         own_shards=processes.own_part(shards), seed=0, device=device,
     )  # fmt: skip

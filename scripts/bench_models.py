@@ -24,12 +24,13 @@ import numpy as np
 import torch
 from bench_classify import Meter, composed, train_ferbench
 
-from ferbench import conf_files, precision
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.classes import CLASSES, IMAGE_PX
-from ferbench.data import batches
+from ferbench.classifiers import batches
+from ferbench.classifiers.prediction import predict
+from ferbench.config import yaml_files
 from ferbench.models import build
-from ferbench.prediction import predict
+from ferbench.runs import precision
 
 VIEWS = {"none": 1, "ten_crop": 10}
 
@@ -83,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", nargs="+", default=conf_files.options_of("model"))
+    parser.add_argument("--models", nargs="+", default=yaml_files.options_of("model"))
     parser.add_argument("--stem", choices=("small", "standard"), help="instead of the model's own")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=10, help="of training, a repeat")

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import torch
 
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.data import synthetic_set
 
 FERBENCH = (sys.executable, "-m", "ferbench")

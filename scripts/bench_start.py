@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from ferbench import run as runs
+from ferbench import runs
 
 FERBENCH = (sys.executable, "-m", "ferbench")
 UNTIL_FIRST_STEP = """

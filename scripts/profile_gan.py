@@ -21,8 +21,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ferbench import precision
-from ferbench import run as runs
+from ferbench import runs
+from ferbench.runs import precision
 
 PRODUCT = 4096  # rows and columns of the large product
 

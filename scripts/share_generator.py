@@ -14,15 +14,15 @@ from pathlib import Path
 
 import torch
 
-from ferbench import generators
+from ferbench.gan import trained
 
 
 def share(source: Path, path: Path) -> None:
     """The generator of `source` in a new file, float16; FileExistsError if there is one already."""
     if path.exists():
         raise FileExistsError(f"{path}: exists")
-    found = generators.load(source, device=torch.device("cpu"))
-    generators.save(path, found.network, None, found.facts)
+    found = trained.load(source, device=torch.device("cpu"))
+    trained.save(path, found.network, None, found.facts)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from torch import nn
 
 from ferbench.classes import CLASSES
 from ferbench.data.face_set import Faces
-from ferbench.data.toy_faces import toy_splits
+from ferbench.data.toy.faces import toy_splits
 
 
 def linear_accuracies(train: Faces, test: Faces) -> dict[str, float]:

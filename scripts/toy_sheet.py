@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from ferbench.classes import CLASSES
-from ferbench.data.toy_action_units import ACTION_UNITS, vector
-from ferbench.data.toy_faces import sample_faces
-from ferbench.data.toy_parameters import STUDIO, FaceParameters, sample_identity
-from ferbench.data.toy_render import draw
+from ferbench.data.toy.action_units import ACTION_UNITS, vector
+from ferbench.data.toy.faces import sample_faces
+from ferbench.data.toy.parameters import STUDIO, FaceParameters, sample_identity
+from ferbench.data.toy.render import draw
 
 
 def class_sheet(columns: int, seed: int) -> np.ndarray:

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import stylegan2_ada as sg
-from ferbench import generators
 from ferbench.classes import CLASSES
-from ferbench.row import FidelityRow, Row
-from ferbench.scores import scores
+from ferbench.gan import trained
+from ferbench.metrics.classification import scores
+from ferbench.results.rows import FidelityRow, Row
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "shared/data/fer2013.zip"
 
@@ -58,7 +58,7 @@ def make_generator() -> Callable[..., Path]:
                 torch.nn.init.constant_(weight, 0.2)
         d = sg.Discriminator(sg.DiscriminatorConfig(**sizes, mbstd_group=2, mapping_layers=1))
         path.parent.mkdir(parents=True, exist_ok=True)
-        generators.save(path, g, d, {"classes": list(classes), "res": res, **facts})
+        trained.save(path, g, d, {"classes": list(classes), "res": res, **facts})
         return path
 
     return make

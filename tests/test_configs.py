@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ferbench import conf_files
-from ferbench.conf_files import CONF, groups_of, keys_of_command, keys_of_option, options_of
-from ferbench.schema import COMMANDS, keys_of, register
+from ferbench.config import yaml_files
+from ferbench.config.commands import COMMANDS, keys_of, register
+from ferbench.config.yaml_files import CONF, groups_of, keys_of_command, keys_of_option, options_of
 
 MANDATORY = {"prepare": ["source=x"], "evaluate": ["run=x"], "study": ["name=gap"]}
 REFUSED = {("train-gan", "data", option) for option in ("synthetic", "mixed")}
@@ -31,7 +31,7 @@ def _hydra() -> Iterator[None]:
 
 def job_of(command: str, *overrides: str) -> Any:
     given = [*MANDATORY.get(command, []), *overrides]
-    return OmegaConf.to_object(compose(conf_files.file_name(command), given))
+    return OmegaConf.to_object(compose(yaml_files.file_name(command), given))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -55,17 +55,17 @@ def test_every_option_composes(command: str, group: str, option: str) -> None:
 def test_every_file_is_used_and_says_what_it_is(path: Any) -> None:
     group = path.parent.name
     shared = path == CONF / "common.yaml"
-    primary = path in map(conf_files.primary, COMMANDS)
+    primary = path in map(yaml_files.primary, COMMANDS)
     study = path.parent == CONF / "study"
     assert shared or primary or study or any(group in groups_of(name) for name in COMMANDS)
     if not shared:
-        assert conf_files.summary(path).endswith(".")
+        assert yaml_files.summary(path).endswith(".")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_reads_the_values_that_hydra_composes(command: str) -> None:
     """What the help shows without Hydra is every key of the command, with its value."""
-    cfg = compose(conf_files.file_name(command))
+    cfg = compose(yaml_files.file_name(command))
     shown = keys_of_command(command)
     for group, option in groups_of(command).items():
         shown |= {} if option == "null" else keys_of_option(group, option)
@@ -85,7 +85,7 @@ def test_help_reads_what_an_option_sets(group: str, option: str) -> None:
     """Of an option that takes from another one, and of one that changes several sections, too."""
     command = next(name for name in COMMANDS if group in groups_of(name))
     command = "classify" if group in groups_of("classify") else command
-    cfg = compose(conf_files.file_name(command), [f"{group}={option}"], return_hydra_config=True)
+    cfg = compose(yaml_files.file_name(command), [f"{group}={option}"], return_hydra_config=True)
     for key, (value, _) in keys_of_option(group, option).items():
         if "${" not in value:
             assert OmegaConf.select(cfg, key) == OmegaConf.create(f"x: {value}").x, key

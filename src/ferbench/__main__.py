@@ -1,6 +1,6 @@
 """`python -m ferbench` is `ferbench`."""
 
-from ferbench.cli import main
+from ferbench.cli.main import main
 
 if __name__ == "__main__":
     main()

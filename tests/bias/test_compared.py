@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ferbench.bias import columns, compared
+from ferbench.bias import attributes, compared
 
 OWN, REAL = np.arange(1400) % 7, np.arange(2100) % 7
 ROUNDS = 200
@@ -15,7 +15,7 @@ def numbers(labels, effect, seed):
 
 
 def compare(own, real, own_labels=OWN, real_labels=REAL):
-    attribute = columns.of_numbers("x", own, real, groups=4)
+    attribute = attributes.of_numbers("x", own, real, groups=4)
     rng = np.random.default_rng(0)
     return compared.compare(attribute, own_labels, real_labels, rounds=ROUNDS, rng=rng)
 
@@ -57,7 +57,7 @@ def test_words_are_compared_by_v():
     rng = np.random.default_rng(0)
     own = np.array(["even", "odd"])[OWN % 2].tolist()
     real = np.array(["even", "odd"])[rng.integers(0, 2, len(REAL))].tolist()
-    attribute = columns.of_words("parity", own, real)
+    attribute = attributes.of_words("parity", own, real)
     found = compared.compare(attribute, OWN, REAL, rounds=ROUNDS, rng=rng)
     assert found.measure == "V"
     assert found.own.value == pytest.approx(1, abs=0.01) and found.real.value < 0.1
@@ -67,7 +67,7 @@ def test_words_are_compared_by_v():
 
 
 def test_without_real_values_there_is_nothing_to_compare():
-    attribute = columns.of_words("sex", ["f", "m"] * 700, None)
+    attribute = attributes.of_words("sex", ["f", "m"] * 700, None)
     rng = np.random.default_rng(0)
     found = compared.compare(attribute, OWN, REAL, rounds=ROUNDS, rng=rng)
     assert found.distance is found.real is found.amplification is None
@@ -76,7 +76,7 @@ def test_without_real_values_there_is_nothing_to_compare():
 
 def test_an_attribute_of_one_class_alone_has_no_association():
     words = ["a" if label == 3 else "" for label in OWN]
-    attribute = columns.of_words("x", words, None)
+    attribute = attributes.of_words("x", words, None)
     rng = np.random.default_rng(0)
     found = compared.compare(attribute, OWN, REAL, rounds=ROUNDS, rng=rng)
     assert found.own.value == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ferbench.bias import columns, groups
+from ferbench.bias import attributes, groups
 from ferbench.bias.groups import confusions
 
 ROUNDS = 300
@@ -17,7 +17,7 @@ def two_groups(first, second, min_count=30):
             names += [name] * n
             labels += [true] * n
             predicted += [called] * n
-    attribute = columns.of_words("group", names, None)
+    attribute = attributes.of_words("group", names, None)
     return groups.score(
         attribute, np.array(labels), np.array(predicted), min_count=min_count, rounds=ROUNDS,
         rng=np.random.default_rng(0),
@@ -57,7 +57,7 @@ def test_groups_by_chance_have_no_gap():
     predicted = np.where(rng.random(1400) < 0.6, labels, rng.integers(0, 7, 1400))
     noise = []
     for _ in range(20):
-        attribute = columns.of_words("x", rng.choice(list("abcd"), 1400).tolist(), None)
+        attribute = attributes.of_words("x", rng.choice(list("abcd"), 1400).tolist(), None)
         found = groups.score(attribute, labels, predicted, min_count=30, rounds=100, rng=rng)
         noise.append((found.accuracy_gap.noise, found.recall_gap.noise, found.odds_gap.noise))
     assert (np.sum(noise, axis=0) >= 17).all()

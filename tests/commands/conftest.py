@@ -10,10 +10,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.conf_files import CONF, file_name
-from ferbench.data import face_sets
+from ferbench.config.commands import register
+from ferbench.config.yaml_files import CONF, file_name
+from ferbench.data import named_sets
 from ferbench.data.face_set import Faces
-from ferbench.schema import register
 
 
 def patterned_faces(split: str, per_class: int, rng: np.random.Generator) -> Faces:
@@ -37,7 +37,7 @@ def outputs(tmp_path: Path) -> Path:
     splits = {split: patterned_faces(split, n, rng) for split, n in sizes}
     splits["private"].images[0] = splits["train"].images[0]
     folder = tmp_path / "outputs" / "data" / "fer2013"
-    face_sets.store(folder, splits, {"name": "fer2013"}, near_correlation=None)
+    named_sets.store(folder, splits, {"name": "fer2013"}, near_correlation=None)
     return tmp_path / "outputs"
 
 

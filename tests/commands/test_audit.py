@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ferbench import generators, results
+from ferbench import results
 from ferbench.classes import SPLITS
 from ferbench.commands import audit, classify
-from ferbench.data import face_set, face_sets, synthetic_set
+from ferbench.data import face_set, named_sets, synthetic_set
 from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
+from ferbench.gan import trained
 
 SMALL = (
     "privacy.bootstrap=20", "privacy.quantile=0.01", "privacy.control_percents=10",
@@ -36,7 +37,7 @@ def outputs(tmp_path):
         names = np.array([f"{split}_{i:04d}" for i in range(len(labels))])
         splits[split] = Faces(photographs(len(labels), seed), labels, names)
     folder = tmp_path / "outputs" / "data" / "fer2013"
-    face_sets.store(folder, splits, {"name": "fer2013"}, near_correlation=None)
+    named_sets.store(folder, splits, {"name": "fer2013"}, near_correlation=None)
     return tmp_path / "outputs"
 
 
@@ -121,7 +122,7 @@ def test_real_faces_are_shown_on_demand_alone(outputs, make_job, make_set):
 
 def test_judge_discriminator_and_inversion(outputs, make_job, make_set, make_generator, judged):
     path = make_generator(outputs / "g.safetensors")
-    sha256 = generators.load(path, device=torch.device("cpu")).sha256
+    sha256 = trained.load(path, device=torch.device("cpu")).sha256
     make_set("one", source=str(path), sha256=sha256, kimg=12)
     audited(
         make_job, "inversion.images=20", "inversion.steps=2", "inversion.loss=judge",

@@ -7,14 +7,15 @@ import shlex
 import numpy as np
 import pytest
 
-from ferbench import results, table
+from ferbench import results
 from ferbench.classes import CLASSES
-from ferbench.classifier import Stopped
+from ferbench.classifiers.training import Stopped
+from ferbench.cli.arguments import for_hydra
 from ferbench.commands import audit
 from ferbench.data import face_set
 from ferbench.errors import UserError
-from ferbench.overrides import for_hydra
-from ferbench.run import Interrupted
+from ferbench.results import show
+from ferbench.runs import Interrupted
 
 SMALL = (
     "set=data", "device=cpu", "precision=fp32", "label_noise.folds=2", "label_noise.bootstrap=10",
@@ -77,7 +78,7 @@ def test_labels_are_judged(audited, outputs):
 def test_another_report_fits_nothing_again(audited, monkeypatch):
     """The predictions are kept: showing real faces needs no training."""
     first, row = audited(*SMALL)
-    monkeypatch.setattr("ferbench.classifier.fit", None)
+    monkeypatch.setattr("ferbench.classifiers.training.fit", None)
     second, again = audited(*SMALL, "show_real=true")
     assert second != first
     assert (second / "disputed.png").is_file() and not (first / "disputed.png").exists()
@@ -104,9 +105,9 @@ def test_the_zoom_is_sought_on_demand(audited, capsys):
 
 def test_a_stopped_audit_goes_on(audited, outputs, monkeypatch):
     """The first fold is kept when the second is stopped, and not fitted again."""
-    from ferbench import classifier
+    from ferbench.classifiers import training
 
-    fit, begun = classifier.fit, []
+    fit, begun = training.fit, []
 
     def stopped(*args, **kwargs):
         begun.append(kwargs["state"].stem)
@@ -114,7 +115,7 @@ def test_a_stopped_audit_goes_on(audited, outputs, monkeypatch):
             raise Stopped
         return fit(*args, **kwargs)
 
-    monkeypatch.setattr(classifier, "fit", stopped)
+    monkeypatch.setattr(training, "fit", stopped)
     with pytest.raises(Interrupted, match="the same command goes on"):
         audited(*SMALL)
     (facts,) = (json.loads(path.read_text()) for path in (outputs / "audit").glob("*/run.json"))
@@ -135,7 +136,7 @@ def test_a_second_audit_is_skipped_and_force_repeats_it(audited, outputs, capsys
 
 def test_the_table_shows_it(audited, outputs):
     audited(*COUNTED)
-    shown = table.show(results.read_all(outputs / "metrics.csv"), kind="data")
+    shown = show.show(results.read_all(outputs / "metrics.csv"), kind="data")
     assert "faults of the real faces" in shown and "fer2013" in shown
 
 
@@ -191,12 +192,12 @@ def test_unprepared_data_is_one_line(make_job, tmp_path):
 
 
 def test_blank_images_are_not_judged(make_job, outputs):
-    from ferbench.data import face_sets
+    from ferbench.data import named_sets
 
     faces = face_set.read(outputs / "data/fer2013")
     splits = {name: part.take(np.arange(len(part))) for name, part in faces.splits.items()}
     splits["train"].images[5] = 0
-    face_sets.store(faces.root, splits, {"name": "fer2013"}, near_correlation=None)
+    named_sets.store(faces.root, splits, {"name": "fer2013"}, near_correlation=None)
     audit.run(make_job("audit", *SMALL))
     (row,) = results.read_all(outputs / "metrics.csv")
     text = (outputs / row.run / "metrics.json").read_text("utf-8")

@@ -7,13 +7,15 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from ferbench import results, table
-from ferbench.bias import pages, pictures
+from ferbench import results
+from ferbench.bias import figures as pictures
+from ferbench.bias import report
 from ferbench.classes import CLASSES
+from ferbench.cli.arguments import for_hydra
 from ferbench.commands import bias
-from ferbench.data import face_set, face_sets, synthetic_set
+from ferbench.data import face_set, named_sets, synthetic_set
 from ferbench.errors import UserError
-from ferbench.overrides import for_hydra
+from ferbench.results import show
 
 FAST = ("bootstrap=40",)
 
@@ -49,7 +51,7 @@ def made_set(outputs):
 def trained(outputs, make_row):
     """A run of classify that is right on all but the darker half of the private images."""
     faces = face_set.read(outputs / "data/fer2013")
-    tested, clean, test_hash = face_sets.test_faces(faces, "private")
+    tested, clean, test_hash = named_sets.test_faces(faces, "private")
     level = tested.images.mean(axis=(1, 2))
     called = np.where(level < np.median(level), (tested.labels + 1) % 7, tested.labels)
     run = outputs / "classify" / "cnn_real_s0"
@@ -195,13 +197,13 @@ def test_the_report_s_command_gives_the_same(looked, trained, make_job, capsys):
 
 def test_the_table_shows_it(looked, trained, outputs):
     looked(f"run={trained}")
-    shown = table.show(results.read_all(outputs / "metrics.csv"), kind="bias")
+    shown = show.show(results.read_all(outputs / "metrics.csv"), kind="bias")
     assert "bias, against the Training split" in shown and "fer2013_private" in shown
 
 
 def test_every_gap_has_its_columns(looked, trained):
     _, row = looked(f"run={trained}", "min_count=2")
-    for name in pages.GAPS:
+    for name in report.GAPS:
         assert all(getattr(row, f"{name}{end}") is not None
                    for end in ("", "_low", "_high", "_chance", "_of")), name  # fmt: skip
 

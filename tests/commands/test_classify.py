@@ -5,12 +5,13 @@ import signal
 import numpy as np
 import pytest
 
-from ferbench import classifier, results
-from ferbench.checkpoint import load_weights
+from ferbench import results
 from ferbench.classes import CLASSES
+from ferbench.classifiers import training
 from ferbench.commands import classify, evaluate
 from ferbench.errors import UserError
-from ferbench.run import Interrupted
+from ferbench.runs import Interrupted
+from ferbench.runs.checkpoint import load_weights
 
 SMALL = (
     "model.width=4", "train.epochs=2", "train.batch=16", "train.warmup_epochs=0", "logger=none",
@@ -96,14 +97,14 @@ def test_stopped_and_resumed_equals_uninterrupted(outputs, make_job, monkeypatch
     wanted = load_weights(folder / "model.safetensors")
 
     steps = iter(range(1, 100))
-    real_step = classifier._Loop._step
+    real_step = training._Loop._step
 
     def step(self, batch):
         if next(steps) == 11:
             os.kill(os.getpid(), signal.SIGTERM)
         return real_step(self, batch)
 
-    monkeypatch.setattr(classifier._Loop, "_step", step)
+    monkeypatch.setattr(training._Loop, "_step", step)
     with pytest.raises(Interrupted, match="resume=") as stopped:
         classify.run(make_job("classify", *SMALL, "name=parts"))
     assert stopped.value.exit_status == 143
@@ -120,7 +121,7 @@ def test_changed_data_are_refused_when_resuming(outputs, make_job, monkeypatch):
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(classifier, "fit", stop)
+    monkeypatch.setattr(training, "fit", stop)
     job = make_job("classify", *SMALL)
     with pytest.raises(KeyboardInterrupt):
         classify.run(job)
@@ -133,7 +134,7 @@ def test_a_failure_is_recorded_and_leaves_no_row(outputs, make_job, monkeypatch)
     def fail(*args, **kwargs):
         raise FloatingPointError("the loss is nan at epoch 1, step 3")
 
-    monkeypatch.setattr(classifier, "fit", fail)
+    monkeypatch.setattr(training, "fit", fail)
     with pytest.raises(FloatingPointError):
         classify.run(make_job("classify", *SMALL))
     (failed,) = results.failed_runs(outputs)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import yaml
 
-from ferbench import classifier, results, scoring
-from ferbench import run as runs
+from ferbench import results, runs
+from ferbench.classifiers import scoring, training
 from ferbench.commands import classify, evaluate
+from ferbench.config.commands import Classify, read_config
 from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
-from ferbench.schema import Classify, read_config
 
 SMALL = (
     "model.width=4", "train.epochs=1", "train.batch=16", "train.warmup_epochs=0", "logger=none",
@@ -193,7 +193,7 @@ def test_a_stopped_synthetic_run_goes_on_with_its_own_set(outputs, make_job, mon
     make_set(outputs / "synth/one")
     job = make_job("classify", *SMALL, "data=synthetic")
     with monkeypatch.context() as patch:
-        patch.setattr(classifier, "fit", lambda *args, **kwargs: (_ for _ in ()).throw(OSError))
+        patch.setattr(training, "fit", lambda *args, **kwargs: (_ for _ in ()).throw(OSError))
         with pytest.raises(OSError):  # noqa: PT011
             classify.run(job)
     (folder,) = (outputs / "classify").iterdir()
@@ -224,7 +224,7 @@ def test_training_sees_exactly_the_mixed_images(outputs, make_job, monkeypatch):
         seen.update(train=train, held_out=held_out)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(classifier, "fit", fit)
+    monkeypatch.setattr(training, "fit", fit)
     words = ["data=mixed", "data.mix=add", "data.synthetic_per_real=1", "data.real_weight=0.6"]
     with pytest.raises(KeyboardInterrupt):
         classify.run(make_job("classify", *SMALL, *words))

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from ferbench import classifier, results, scoring
-from ferbench.checkpoint import load_weights
+from ferbench import results
+from ferbench.classifiers import scoring, training
 from ferbench.commands import classify, inputs
 from ferbench.data import synthetic_set
 from ferbench.errors import UserError
-from ferbench.fresh_faces import seeds_of
-from ferbench.precision import Precision
-from ferbench.run import Interrupted
-from ferbench.sampler import Sampler
+from ferbench.gan.fresh_faces import seeds_of
+from ferbench.gan.sampler import Sampler
+from ferbench.runs import Interrupted
+from ferbench.runs.checkpoint import load_weights
+from ferbench.runs.precision import Precision
 
 SMALL = (
     "model.width=4", "train.epochs=2", "train.batch=16", "train.warmup_epochs=0", "logger=none",
@@ -78,7 +79,7 @@ def seen_by_fit(monkeypatch, job):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(classifier, "fit", fit)
+        patch.setattr(training, "fit", fit)
         with pytest.raises(KeyboardInterrupt):
             classify.run(job)
     return seen
@@ -86,14 +87,14 @@ def seen_by_fit(monkeypatch, job):
 
 def stop_at_step(patch, number):
     """SIGTERM at a step of the optimizer, counted over the run."""
-    steps, original = iter(range(1, 100)), classifier._Loop._step
+    steps, original = iter(range(1, 100)), training._Loop._step
 
     def step(self, batch):
         if next(steps) == number:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(self, batch)
 
-    patch.setattr(classifier._Loop, "_step", step)
+    patch.setattr(training._Loop, "_step", step)
 
 
 def stop_at_draw(patch, number):
@@ -265,7 +266,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
     gan, teacher, fitted, make_job, outputs, monkeypatch, stop, number
 ):
     """With dropout, a teacher and real images; stopped in a step, or between two batches drawn."""
-    monkeypatch.setattr("ferbench.fresh_faces.BATCH", 16)
+    monkeypatch.setattr("ferbench.gan.fresh_faces.BATCH", 16)
     words = [*ONLINE[1:2], "data=mixed", "data.mix=add", "data.synthetic_per_real=0.2",
              "data.teacher=auto"]  # fmt: skip
     _, whole = fitted(*words, "name=whole")

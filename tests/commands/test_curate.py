@@ -11,15 +11,16 @@ import torch
 import yaml
 from torch.nn import functional
 
-from ferbench import checkpoint, contact_sheets, overrides
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.classes import CLASSES, SPLITS
+from ferbench.cli import arguments
 from ferbench.commands import curate, curate_inputs, inputs, synth
-from ferbench.data import face_set, face_sets, synthetic_set
+from ferbench.data import contact_sheets, face_set, named_sets, synthetic_set
 from ferbench.data.face_set import Faces
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
 from ferbench.models import build
+from ferbench.runs import checkpoint
 
 FAST = ("device=cpu", "precision=fp32", "cells=2", "quantile=0")
 NAMES = {
@@ -65,7 +66,7 @@ def outputs(tmp_path):
         names = np.array([f"{split}_{i:04d}" for i in range(len(labels))])
         splits[split] = Faces(photographs(len(labels), seed, labels), labels, names)
     folder = tmp_path / "outputs" / "data" / "fer2013"
-    face_sets.store(folder, splits, {"name": "fer2013"}, near_correlation=None)
+    named_sets.store(folder, splits, {"name": "fer2013"}, near_correlation=None)
     return tmp_path / "outputs"
 
 
@@ -485,6 +486,6 @@ def test_values_that_cannot_be_are_refused(make_job, words, match):
 
 def test_paths_are_taken_as_they_stand():
     words = ["gan=a,b.pkl", "gate_judge=x,y", "set=p (1)"]
-    assert overrides.for_hydra("curate", words) == [
+    assert arguments.for_hydra("curate", words) == [
         "gan.path='a,b.pkl'", "gate_judge='x,y'", "set='p (1)'",
     ]  # fmt: skip

@@ -1,8 +1,8 @@
 import pytest
 
 from ferbench.commands import demo, table
+from ferbench.config.commands import COMMANDS
 from ferbench.errors import UserError
-from ferbench.schema import COMMANDS
 
 
 def test_every_step_is_a_command_with_a_sound_config(make_job, outputs):

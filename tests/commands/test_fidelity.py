@@ -8,15 +8,18 @@ import pytest
 import torch
 import yaml
 
-from ferbench import checkpoint, fidelity_pictures, inception, results
+from ferbench import results
 from ferbench.classes import CLASSES
+from ferbench.classifiers.judge import Description, Judge
 from ferbench.commands import classify, fidelity, fidelity_inputs, inputs, table
 from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
-from ferbench.judge import Description, Judge
+from ferbench.fidelity import inception
+from ferbench.fidelity import pictures as fidelity_pictures
 from ferbench.models import build
-from ferbench.precision import Precision
-from ferbench.row import FidelityRow
+from ferbench.results.rows import FidelityRow
+from ferbench.runs import checkpoint
+from ferbench.runs.precision import Precision
 
 TRAIN = (
     "model.width=4", "train.epochs=2", "train.batch=16", "train.warmup_epochs=0", "logger=none",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from ferbench.cli.jobs import Launcher
 from ferbench.commands import study
 from ferbench.errors import UserError
-from ferbench.jobs import Launcher
 
 QUICK = ["train=quick", "train.epochs=1", "model=cnn", "model.width=4", "logger=none"]
 SMALL: dict[str, Any] = {

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 import yaml
 
-from ferbench import overrides, sampler
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.classes import CLASSES
+from ferbench.cli import arguments as overrides
 from ferbench.commands import inputs, synth
 from ferbench.data import synthetic_set
 from ferbench.errors import UserError
-from ferbench.run import Interrupted
-from ferbench.sampler import Sampler
+from ferbench.gan import sampler
+from ferbench.gan.sampler import Sampler
+from ferbench.runs import Interrupted
 
 COUNTS = dict(zip(CLASSES, (40, 5, 41, 72, 48, 32, 50), strict=True))
 SMALL = ("device=cpu", "precision=fp32", "batch=8", "n=35", "center_latents=50")
@@ -192,7 +193,7 @@ def test_sigterm_keeps_what_is_done(draw, outputs, monkeypatch):
 KILLED = """
 import os, signal, sys
 from ferbench import cli, sampler
-from ferbench.sampler import Sampler
+from ferbench.gan.sampler import Sampler
 sampler.SAFE_SECONDS = 0.0
 draw, calls = Sampler.draw, iter(range(1, 100))
 def drawing(self, *arguments):

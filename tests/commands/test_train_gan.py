@@ -14,17 +14,17 @@ import pytest
 import torch
 from PIL import Image
 
-from ferbench import checkpoint, gan_score, gan_setup, generators
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.classes import CLASSES
+from ferbench.classifiers.judge import Judge
 from ferbench.commands import inputs, train_gan
-from ferbench.conf_files import CONF
+from ferbench.config.yaml_files import CONF
 from ferbench.data import face_set
 from ferbench.errors import UserError
-from ferbench.judge import Judge
+from ferbench.gan import score, setup, trained
 from ferbench.models import build
-from ferbench.precision import Precision
-from ferbench.run import Interrupted
+from ferbench.runs import Interrupted, checkpoint
+from ferbench.runs.precision import Precision
 
 CPU = torch.device("cpu")
 SMALL = [
@@ -105,7 +105,7 @@ def test_a_run_leaves_its_record_and_a_generator(
     assert [row["kimg"] for row in rows] == [0.064, 0.128, 0.192]
     assert ["distance" in row for row in rows] == [False, True, True]
     assert all(f"diversity_{name}" in row for row in rows for name in CLASSES)
-    found = generators.load(folder, device=CPU)
+    found = trained.load(folder, device=CPU)
     assert found.classes == CLASSES
     assert found.facts["res"] == 12
     assert sum(found.facts["class_counts"].values()) == 140
@@ -121,9 +121,9 @@ def test_activations_are_bounded_only_in_float16(
     gan_job: Callable[..., Any], precision: str, clamp: float | None
 ) -> None:
     pixels = torch.zeros(7, 48, 48, dtype=torch.uint8).numpy()
-    material = gan_setup.material(pixels, torch.arange(7).numpy(), res=48, channels=1,
+    material = setup.material(pixels, torch.arange(7).numpy(), res=48, channels=1,
                                   conditional=True)  # fmt: skip
-    for network in gan_setup.networks(gan_job().gan, material, precision=precision):
+    for network in setup.networks(gan_job().gan, material, precision=precision):
         assert network.config.conv_clamp == clamp
 
 
@@ -133,7 +133,7 @@ def test_the_light_checkpoint_is_the_average_to_half_precision(
     train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
     folder = only_run(outputs)
     state = checkpoint.load_state(folder / "state.pt")["trainer"]["modules"]["ema"]
-    found = generators.load(folder / generators.LATEST, device=CPU).network.state_dict()
+    found = trained.load(folder / trained.LATEST, device=CPU).network.state_dict()
     for name, value in state.items():
         torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
 
@@ -207,11 +207,11 @@ def test_a_run_starts_from_the_networks_of_another(
     gan_job: Callable[..., Any], outputs: Path
 ) -> None:
     train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
-    source = only_run(outputs) / generators.LATEST
+    source = only_run(outputs) / trained.LATEST
     train_gan.run(gan_job("total_kimg=0.032", "judge=none", f"resume={source}", "gan.lr=0"))
     (tuned,) = set((outputs / "train-gan").iterdir()) - {source.parent}
-    before = generators.load(source, device=CPU).network.state_dict()
-    after = generators.load(tuned / generators.LATEST, device=CPU).network.state_dict()
+    before = trained.load(source, device=CPU).network.state_dict()
+    after = trained.load(tuned / trained.LATEST, device=CPU).network.state_dict()
     for name, value in before.items():
         if name != "mapping.w_avg":
             torch.testing.assert_close(after[name], value, msg=name)
@@ -265,7 +265,7 @@ def test_the_command_line_goes_on_and_starts_from_networks(
     assert runs.status_of(folder)["kimg"] == 0.032
     assert ferbench("train-gan", f"resume={folder}", "gan.lr=1") == 2
     assert "leave out gan.lr=1" in capfd.readouterr().err
-    source = folder / generators.LATEST
+    source = folder / trained.LATEST
     assert ferbench(*words(outputs, "total_kimg=0.016", f"resume={source}")) == 0
     assert len(list((outputs / "train-gan").iterdir())) == 2
 
@@ -369,15 +369,15 @@ def test_another_judge_rates_the_best_weights_anew(
     train_gan.run(gan_job("total_kimg=0.128"))
     folder = only_run(outputs)
     before = runs.status_of(folder)["best"]
-    best = generators.load(folder / "best.safetensors", device=CPU).network
+    best = trained.load(folder / "best.safetensors", device=CPU).network
     other = made_judge("other", "o", 1)
     monkeypatch.setattr(inputs, "load_judge", lambda path, device, precision: other)
     train_gan.run(gan_job("total_kimg=0.192"))
     after = runs.status_of(folder)["best"]
     assert (before["judge"]["name"], after["judge"]["name"]) == ("made", "other")
     pixels = face_set.read(outputs / "data" / "fer2013").splits["train"]
-    real = gan_score.reference(other, pixels.images, pixels.labels, cache=outputs / "cache.npz")
-    want = gan_score.score(best, torch.eye(7), other, real, per_class=4, dtype=torch.float32)
+    real = score.reference(other, pixels.images, pixels.labels, cache=outputs / "cache.npz")
+    want = score.score(best, torch.eye(7), other, real, per_class=4, dtype=torch.float32)
     assert want.distance != pytest.approx(before["distance"], rel=1e-3)
     said = f"of {before['kimg']:.1f} kimg, have distance {want.distance:.2f} in the eyes of other"
     assert said in capsys.readouterr().out
@@ -421,7 +421,7 @@ def test_a_published_pickle_is_trained_further(gan_job: Callable[..., Any], outp
     train_gan.run(
         gan_job("total_kimg=0.016", "gan.path_interval=0", "judge=none", f"resume={published}")
     )
-    found = generators.load(only_run(outputs), device=CPU)
+    found = trained.load(only_run(outputs), device=CPU)
     assert found.network.config.img_resolution == 32
     assert found.classes == CLASSES
     with pytest.raises(UserError, match=r"has classes; expected gan\.conditional=true"):
@@ -430,7 +430,7 @@ def test_a_published_pickle_is_trained_further(gan_job: Callable[..., Any], outp
 
 def test_networks_of_another_size_are_refused(gan_job: Callable[..., Any], outputs: Path) -> None:
     train_gan.run(gan_job("total_kimg=0.032", "judge=none"))
-    source = only_run(outputs) / generators.LATEST
+    source = only_run(outputs) / trained.LATEST
     with pytest.raises(UserError, match=r"res=48: .* holds networks of 12 pixels"):
         train_gan.run(gan_job(f"resume={source}", "res=48"))
 

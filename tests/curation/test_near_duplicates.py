@@ -5,7 +5,7 @@ import pytest
 
 from ferbench.curation import near_duplicates
 from ferbench.curation.near_duplicates import first_of_alike
-from ferbench.data.near_copies import aligned_correlation
+from ferbench.similarity.near_copies import aligned_correlation
 
 
 def stay(images, scores, rows=None):

@@ -6,9 +6,9 @@ from scipy import ndimage
 
 from ferbench.curation import training_copies
 from ferbench.curation.training_copies import Strictness, TrainingCopies
-from ferbench.data.near_copies import aligned_correlation
 from ferbench.errors import UserError
-from ferbench.privacy import views
+from ferbench.similarity import views
+from ferbench.similarity.near_copies import aligned_correlation
 
 STRICT = Strictness(0.95, 0.9, 0.01)
 SPACES = {"pixels": views.pixels, "gradients": views.gradients}

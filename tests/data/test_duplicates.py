@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.data import duplicates, fer2013, near_copies
+from ferbench.data import duplicates
 from ferbench.data.face_set import Faces
+from ferbench.data.fer2013 import source as fer2013
 from ferbench.errors import UserError
+from ferbench.similarity import near_copies
 
 
 def photograph(seed: int, height: int = 48, width: int = 48) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.data import face_set, face_sets
+from ferbench.data import face_set, named_sets
 from ferbench.data.face_set import Faces, FaceSet
 
 
@@ -28,7 +28,7 @@ def make_set(tmp_path: Path) -> Callable[..., FaceSet]:
         splits = {split: noise_faces(split, n, rng) for split, n in sizes}
         plant(*(splits[split].images for split in SPLITS))
         folder = tmp_path / "set"
-        face_sets.store(folder, splits, {"name": "x"}, near_correlation=near_correlation)
+        named_sets.store(folder, splits, {"name": "x"}, near_correlation=near_correlation)
         return face_set.read(folder)
 
     return make

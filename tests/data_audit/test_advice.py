@@ -7,8 +7,8 @@ import pytest
 
 from ferbench.data_audit import advice, confident, faults, pool
 from ferbench.data_audit.control import Control
+from ferbench.data_audit.enlarged import Enlarged
 from ferbench.data_audit.label_noise import LabelNoise
-from ferbench.data_audit.zoomed import Enlarged
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ferbench.classes import CLASSES
-from ferbench.data_audit import faults, pool, zoomed
+from ferbench.data_audit import enlarged as zoomed
+from ferbench.data_audit import faults, pool
 from ferbench.errors import UserError
 
 ANGRY, DISGUST, FEAR, HAPPY = range(4)
@@ -118,7 +119,7 @@ def test_photographs_join_copies_of_every_kind(make_set):
 
 def test_an_enlarged_training_image_is_found(make_set):
     """The middle 40 x 40 pixels of smooth train 3, enlarged, in public; noise is not found."""
-    from ferbench.privacy.copies import enlarged
+    from ferbench.similarity.matches import enlarged
 
     def plant(train, public, private):
         rng = np.random.default_rng(1)

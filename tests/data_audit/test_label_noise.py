@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from ferbench import precision
-from ferbench.classifier import Stopped
-from ferbench.conf_files import CONF
+from ferbench.classifiers.training import Stopped
+from ferbench.config.yaml_files import CONF
 from ferbench.data_audit import confident, control, label_noise, out_of_fold, pool
 from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.errors import UserError
-from ferbench.recipe import Augment, Recipe
+from ferbench.recipes.classifier import Augment, Recipe
+from ferbench.runs import precision
 
 STILL = Augment(flip=0, rotate_degrees=0, zoom=0, shift=0, shear_degrees=0, brightness=0,
                 contrast=0, erase=0)  # fmt: skip
@@ -232,7 +232,7 @@ def test_a_second_run_fits_nothing(barred, tmp_path, monkeypatch):
     first, _ = find(barred, tmp_path, fitting())
     kept = sorted(path.name for path in tmp_path.glob("*.npy"))
     assert kept == ["control_0.1.npy", "fold_1_of_2.npy", "fold_2_of_2.npy"]
-    monkeypatch.setattr("ferbench.classifier.fit", None)
+    monkeypatch.setattr("ferbench.classifiers.training.fit", None)
     second, _ = find(barred, tmp_path, fitting())
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
 

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from ferbench.classes import CLASSES, SPLITS
 from ferbench.data.face_set import Faces, FaceSet
-from ferbench.privacy import views
 from ferbench.privacy.real import Real, partners
+from ferbench.similarity import views
 
 
 def photographs(count: int, seed: int) -> np.ndarray:

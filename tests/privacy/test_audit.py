@@ -7,11 +7,12 @@ import pytest
 
 from ferbench.classes import CLASSES
 from ferbench.errors import UserError
-from ferbench.privacy import audit, controls, pages, plants, tables, verdict, views
+from ferbench.privacy import audit, controls, plants, report, tables, verdict
 from ferbench.privacy.audit import Options
 from ferbench.privacy.real import Real, halves, partners
 from ferbench.privacy.roles import Attacked
 from ferbench.report import markdown
+from ferbench.similarity import views
 
 OPTIONS = Options(
     near_correlation=0.95, quantile=0.01, alpha=0.001, bootstrap=20, control_images=200,
@@ -170,7 +171,7 @@ def test_the_same_seed_gives_the_same_numbers(real, strangers, clean):
 
 
 def test_a_set_is_read_in_blocks(real, strangers, clean, monkeypatch):
-    monkeypatch.setattr("ferbench.privacy.copying.BLOCK", 37)
+    monkeypatch.setattr("ferbench.privacy.portrait.BLOCK", 37)
     again = audited(real, strangers)
     for key, found in clean.outcomes.items():
         assert np.isclose(again.outcomes[key].value, found.value, atol=1e-6), key
@@ -200,7 +201,7 @@ def test_too_few_held_out_images_are_refused(faces):
 
 
 def test_the_report_holds_every_test_and_no_path(copied):
-    blocks = pages.blocks(copied, {"set": "x"}, ["a note"], [], "ferbench audit")
+    blocks = report.blocks(copied, {"set": "x"}, ["a note"], [], "ferbench audit")
     text = markdown("Audit", blocks)
     for test, space in copied.outcomes:
         assert f"| {test} | {space} |" in text.replace("\\", "")
@@ -215,7 +216,7 @@ def test_the_pairs_are_the_nearest_ones(copied):
 
 
 def test_the_row_sums_up(copied):
-    row = pages.row_columns(copied)
+    row = report.row_columns(copied)
     assert (row["verdict"], row["identical_copies"], row["near_copies"]) == ("copies", 20, 40)
     assert row["membership_auc_low"] < row["membership_auc"] < row["membership_auc_high"]
     assert row["membership_auc_disgust"] > 0.75
@@ -225,5 +226,5 @@ def test_the_row_sums_up(copied):
 def test_everything_is_plain_json(copied):
     import json
 
-    text = json.dumps(pages.as_json(copied), allow_nan=False)
+    text = json.dumps(report.as_json(copied), allow_nan=False)
     assert json.loads(text)["controls"]["planted"] == [1, 4, 56]

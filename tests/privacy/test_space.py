@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from ferbench.privacy import roles, space, statistics, views
+from ferbench.privacy import roles, space, statistics
 from ferbench.privacy.roles import Attacked
 from ferbench.privacy.space import Found, Members, Space
-from ferbench.privacy.views import Nearest, Views
+from ferbench.similarity import views
+from ferbench.similarity.views import Nearest, Views
 
 DIMENSIONS, COUNT, HELD = 8, 900, 300
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferbench.bias import association, columns
-from ferbench.bias.columns import Attribute, Column
+from ferbench.bias import association, attributes
+from ferbench.bias.attributes import Attribute, Column
 from ferbench.classes import CLASSES
-from ferbench.divergence import js_distance, total_variation
+from ferbench.metrics.histograms import js_distance, total_variation
 
 K = len(CLASSES)
 LEAST = 2  # images of a class with a known attribute, without which the class is left out
@@ -107,7 +107,7 @@ def compare(
         value, replicas = _association(attribute, side, labels, classes, rounds, rng)
         found.append(_around(value, replicas))
         drawn.append(replicas)
-        groups.append(columns.table(labels, side.groups, (K, len(attribute.group_names))))
+        groups.append(attributes.table(labels, side.groups, (K, len(attribute.group_names))))
     information = [association.normalized_information(table[classes]) if len(classes) else 0.0
                    for table in groups]  # fmt: skip
     if real is None:
@@ -141,7 +141,7 @@ def _association(
     if len(classes) < 2:
         return 0.0, np.zeros(rounds)
     if side.numbers is None:
-        table = columns.table(labels, side.groups, (K, len(attribute.group_names)))[classes]
+        table = attributes.table(labels, side.groups, (K, len(attribute.group_names)))[classes]
         sizes = table.sum(axis=1)
         rows = [
             rng.multinomial(n, row / n, size=rounds) for n, row in zip(sizes, table, strict=True)
@@ -189,7 +189,7 @@ def _distance(
     if not len(classes):
         return None, None
     shape = (K, attribute.bin_count)
-    own, real = (columns.table(labels, side.bins, shape)[classes] for side, labels in sides)
+    own, real = (attributes.table(labels, side.bins, shape)[classes] for side, labels in sides)
     own_sizes, real_sizes = own.sum(axis=1), real.sum(axis=1)
     weights = (own_sizes / real_sizes)[:, None]
     distance = float(js_distance(own.sum(axis=0), (weights * real).sum(axis=0)))

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from ferbench.bias import compared, groups
-from ferbench.bias.columns import Attribute
+from ferbench.bias.attributes import Attribute
 from ferbench.bias.compared import Compared, Representation
 from ferbench.bias.groups import GroupScores
 from ferbench.classes import CLASSES

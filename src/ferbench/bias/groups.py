@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import random_table
 
-from ferbench.bias.columns import UNKNOWN, Attribute
+from ferbench.bias.attributes import UNKNOWN, Attribute
 from ferbench.classes import CLASSES
-from ferbench.scores import wilson_interval
+from ferbench.metrics.classification import wilson_interval
 
 K = len(CLASSES)
 

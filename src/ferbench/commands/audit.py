@@ -15,21 +15,23 @@ import yaml
 from torch import Tensor
 from tqdm import tqdm
 
-from ferbench import precision, report, results
-from ferbench import run as runs
+from ferbench import report, results, runs
 from ferbench.classes import IMAGE_PX
+from ferbench.classifiers import batches
 from ferbench.commands import audit_data, audit_inputs, inputs
 from ferbench.commands.audit_inputs import Inputs
-from ferbench.data import batches, resize
+from ferbench.config.audit import Audit
+from ferbench.data import resize
 from ferbench.files import save_json
-from ferbench.precision import Precision
-from ferbench.privacy import audit, networks, pages, pictures, real, views
-from ferbench.privacy.attacks import Inversion
+from ferbench.privacy import audit, figures, networks, real
+from ferbench.privacy import report as pages
 from ferbench.privacy.audit import AttackResult, Options
+from ferbench.privacy.network_attacks import Inversion
 from ferbench.privacy.real import Real
-from ferbench.row import AuditRow
-from ferbench.run import Record
-from ferbench.schemas.audit import Audit
+from ferbench.results.rows import AuditRow
+from ferbench.runs import Record, precision
+from ferbench.runs.precision import Precision
+from ferbench.similarity import views
 
 # Keys that do not change a result, or stand for what is hashed by its content.
 NEUTRAL = (
@@ -73,7 +75,7 @@ def _audit(
         added = _own_attacks(job, given, found_real, device, bar)
     found = replace(found, attacks=[*found.attacks, *added])
     save_json(folder / "metrics.json", pages.as_json(found))
-    drawn = pictures.draw(folder, found, images=images if job.show_real else None)
+    drawn = figures.draw(folder, found, images=images if job.show_real else None)
     blocks = pages.blocks(
         found, _facts(given, found, record.facts["environment"]), given.notes, drawn,
         _again(job, given),

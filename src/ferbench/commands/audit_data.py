@@ -16,23 +16,24 @@ import torch
 import yaml
 from filelock import FileLock, Timeout
 
-from ferbench import models, precision, report, results
-from ferbench import run as runs
+from ferbench import models, report, results, runs
 from ferbench.classes import CLASSES
-from ferbench.classifier import Stopped
+from ferbench.classifiers.training import Stopped
 from ferbench.commands import inputs
+from ferbench.config.audit import Audit
 from ferbench.data.face_set import FaceSet
-from ferbench.data_audit import faults, label_noise, pages, pictures, pool, zoomed
+from ferbench.data_audit import enlarged as zoomed
+from ferbench.data_audit import faults, figures, label_noise, pool
+from ferbench.data_audit import report as pages
 from ferbench.data_audit.label_noise import LabelNoise
 from ferbench.data_audit.out_of_fold import Fitting
-from ferbench.data_audit.pages import Findings
 from ferbench.data_audit.pool import Pool
+from ferbench.data_audit.report import Findings
 from ferbench.errors import UserError
 from ferbench.files import remove_partial, save_json
-from ferbench.precision import Precision
-from ferbench.row import DataAuditRow
-from ferbench.run import Interrupted, Record, StopSignal
-from ferbench.schemas.audit import Audit
+from ferbench.results.rows import DataAuditRow
+from ferbench.runs import Interrupted, Record, StopSignal, precision
+from ferbench.runs.precision import Precision
 
 SET = "data"  # set=data: the real faces take the place of a synthetic set
 COMMAND = "audit-data"  # in run.json and in the row
@@ -73,7 +74,7 @@ def _audit(job: Audit, given: Inputs, record: Record) -> None:
     if noise is not None:
         pages.write_disputed(folder / pages.DISPUTED, noise, given.pool)
     save_json(folder / "metrics.json", pages.as_json(found))
-    drawn = pictures.draw(folder, found, show_real=job.show_real)
+    drawn = figures.draw(folder, found, show_real=job.show_real)
     blocks = pages.blocks(found, _facts(job, given, record), drawn, _again(job))
     report.write(folder, f"The faults of {given.faces.manifest['name']}", blocks)
     row = _row(job, given, found, record, time.perf_counter() - began)

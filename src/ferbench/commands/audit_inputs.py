@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from ferbench import generators
 from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.classifiers.judge import Judge
 from ferbench.commands import inputs
+from ferbench.config.audit import Audit
 from ferbench.data.face_set import FaceSet
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.errors import UserError
-from ferbench.generators import TrainedGenerator
-from ferbench.judge import Judge
-from ferbench.precision import Precision
-from ferbench.schemas.audit import Audit
+from ferbench.gan import trained
+from ferbench.gan.trained import TrainedGenerator
+from ferbench.runs.precision import Precision
 
 LEAST_IMAGES = 100
 
@@ -109,7 +109,7 @@ def _generator(
     if named is None or (job.gan.path == "auto" and not Path(named).exists()):
         notes.append("The generator is not at hand, so its discriminator was not asked.")
         return None
-    found = generators.load(named, device=device)
+    found = trained.load(named, device=device)
     if job.gan.path == "auto" and found.sha256 != facts.get("sha256"):
         notes.append(f"{named} is not the generator of this set any more: its discriminator was "
                      "not asked.")  # fmt: skip

@@ -15,22 +15,22 @@ import numpy as np
 import torch
 import yaml
 
-from ferbench import report, results
-from ferbench import run as runs
-from ferbench.bias import attribute_file, columns, findings, pages, pictures
-from ferbench.bias.attributes import compute
-from ferbench.bias.columns import Attribute
+from ferbench import report, results, runs
+from ferbench.bias import attributes, figures, findings, from_file
+from ferbench.bias import report as pages
+from ferbench.bias.attributes import Attribute
 from ferbench.bias.compared import LEAST
+from ferbench.bias.computed import compute
 from ferbench.bias.findings import Findings
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.commands import inputs
-from ferbench.data import face_sets, resize
+from ferbench.config.bias import Bias
+from ferbench.data import named_sets, resize
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.files import save_json
-from ferbench.row import BiasRow
-from ferbench.run import Record
-from ferbench.schemas.bias import Bias
+from ferbench.results.rows import BiasRow
+from ferbench.runs import Record
 
 PREDICTIONS = "predictions.npz"  # of a run of classify
 PRECISION = "fp32"  # of the row, where no classifier has one
@@ -60,7 +60,7 @@ class Inputs:
 
     subject: Subject
     faces: FaceSet
-    file: attribute_file.AttributeFile | None
+    file: from_file.AttributeFile | None
     identity: Mapping[str, Any]
 
 
@@ -90,7 +90,7 @@ def _look(job: Bias, given: Inputs, named: list[Attribute], record: Record) -> N
         rounds=job.bootstrap, seed=job.seed,
     )  # fmt: skip
     save_json(folder / "metrics.json", pages.as_json(found))
-    drawn = pictures.draw(folder, found, subject.labels, real.labels)
+    drawn = figures.draw(folder, found, subject.labels, real.labels)
     blocks = pages.blocks(found, _facts(job, given, record), drawn, _again(job))
     report.write(folder, f"Bias of {_title(job, subject)}", blocks)
     row = _row(job, given, found, record, time.perf_counter() - began)
@@ -109,7 +109,7 @@ def _title(job: Bias, subject: Subject) -> str:
 
 def _inputs(job: Bias) -> Inputs:
     """Everything that is read, checked before anything is computed."""
-    file = None if job.attributes is None else attribute_file.read(Path(job.attributes))
+    file = None if job.attributes is None else from_file.read(Path(job.attributes))
     faces = inputs.open_faces(job.data)
     subject = _subject(job, faces)
     _check_classes(job, subject)
@@ -143,7 +143,7 @@ def _subject(job: Bias, faces: FaceSet) -> Subject:
 def _tested(folder: Path, job: Bias, faces: FaceSet) -> Subject:
     """The test images of a classifier's run, with what it takes them for."""
     row = inputs.trained_row(folder)
-    tested, _, test_hash = face_sets.test_faces(faces, row["test_split"])
+    tested, _, test_hash = named_sets.test_faces(faces, row["test_split"])
     if row["test_hash"] != test_hash:
         raise UserError(f"run={folder}: was tested on other images than those of "
                         f"data={job.data.name}; expected a run on {row['test_data']}, "
@@ -193,7 +193,9 @@ def _computed(job: Bias, given: Inputs) -> tuple[list[Attribute], int]:
     if blank == len(given.subject.labels):
         raise UserError(f"set={given.subject.name}: all images are blank; expected faces")
     found = [
-        columns.of_numbers(name, values, None if real is None else real[name], groups=job.quantiles)
+        attributes.of_numbers(
+            name, values, None if real is None else real[name], groups=job.quantiles
+        )
         for name, values in own.items()
     ]
     return found, blank
@@ -203,7 +205,7 @@ def _file_attributes(job: Bias, given: Inputs) -> list[Attribute]:
     if given.file is None:
         return []
     real = None if given.subject.itself else given.faces.splits["train"].names.tolist()
-    return attribute_file.attributes(given.file, given.subject.names, real, groups=job.quantiles)
+    return from_file.attributes(given.file, given.subject.names, real, groups=job.quantiles)
 
 
 # --- what is left --------------------------------------------------------------------------------

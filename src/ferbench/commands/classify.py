@@ -11,25 +11,25 @@ from typing import Any
 import torch
 import yaml
 
-from ferbench import checkpoint, classifier, precision, results, scoring
-from ferbench import run as runs
+from ferbench import results, runs
 from ferbench.classes import CLASSES
-from ferbench.classifier import Fit, Stopped
+from ferbench.classifiers import batches, scoring
+from ferbench.classifiers import training as classifier
+from ferbench.classifiers.batches import DeviceFaces
+from ferbench.classifiers.teacher import taught
+from ferbench.classifiers.training import Fit, Stopped
 from ferbench.commands import classify_inputs, inputs
 from ferbench.commands.classify_inputs import Given
-from ferbench.data import batches
-from ferbench.data.batches import DeviceFaces
-from ferbench.data.set_parts import TrainingSet
+from ferbench.config.commands import Classify
+from ferbench.config.sections import DataConfig
+from ferbench.data.training_set import TrainingSet
 from ferbench.errors import UserError
 from ferbench.files import write_whole
-from ferbench.fresh_faces import FreshFaces, sampler_of
-from ferbench.loggers import Logger, open_logger
+from ferbench.gan.fresh_faces import FreshFaces, sampler_of
 from ferbench.models import FaceClassifier, build
-from ferbench.precision import Precision
-from ferbench.run import Interrupted, Record, StopSignal
-from ferbench.schema import Classify
-from ferbench.schemas.sections import DataConfig
-from ferbench.teacher import taught
+from ferbench.runs import Interrupted, Record, StopSignal, checkpoint, precision
+from ferbench.runs.loggers import Logger, open_logger
+from ferbench.runs.precision import Precision
 
 STATE, HISTORY = "state.pt", "metrics.jsonl"
 # Keys that do not change a result: where it goes, and whether to do it again.

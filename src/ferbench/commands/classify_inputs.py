@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ferbench.classifiers.teacher import Teacher
 from ferbench.commands import inputs
+from ferbench.config.commands import Classify, read_config
+from ferbench.config.sections import DataConfig, ModelConfig
 from ferbench.data.face_set import FaceSet
-from ferbench.data.set_parts import TrainingSet
 from ferbench.data.synthetic_set import SyntheticSet
+from ferbench.data.training_set import TrainingSet
 from ferbench.errors import UserError
-from ferbench.generators import TrainedGenerator, sha256_of
-from ferbench.precision import Precision
-from ferbench.schema import Classify, read_config
-from ferbench.schemas.sections import DataConfig, ModelConfig
-from ferbench.teacher import Teacher
+from ferbench.gan.trained import TrainedGenerator, sha256_of
+from ferbench.runs.precision import Precision
 
 NETWORK = ("name", "stem", "input_px", "width")  # of a model: what its weights depend on
 

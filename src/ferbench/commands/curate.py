@@ -12,21 +12,20 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from ferbench import contact_sheets, precision
-from ferbench import gate as gates
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.commands import curate_inputs
 from ferbench.commands.curate_inputs import Inputs
+from ferbench.config.curate import Curate
 from ferbench.curation import chain
 from ferbench.curation.chain import Curated, Settings
 from ferbench.curation.training_copies import Strictness
-from ferbench.data import synthetic_set
+from ferbench.data import contact_sheets, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.files import save_array
-from ferbench.precision import Precision
-from ferbench.run import Record
-from ferbench.schemas.curate import Curate
+from ferbench.gan import gate as gates
+from ferbench.runs import Record, precision
+from ferbench.runs.precision import Precision
 
 # Keys that do not change the set, or stand for what is hashed by its content.
 NEUTRAL = (

@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 
 from ferbench.classes import IMAGE_PX
+from ferbench.classifiers.judge import Judge
 from ferbench.commands import inputs
+from ferbench.config.curate import Curate
 from ferbench.data import synthetic_set
 from ferbench.data.face_set import FaceSet
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.errors import UserError
-from ferbench.judge import Judge
-from ferbench.precision import Precision
-from ferbench.schemas.curate import Curate
+from ferbench.runs.precision import Precision
 
 AGAIN = " (force=true draws it again)"  # how synth ends its line on a set that is there
 

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 import yaml
 
-from ferbench import precision, results, scoring
-from ferbench import run as runs
+from ferbench import results, runs
+from ferbench.classifiers import scoring
 from ferbench.commands import inputs
+from ferbench.config.commands import Evaluate
 from ferbench.data.face_set import FaceSet
 from ferbench.models import FaceClassifier
-from ferbench.precision import Precision
-from ferbench.run import Record
-from ferbench.schema import Evaluate
+from ferbench.runs import Record, precision
+from ferbench.runs.precision import Precision
 
 
 def run(job: Evaluate) -> None:

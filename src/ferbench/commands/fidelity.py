@@ -12,26 +12,20 @@ from typing import Any
 
 import yaml
 
-from ferbench import (
-    fidelity_measure,
-    fidelity_pictures,
-    fidelity_report,
-    path_length,
-    precision,
-    report,
-    results,
-)
-from ferbench import run as runs
+from ferbench import report, results, runs
 from ferbench.commands import fidelity_inputs, inputs
 from ferbench.commands.fidelity_inputs import Inputs
-from ferbench.comparison import How
-from ferbench.fidelity_measure import Images
-from ferbench.fidelity_report import Measured
+from ferbench.config.fidelity import Fidelity
+from ferbench.fidelity import measure, path_length
+from ferbench.fidelity import pictures as fidelity_pictures
+from ferbench.fidelity import report as fidelity_report
+from ferbench.fidelity.comparison import How
+from ferbench.fidelity.measure import Images
+from ferbench.fidelity.report import Measured
 from ferbench.files import save_json
-from ferbench.precision import Precision
-from ferbench.row import FidelityRow, Row
-from ferbench.run import Record
-from ferbench.schemas.fidelity import Fidelity
+from ferbench.results.rows import FidelityRow, Row
+from ferbench.runs import Record, precision
+from ferbench.runs.precision import Precision
 
 # Keys that do not change a result, or stand for what is hashed by its content.
 NEUTRAL = (
@@ -63,14 +57,14 @@ def _measure_and_write(
     began, folder, table = time.perf_counter(), record.folder, Path(job.outputs) / "metrics.csv"
     print(f"run: {folder}")
     trained = tuple(row for row in results.read_rows(table) if _learned_from(row, given.sample))
-    real = fidelity_measure.look(
+    real = measure.look(
         given.reference, given.eyes, batch=job.batch, cache=_cache(job, given, record)
     )
     sample, floor = (
-        fidelity_measure.judged(side, given.eyes, given.judge, batch=job.batch)
+        measure.judged(side, given.eyes, given.judge, batch=job.batch)
         for side in (given.sample, given.floor)
     )
-    found = fidelity_measure.measure(
+    found = measure.measure(
         real, sample, floor, _how(job), path_length=_path_length(job, given), trained=trained
     )
     save_json(folder / "metrics.json", fidelity_report.as_json(found))

@@ -8,23 +8,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ferbench import feature_space, generators, inception
 from ferbench.classes import SPLITS
+from ferbench.classifiers.judge import Judge
 from ferbench.commands import inputs
+from ferbench.config.fidelity import Fidelity
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
-from ferbench.fidelity_measure import (
-    REFERENCE,
-    Images,
-    check_counts,
-    floor_images,
-    real_images,
-)
-from ferbench.generators import TrainedGenerator
-from ferbench.inception import Inception
-from ferbench.judge import Judge
-from ferbench.precision import Precision
-from ferbench.schemas.fidelity import Fidelity
+from ferbench.fidelity import feature_space, inception
+from ferbench.fidelity.inception import Inception
+from ferbench.fidelity.measure import REFERENCE, Images, check_counts, floor_images, real_images
+from ferbench.gan import trained
+from ferbench.gan.trained import TrainedGenerator
+from ferbench.runs.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ def read(job: Fidelity, device: torch.device, chosen: Precision, *, least: int) 
     if job.gan.path is not None:
         if judge is None:
             raise UserError(f"gan={job.gan.path}: path length needs a judge; expected judge=PATH")
-        generator = generators.load(job.gan.path, device=device)
+        generator = trained.load(job.gan.path, device=device)
     eyes = judge
     if job.features == "inception" or eyes is None:
         weights = None if job.weights is None else Path(job.weights)

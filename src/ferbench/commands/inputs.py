@@ -11,23 +11,24 @@ from typing import Any
 
 import torch
 
-from ferbench import checkpoint, generators, results
-from ferbench import run as runs
+from ferbench import results, runs
 from ferbench.checks import is_network
 from ferbench.classes import CLASSES
-from ferbench.data import face_sets, synthetic_set, training_set
+from ferbench.classifiers.judge import Judge
+from ferbench.config.commands import read_config
+from ferbench.config.sections import DataConfig, ModelConfig
+from ferbench.data import mixing, named_sets, synthetic_set
 from ferbench.data.face_set import FaceSet
-from ferbench.data.face_sets import ToySize
-from ferbench.data.set_parts import Endless, TrainingSet
+from ferbench.data.mixing import Pool
+from ferbench.data.named_sets import ToySize
 from ferbench.data.synthetic_set import SyntheticSet
-from ferbench.data.training_set import Pool
+from ferbench.data.training_set import Endless, TrainingSet
 from ferbench.errors import UserError
-from ferbench.generators import TrainedGenerator, sha256_of
-from ferbench.judge import Judge
+from ferbench.gan import trained
+from ferbench.gan.trained import TrainedGenerator, sha256_of
 from ferbench.models import FaceClassifier, build
-from ferbench.precision import Precision
-from ferbench.schema import read_config
-from ferbench.schemas.sections import DataConfig, ModelConfig
+from ferbench.runs import checkpoint
+from ferbench.runs.precision import Precision
 
 WEIGHTS = "model.safetensors"  # of a run: what classify writes and others read
 OWN_STARTS = ("none", "imagenet")  # of a judge: other runs' weights may know synthetic faces
@@ -75,7 +76,7 @@ def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
     if data.synthetic is None:
         print(f"data.synthetic: the newest set, {root}")
     pool = synthetic_set.read(root)
-    training_set.check_size(pool)
+    mixing.check_size(pool)
     _check_kind(pool.manifest.get("generator") or {}, data, f"data.synthetic={root}: its generator")
     return pool
 
@@ -117,25 +118,19 @@ def select_training(
         _tell_origin(pool, faces)
     balance, seed = str(data.synthetic_balance), data.draw_seed
     if data.mix == "augment":
-        found = training_set.augmented(
-            faces, synthetic_per_real=data.amount, balance=balance, seed=seed
-        )
+        found = mixing.augmented(faces, synthetic_per_real=data.amount, balance=balance, seed=seed)
     elif data.mix == "replace":
-        found = training_set.replaced(
-            faces, pool, real_fraction=data.amount, balance=balance, seed=seed
-        )
+        found = mixing.replaced(faces, pool, real_fraction=data.amount, balance=balance, seed=seed)
     elif pool is None:
-        found = training_set.only_real(faces)
+        found = mixing.only_real(faces)
     elif data.mix == "add":
-        found = training_set.added(faces, pool, synthetic_per_real=data.amount, balance=balance)
+        found = mixing.added(faces, pool, synthetic_per_real=data.amount, balance=balance)
     else:
-        found = training_set.only_synthetic(
-            faces, pool, limit=data.synthetic_limit, balance=balance
-        )
+        found = mixing.only_synthetic(faces, pool, limit=data.synthetic_limit, balance=balance)
     if data.real_weight is not None and not (len(found.real) and len(found.synthetic)):
         raise UserError(f"data.real_weight={data.real_weight}: all images of {data.label} are of "
                         "one kind; expected null")  # fmt: skip
-    return training_set.match_levels(found, faces) if data.normalize == "source" else found
+    return mixing.match_levels(found, faces) if data.normalize == "source" else found
 
 
 def endless(generator: TrainedGenerator) -> Endless:
@@ -155,12 +150,12 @@ def _check_kind(facts: Mapping[str, Any], data: DataConfig, whose: str) -> None:
 def _opened(data: DataConfig, folder: Path) -> FaceSet:
     if data.base == "toy":
         size = ToySize(*data.toy_counts)
-        faces = face_sets.open_toy(folder, size, workers=os.cpu_count() or 1)
+        faces = named_sets.open_toy(folder, size, workers=os.cpu_count() or 1)
     else:
-        faces = face_sets.open_real(folder)
+        faces = named_sets.open_real(folder)
     if data.real_limit is None:
         return faces
-    return training_set.limited(faces, fraction=data.real_limit, seed=data.draw_seed)
+    return mixing.limited(faces, fraction=data.real_limit, seed=data.draw_seed)
 
 
 def _tell_origin(pool: Pool, faces: FaceSet) -> None:
@@ -287,7 +282,7 @@ def _public_accuracy(run: Path, epoch: int | None) -> float:
 def load_generator(source: str | Path, key: str, device: torch.device) -> TrainedGenerator:
     """`generators.load`; its UserError names `key`."""
     try:
-        return generators.load(source, device=device)
+        return trained.load(source, device=device)
     except UserError as error:
         raise UserError(f"{key}={error}") from None
 
@@ -314,4 +309,4 @@ def load_network(resume: str | None, device: torch.device) -> TrainedGenerator |
     """The networks that resume=`resume` starts from; None for a run's folder, or nothing."""
     if resume is None or not is_network(resume):
         return None
-    return generators.load(resume, device=device)
+    return trained.load(resume, device=device)

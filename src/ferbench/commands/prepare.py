@@ -12,9 +12,11 @@ from typing import Any
 from tqdm import tqdm
 
 from ferbench.classes import CLASSES
-from ferbench.data import face_set, face_sets, fer2013, kaggle
-from ferbench.data.face_sets import ToySize
-from ferbench.schema import Prepare
+from ferbench.config.commands import Prepare
+from ferbench.data import face_set, named_sets
+from ferbench.data.fer2013 import kaggle
+from ferbench.data.fer2013 import source as fer2013
+from ferbench.data.named_sets import ToySize
 
 FORMAT = 1  # of what is cached beside the arrays; another number makes an old cache void
 
@@ -23,7 +25,7 @@ def run(job: Prepare) -> None:
     """Cache the source unless the cache fits it, and print what is in it."""
     if job.source == "toy":
         size, folder = ToySize(*job.data.toy_counts), Path(job.data.faces_folder)
-        manifest = face_sets.open_toy(folder, size, workers=os.cpu_count() or 1).manifest
+        manifest = named_sets.open_toy(folder, size, workers=os.cpu_count() or 1).manifest
     else:
         source = kaggle.download() if job.source == "kaggle" else Path(job.source).expanduser()
         folder = Path(job.outputs) / "data" / "fer2013"
@@ -59,7 +61,7 @@ def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
         "messages": list(report.messages),
     }
     print(f"read {source} ({report.kind}); looking for copies")
-    face_sets.store(folder, splits, facts, near_correlation=job.near_correlation)
+    named_sets.store(folder, splits, facts, near_correlation=job.near_correlation)
     print(f"done in {time.perf_counter() - began:.1f} s")
     return face_set.read_manifest(folder)
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ferbench import conf_files
 from ferbench.checks import one_of
+from ferbench.config import yaml_files
+from ferbench.config.study import RunStudy
 from ferbench.errors import UserError
-from ferbench.schemas.study import RunStudy
-from ferbench.study import pages, study_file
+from ferbench.study import report as pages
+from ferbench.study import yaml_file
 from ferbench.study.ledger import (
     DONE,
     FAILED,
@@ -77,9 +78,9 @@ def _study(job: RunStudy) -> Study:
     if job.file is not None:
         path = Path(job.file)
     else:
-        one_of("name", str(job.name), conf_files.options_of("study"))
-        path = conf_files.CONF / "study" / f"{job.name}.yaml"
-    study = study_file.read(path, budget=job.budget, seeds=job.chosen_seeds())
+        one_of("name", str(job.name), yaml_files.options_of("study"))
+        path = yaml_files.CONF / "study" / f"{job.name}.yaml"
+    study = yaml_file.read(path, budget=job.budget, seeds=job.chosen_seeds())
     given = {"outputs": job.outputs, "device": job.device, "precision": job.precision}
     every = [f"{key}={value}" for key, value in given.items() if value != "auto"]
     own = shlex.split(job.words or "")

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ferbench import contact_sheets, export, gan_pictures, generators, precision
-from ferbench import gate as gates
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.commands import inputs
-from ferbench.data import label_counts, synthetic_set
+from ferbench.config.synth import Synth
+from ferbench.data import contact_sheets, export, label_counts, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
-from ferbench.generators import TrainedGenerator
-from ferbench.run import Interrupted, Record, StopSignal
-from ferbench.sampler import Sampler, Stopped, Truncation, stream
-from ferbench.schemas.synth import Synth
+from ferbench.gan import gate as gates
+from ferbench.gan import pictures, trained
+from ferbench.gan.sampler import Sampler, Stopped, Truncation, stream
+from ferbench.gan.trained import TrainedGenerator
+from ferbench.runs import Interrupted, Record, StopSignal, precision
 
 # Keys that do not change the set, or that generator and counts say better.
 NEUTRAL = (
@@ -123,9 +123,9 @@ def _trained_on(generator: TrainedGenerator, classes: tuple[str, ...]) -> dict[s
 def _check_pictures(job: Synth, drawer: Sampler) -> None:
     """Refuse pictures that this generator cannot give before anything is drawn."""
     if job.interpolate is not None:
-        gan_pictures.check_pair(job.interpolate, drawer.generator.classes)
+        pictures.check_pair(job.interpolate, drawer.generator.classes)
     if job.style_mix:
-        gan_pictures.check_layers(drawer)
+        pictures.check_layers(drawer)
 
 
 # --- the set -------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def _folder(job: Synth, drawer: Sampler, plan: Plan) -> Path:
 def _name_of(source: str) -> str:
     """A file name for a generator: its run's folder, or its file."""
     path = Path(source)
-    of_a_run = path.name in (generators.BEST, generators.LATEST)
+    of_a_run = path.name in (trained.BEST, trained.LATEST)
     stem = path.parent.resolve().name if of_a_run else path.stem
     return re.sub(r"[^\w.-]", "-", stem).strip(".-") or "generator"
 
@@ -274,13 +274,13 @@ def _extras(job: Synth, folder: Path, drawer: Sampler, plan: Plan) -> None:
         contact_sheets.write(folder, classes=plan.classes, subtitle=subtitle)
     written = []
     if job.grid:
-        written += gan_pictures.grid(folder, drawer, seed=job.seed)
+        written += pictures.grid(folder, drawer, seed=job.seed)
     if job.interpolate is not None:
-        written += gan_pictures.interpolation(folder, drawer, job.interpolate, seed=job.seed)
+        written += pictures.interpolation(folder, drawer, job.interpolate, seed=job.seed)
     if job.style_mix:
-        written += gan_pictures.style_mix(folder, drawer, seed=job.seed)
+        written += pictures.style_mix(folder, drawer, seed=job.seed)
     if job.truncation_sheet:
-        written += gan_pictures.truncation(folder, drawer, seed=job.seed)
+        written += pictures.truncation(folder, drawer, seed=job.seed)
     if job.export != "none":
         name, write = export.EXPORTS[job.export]
         write(folder, folder / name, classes=plan.classes, first_seed=job.seed)

@@ -6,8 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from ferbench import results, table
-from ferbench.schema import Table
+from ferbench import results
+from ferbench.config.commands import Table
+from ferbench.results import show
 
 
 def run(job: Table) -> None:
@@ -20,10 +21,10 @@ def run(job: Table) -> None:
         for line in made.skipped:
             print(f"skipped {line}", file=sys.stderr)
     if job.failed:
-        print(table.show_failed(results.failed_runs(outputs)), end="")
+        print(show.show_failed(results.failed_runs(outputs)), end="")
         return
     columns = [name.strip() for name in (job.columns or "").split(",") if name.strip()]
-    text = table.show(
+    text = show.show(
         results.read_all(path), kind=job.kind or "", where=job.where or "", sort=job.sort or "",
         format=job.format, group=job.group, columns=columns,
         width=shutil.get_terminal_size((100, 24)).columns,

@@ -10,22 +10,22 @@ import torch
 import yaml
 
 import stylegan2_ada as sg
-from ferbench import gan_score, gan_setup, precision, processes
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.classes import CLASSES
+from ferbench.classifiers.judge import Judge
 from ferbench.commands import inputs
 from ferbench.commands.train_gan_plan import Plan, hashes_read, plan_of, recipe_of
+from ferbench.config.train_gan import TrainGan
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
-from ferbench.gan_recipe import GanRecipe
-from ferbench.gan_reports import SAMPLES, STATE, Reports
-from ferbench.gan_score import Reference
-from ferbench.gan_setup import Material
-from ferbench.judge import Judge
-from ferbench.loggers import open_logger
-from ferbench.precision import Precision
-from ferbench.run import Interrupted, Record, StopSignal
-from ferbench.schemas.train_gan import TrainGan
+from ferbench.gan import score, setup
+from ferbench.gan.reports import SAMPLES, STATE, Reports
+from ferbench.gan.score import Reference
+from ferbench.gan.setup import Material
+from ferbench.recipes.gan import GanRecipe
+from ferbench.runs import Interrupted, Record, StopSignal, precision, processes
+from ferbench.runs.loggers import open_logger
+from ferbench.runs.precision import Precision
 
 TICK_SEEDS = range(8)  # of the samples whose diversity is reported
 
@@ -44,16 +44,16 @@ def run(job: TrainGan) -> Path:
             return plan.folder
         judge_path = _judge_path(job, faces, plan)
         train = faces.splits["train"]
-        material = gan_setup.material(
+        material = setup.material(
             train.images, train.labels, res=recipe.res, conditional=recipe.conditional,
             scalar_label=recipe.scalar_label,
             channels=1 if start is None else start.network.config.img_channels,
         )  # fmt: skip
-        trainer = gan_setup.trainer(
+        trainer = setup.trainer(
             recipe, material, start=start, precision=chosen.name, shards=plan.shards,
             own_shards=processes.own_part(plan.shards), seed=job.seed, device=device,
         )  # fmt: skip
-        batches = gan_setup.real_batches(material, recipe, seed=job.seed, device=device)
+        batches = setup.real_batches(material, recipe, seed=job.seed, device=device)
         if plan.state is not None:
             _take_up(trainer, batches, plan)
         if not processes.is_first():
@@ -183,7 +183,7 @@ def _judge(
     judge = inputs.load_judge(path, device, chosen)
     print(f"judge: {path}")
     cache = folder / "judge_reference.npz"
-    return judge, gan_score.reference(judge, train.images, train.labels, cache=cache)
+    return judge, score.reference(judge, train.images, train.labels, cache=cache)
 
 
 # --- what is said --------------------------------------------------------------------------------
@@ -206,9 +206,9 @@ def _introduce(
     condition = "one-hot classes" if recipe.conditional else "no condition"
     if recipe.scalar_label:
         condition = "the class as one number (gan.scalar_label: measures a mistake)"
-    print(f"{condition}; faces of each class:\n{gan_setup.histogram(material.class_counts)}")
+    print(f"{condition}; faces of each class:\n{setup.histogram(material.class_counts)}")
     if recipe.class_sampling != "natural":
-        shares = gan_setup.class_shares(material.labels, recipe.class_sampling)
+        shares = setup.class_shares(material.labels, recipe.class_sampling)
         shown = ", ".join(f"{n} {100 * s:.1f} %" for n, s in zip(CLASSES, shares, strict=True))
         print(f"shown and asked for ({recipe.class_sampling}): {shown}")
     print(f"run: {plan.folder}")

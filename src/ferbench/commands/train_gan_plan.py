@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ferbench import checkpoint, processes
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.checks import is_network
 from ferbench.classes import CLASSES
+from ferbench.config.train_gan import TrainGan
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
-from ferbench.gan_recipe import GanRecipe
-from ferbench.gan_reports import STATE
-from ferbench.generators import TrainedGenerator
-from ferbench.schemas.train_gan import TrainGan
+from ferbench.gan.reports import STATE
+from ferbench.gan.trained import TrainedGenerator
+from ferbench.recipes.gan import GanRecipe
+from ferbench.runs import checkpoint, processes
 
 # Keys that do not change what a run has learned after so many images.
 NEUTRAL = ("outputs", "name", "force", "resume", "logger", "judge", "total_kimg", "res")

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ferbench.classes import CLASSES
+from ferbench.classifiers.judge import Judge
 from ferbench.curation import near_duplicates, spread, verdicts
 from ferbench.curation.look import Cells, Seen, look, real_cells
 from ferbench.curation.training_copies import Strictness, TrainingCopies
 from ferbench.data import label_counts
 from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
-from ferbench.judge import Judge
-from ferbench.privacy import views
+from ferbench.similarity import views
 
 
 @dataclass(frozen=True)

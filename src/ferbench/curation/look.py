@@ -13,9 +13,9 @@ from scipy.special import softmax
 from sklearn.cluster import KMeans
 
 from ferbench.classes import CLASSES
+from ferbench.classifiers.judge import Judge
 from ferbench.errors import UserError
-from ferbench.judge import Judge
-from ferbench.neighbors import nearest
+from ferbench.metrics.neighbors import nearest
 
 BLOCK = 4096  # images at a time; no result depends on it
 

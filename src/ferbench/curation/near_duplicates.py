@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from ferbench.classes import IMAGE_PX
-from ferbench.data.near_copies import CANDIDATE_CORRELATION, CELLS, aligned_correlation
-from ferbench.privacy.views import unit
+from ferbench.similarity.near_copies import CANDIDATE_CORRELATION, CELLS, aligned_correlation
+from ferbench.similarity.views import unit
 
 BLOCK = 256  # images at a time; no result depends on it
 COLUMNS = 2**15  # of those that stay, compared at once

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferbench.data import near_copies
 from ferbench.errors import UserError
-from ferbench.privacy import copies
-from ferbench.privacy.views import Encode, Nearest, gradients, hashes, nearest_real, view
+from ferbench.similarity import matches, near_copies
+from ferbench.similarity.views import Encode, Nearest, gradients, hashes, nearest_real, view
 
 BLOCK = 4096  # images at a time; no result depends on it
 LEAST_HELD = 40  # held-out singletons
@@ -52,7 +51,7 @@ class TrainingCopies:
         strictness: Strictness,
     ) -> None:  # fmt: skip
         self._train, self._near = train, strictness.near_correlation
-        self._pixels, self._gradients = copies.Pixels(train), gradients(train)
+        self._pixels, self._gradients = matches.Pixels(train), gradients(train)
         self._encoders = {**encoders, "hashes": hashes}
         members = train[_singles(train, strictness.drop_correlation)]
         match = self._match(held)
@@ -88,8 +87,8 @@ class TrainingCopies:
         near = self._match(images).correlation >= self._near
         return dict(zip(self.tests, [identical, near, *standing_out], strict=True))
 
-    def _match(self, images: np.ndarray) -> copies.Match:
-        return copies.best_match(images, view(images, gradients), self._train, self._gradients)
+    def _match(self, images: np.ndarray) -> matches.Match:
+        return matches.best_match(images, view(images, gradients), self._train, self._gradients)
 
     def _nearest(self, name: str, images: np.ndarray) -> Nearest:
         return nearest_real(view(images, self._encoders[name]), self._vectors[name])

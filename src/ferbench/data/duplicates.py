@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
-from ferbench.data import near_copies
 from ferbench.data.face_set import Faces
+from ferbench.similarity import near_copies
 
 # An image whose gray levels (0 to 255) have a smaller standard deviation is blank: 13 in FER2013,
 # 12 of them black, one gray. The next have 4.0 (a dark room) and 9.1 (a face in the dark).

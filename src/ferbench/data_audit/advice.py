@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ferbench.data_audit.enlarged import Enlarged
 from ferbench.data_audit.faults import Faults
 from ferbench.data_audit.label_noise import LabelNoise
-from ferbench.data_audit.zoomed import Enlarged
 
 LARGE_RATIO = 3.0  # of the largest class over the smallest, from which balancing is worth a try
 SMALL_P = 0.001  # of equal shares in all splits, below which the difference is told

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ferbench import scores
 from ferbench.classes import CLASSES
 from ferbench.data_audit import confident, control, out_of_fold
 from ferbench.data_audit.confident import Opinion
 from ferbench.data_audit.control import Control
 from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.data_audit.pool import Pool
+from ferbench.metrics import classification
 
 FLIPS, BOOTSTRAP = 1, 2  # streams of random numbers
 
@@ -70,7 +70,7 @@ def find(
     found = np.empty((len(rows), len(CLASSES)), np.float32)
     for k in range(folds):
         found[fold == k] = logits(f"fold_{k + 1}_of_{folds}", fold == k, labels)
-    probabilities = scores.softmax(found)
+    probabilities = classification.softmax(found)
     opinion = confident.learn(labels, probabilities)
     return LabelNoise(
         rows, folds, probabilities, opinion, confident.noise(opinion.joint),
@@ -89,4 +89,4 @@ def _control(
     """The same search with a share of all labels flipped, in the images of `held`."""
     given = control.flip(labels, share, np.random.default_rng([seed, FLIPS]))
     found = logits(f"control_{share:g}", held, given)
-    return control.score(confident.learn(given[held], scores.softmax(found)), labels[held])
+    return control.score(confident.learn(given[held], classification.softmax(found)), labels[held])

@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from ferbench import classifier
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.classes import CLASSES
-from ferbench.data import batches
+from ferbench.classifiers import batches, training
+from ferbench.classifiers.prediction import predict
 from ferbench.errors import UserError
 from ferbench.files import save_array
-from ferbench.precision import Precision
-from ferbench.prediction import predict
-from ferbench.recipe import Recipe
+from ferbench.recipes.classifier import Recipe
+from ferbench.runs.precision import Precision
 
 WATCHED = 512  # images of a fold that are scored after each epoch, for the eye alone
 VIEWS = "flip"  # predictions are averaged over each face and its mirror image
@@ -42,7 +41,7 @@ def folds(labels: np.ndarray, groups: np.ndarray, count: int, *, seed: int) -> n
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    # shuffle=True forgets which group is which before scikit-learn 1.8, and so the classes' balance.
+    # Before scikit-learn 1.8, shuffle=True mixes up the groups and loses the classes' balance.
     _, group = np.unique(groups, return_inverse=True)
     shuffled = np.argsort(np.random.RandomState(seed).permutation(group.max() + 1))[group]
     fold = np.empty(len(labels), np.int64)
@@ -92,7 +91,7 @@ def logits(
     model, state = how.make().to(how.device), path.with_suffix(".pt")
     shown = batches.to_device(images[held], labels[held], how.device)
     watched = batches.DeviceFaces(shown.images[:WATCHED], shown.labels[:WATCHED])
-    fit = classifier.fit(
+    fit = training.fit(
         model, batches.to_device(images[~held], labels[~held], how.device), watched, how.recipe,
         classes=len(CLASSES), seed=how.seed, precision=how.precision, state=state,
         on_epoch=lambda _: None, should_stop=should_stop,

@@ -8,11 +8,11 @@ import numpy as np
 
 from ferbench.classes import CLASSES, SPLITS
 from ferbench.data_audit.control import Control
+from ferbench.data_audit.enlarged import Enlarged
 from ferbench.data_audit.faults import Balance, Faults
 from ferbench.data_audit.label_noise import LabelNoise
-from ferbench.data_audit.zoomed import Enlarged
+from ferbench.metrics.classification import wilson_interval
 from ferbench.report import Table
-from ferbench.scores import wilson_interval
 
 SHOWN = 20  # disputed images in the report's table; disputed.csv has all
 

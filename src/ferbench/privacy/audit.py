@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ferbench.classes import CLASSES
-from ferbench.privacy import controls, copying, statistics
+from ferbench.privacy import controls, statistics
+from ferbench.privacy import portrait as copying
 from ferbench.privacy.controls import Controls
-from ferbench.privacy.copying import Attackeds, Outcomes, Portrait
+from ferbench.privacy.portrait import Attackeds, Outcomes, Portrait
 from ferbench.privacy.real import Real, Seat
 from ferbench.privacy.roles import Attacked
 from ferbench.privacy.space import ATTACKS, Found

@@ -12,12 +12,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from ferbench.privacy import copying
-from ferbench.privacy.copying import Attackeds, Outcomes, Portrait
+from ferbench.privacy import portrait as copying
 from ferbench.privacy.plants import VARIANTS
+from ferbench.privacy.portrait import Attackeds, Outcomes, Portrait
 from ferbench.privacy.real import Real, Seat, halves
 from ferbench.privacy.roles import Attacked, smallest
-from ferbench.privacy.views import Views, view
+from ferbench.similarity.views import Views, view
 
 TRAINED = ("judge",)  # spaces that learned from the training images themselves
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ferbench.generators import TrainedGenerator
-from ferbench.privacy import attacks
-from ferbench.privacy.attacks import Inversion
+from ferbench.gan.trained import TrainedGenerator
+from ferbench.privacy import network_attacks
 from ferbench.privacy.audit import AttackResult, attack_by_class
+from ferbench.privacy.network_attacks import Inversion
 from ferbench.privacy.real import Real
 from ferbench.privacy.roles import Attacked
 
@@ -32,7 +32,7 @@ def run(
     if generator.discriminator is not None:
         on_step("the discriminator")
         network = generator.discriminator.to(device).eval().requires_grad_(False)
-        scores = attacks.discriminator_scores(
+        scores = network_attacks.discriminator_scores(
             network, *_images(real, everyone), rng=rng, device=device
         )
         found.append(_result(DISCRIMINATOR, "its score", real, everyone, scores, rounds, rng))
@@ -76,6 +76,6 @@ def _errors(
         on_step(f"inversion: {done} of {len(images)}")
 
     on_step("inversion")
-    return attacks.invert(
+    return network_attacks.invert(
         generator.network, images, labels, inversion, device=device, seed=seed, on_batch=count
     )

@@ -10,10 +10,10 @@ import numpy as np
 from ferbench.data.face_set import Faces, FaceSet
 from ferbench.errors import UserError
 from ferbench.files import save_array
-from ferbench.privacy import copies
 from ferbench.privacy.roles import assign
 from ferbench.privacy.space import Members, Space
-from ferbench.privacy.views import Encode, Nearest, gradients, hashes, nearest_real, view
+from ferbench.similarity import matches
+from ferbench.similarity.views import Encode, Nearest, gradients, hashes, nearest_real, view
 
 LEAST_HELD = 40  # singletons in PublicTest and PrivateTest together
 SPLITS = ("train", "public", "private")
@@ -27,7 +27,7 @@ def partners(faces: FaceSet) -> np.ndarray:
     """
     images = np.concatenate([faces.splits[split].images for split in SPLITS])
     vectors = view(images, gradients)
-    found = copies.best_match(images, vectors, images, vectors.plain, exclude_self=True)
+    found = matches.best_match(images, vectors, images, vectors.plain, exclude_self=True)
     best = found.correlation
     np.maximum.at(best, found.row, found.correlation)  # a pair counts for both
     flat = images.reshape(len(images), -1)
@@ -71,7 +71,7 @@ class Real:
         self.dropped = {split: int((~single[split]).sum()) for split in SPLITS}
         _check(self)
         self.encoders = encoders
-        self.train_pixels = copies.Pixels(self.train.images)
+        self.train_pixels = matches.Pixels(self.train.images)
         self.train_gradients = gradients(self.train.images)
         self.member_hashes = hashes(self.members.images)
         self.held_views = {name: view(self.held.images, f) for name, f in encoders.items()}

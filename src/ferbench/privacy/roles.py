@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferbench.privacy.views import Nearest
+from ferbench.similarity.views import Nearest
 
 
 @dataclass(frozen=True)

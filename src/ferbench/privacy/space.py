@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 from sklearn.cluster import KMeans
 
-from ferbench.neighbors import nearest
+from ferbench.metrics.neighbors import nearest
 from ferbench.privacy import statistics
 from ferbench.privacy.roles import Attacked, Roles, Seen
-from ferbench.privacy.views import Nearest, Views, nearest_real, nearest_synthetic
+from ferbench.similarity.views import Nearest, Views, nearest_real, nearest_synthetic
 
 KMEANS_IMAGES = 5000  # that the regions of C_T are fitted to
 ATTACKS = {"membership": False, "calibrated membership": True}  # by name: calibrated or not

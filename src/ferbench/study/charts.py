@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ferbench import figures
-from ferbench.figures import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
+from ferbench.report import drawing as figures
+from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
 from ferbench.study.outcomes import Outcome
 
 MARKERS = "osD^vP*X"

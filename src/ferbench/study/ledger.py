@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.files import save_json
 from ferbench.study.plan import Study, Task, filled
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ferbench import run as runs
+from ferbench import runs
 from ferbench.errors import UserError
-from ferbench.study import significance
+from ferbench.metrics import significance
+from ferbench.metrics.significance import Difference
 from ferbench.study.ledger import Progress
 from ferbench.study.plan import Cell, Study
-from ferbench.study.significance import Difference
 
 COMPARISON_SEED = 0  # of sign flips and bootstrap
 

@@ -1,0 +1,299 @@
+"""Batches of faces on the device: the whole set lies there as uint8 and is augmented there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ferbench.classes import IMAGE_PX
+from ferbench.recipes.classifier import Augment, Recipe
+
+DRAWS = 13  # random numbers an image: 6 for the affine map, 2 for the light, 5 for erasing
+
+
+@dataclass(frozen=True)
+class DeviceFaces:
+    """images: [N, 1, 48, 48] uint8; labels: [N] int64; both on the training device.
+
+    targets: [N, K] float16 there, the probabilities of the classes that stand for the labels in
+    the loss; None: the labels themselves.
+    With a first_share, that share of an epoch's draws falls on the first `first` faces and the
+    rest on the others; without, every face counts the same.
+    """
+
+    images: Tensor
+    labels: Tensor
+    first: int = 0
+    first_share: float | None = None
+    targets: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How a batch is mixed with itself reversed.
+
+    share: the own face's part of an image, in [0, 1]; 1: unmixed. cut_px: side of the square that
+    shows the partner from (top, left) on (CutMix); 0: the two are blended (mixup).
+    """
+
+    share: float = 1.0
+    cut_px: int = 0
+    top: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training images as the network sees them, and what they show.
+
+    images: [B, 1, 48, 48] float32 in [-1, 1]. Of image i, `share` is a face of class labels[i] and
+    the rest one of class partners[i]; labels and partners are [B] int64. targets: [B, K] float32,
+    what stands for the labels in the loss, and in reverse order for the partners; or None.
+    """
+
+    images: Tensor
+    labels: Tensor
+    partners: Tensor
+    share: float
+    targets: Tensor | None = None
+
+
+def to_device(images: np.ndarray, labels: np.ndarray, device: torch.device) -> DeviceFaces:
+    """Copy images [N, H, W] uint8 and labels [N] int64 to the device, once."""
+    pixels = torch.from_numpy(np.array(images))[:, None]
+    return DeviceFaces(pixels.to(device), torch.from_numpy(np.array(labels)).to(device))
+
+
+def stream_to_device(
+    blocks: Iterable[np.ndarray], labels: np.ndarray, device: torch.device, *, first: int,
+    first_share: float | None,
+) -> DeviceFaces:  # fmt: skip
+    """As `to_device`, from arrays [n, H, W] uint8 one after the other: only one is held besides.
+
+    labels: [N] int64 of all of them; first, first_share: see `DeviceFaces`.
+    """
+    images = torch.empty(len(labels), 1, IMAGE_PX, IMAGE_PX, dtype=torch.uint8, device=device)
+    done = 0
+    for block in blocks:
+        images[done : done + len(block), 0] = torch.from_numpy(block)
+        done += len(block)
+    assert done == len(labels)
+    return DeviceFaces(images, torch.from_numpy(labels).to(device), first, first_share)
+
+
+def normalize(images: Tensor) -> Tensor:
+    """uint8 [N, 1, H, W] to float32 in [-1, 1], channels-last."""
+    return channels_last(images.to(torch.float32).div_(127.5).sub_(1))
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """[N, 1, H, W] with the strides of channels-last, which one channel leaves open.
+
+    Given other strides, the first convolution takes the images for channels-first and its output
+    is laid out anew before the next.
+    """
+    n, _, height, width = images.shape
+    return images.reshape(n, height, width, 1).permute(0, 3, 1, 2)
+
+
+def steps_per_epoch(faces: int, batch: int) -> int:
+    """Number of whole batches, or 1 where there is none.
+
+    An incomplete batch is left out unless it is the only one: the batch statistics of a few
+    images would disturb the normalization layers.
+    """
+    return max(faces // batch, 1)
+
+
+def training_batches(
+    faces: DeviceFaces, recipe: Recipe, *, seed: int, epoch: int, first: int
+) -> Iterator[Batch]:
+    """The batches of one epoch from number `first` on: in random order, augmented, mixed.
+
+    They are a function of seed and epoch alone, so an interrupted epoch goes on with the batches
+    that it would have had. Everything random is drawn on the CPU, the same for every device, and
+    copied there once: a copy a step would make a GPU wait.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    labels, device = faces.labels.cpu().numpy(), faces.images.device
+    order = torch.from_numpy(
+        epoch_order(
+            labels, balanced=recipe.sampling == "balanced", rng=rng, first=faces.first,
+            first_share=faces.first_share,
+        )
+    )  # fmt: skip
+    draws = torch.from_numpy(rng.random((len(order), DRAWS), dtype=np.float32))
+    order, draws = order.to(device), draws.to(device)
+    for number in range(steps_per_epoch(len(order), recipe.batch)):
+        mixing = draw_mixing(recipe.mixup, recipe.cutmix, side_px=faces.images.shape[-1], rng=rng)
+        if number >= first:
+            part = slice(number * recipe.batch, (number + 1) * recipe.batch)
+            images = augment(faces.images[order[part]], draws[part], recipe.augment)
+            own = faces.labels[order[part]]
+            soft = None if faces.targets is None else faces.targets[order[part]].float()
+            yield Batch(channels_last(mix(images, mixing)), own, own.flip(0), mixing.share, soft)
+
+
+def epoch_order(
+    labels: np.ndarray, *, balanced: bool, rng: np.random.Generator, first: int = 0,
+    first_share: float | None = None,
+) -> np.ndarray:  # fmt: skip
+    """[N] int64 row numbers of one epoch, for labels [N].
+
+    Natural sampling is a permutation. Balanced sampling draws the classes equally often (those
+    that come first in a random order once more where N is no multiple of their number), and
+    repeats no face of a class before all of them were drawn. With a first_share, that share of the
+    N draws falls on the rows below `first` and the rest on the others, each part sampled so, and
+    repeating no row before all of them were drawn.
+    """
+    n = len(labels)
+    if first_share is None:
+        return _drawn(labels, n, balanced, rng)
+    n_first = round(first_share * n)
+    parts = [
+        _drawn(labels[:first], n_first, balanced, rng),
+        first + _drawn(labels[first:], n - n_first, balanced, rng),
+    ]
+    return rng.permutation(np.concatenate(parts))
+
+
+def _drawn(
+    labels: np.ndarray, count: int, balanced: bool, rng: np.random.Generator
+) -> np.ndarray:  # fmt: skip
+    """`count` row numbers in random order, by classes or not."""
+    if not balanced:
+        return _cycled(np.arange(len(labels)), count, rng)
+    present = rng.permutation(np.unique(labels))
+    wanted = [len(range(i, count, len(present))) for i in range(len(present))]
+    rows = [
+        _cycled(np.flatnonzero(labels == c), n, rng) for c, n in zip(present, wanted, strict=True)
+    ]
+    return rng.permutation(np.concatenate(rows))
+
+
+def augment(images: Tensor, draws: Tensor, how: Augment) -> Tensor:
+    """Randomly changed images: [N, 1, H, W] uint8 to float32 in [-1, 1].
+
+    draws: [N, DRAWS] float32, uniform in [0, 1), on the images' device; image i depends on row i
+    alone. One affine resampling (bilinear, edge pixels repeated), then contrast and brightness,
+    then erasing. A part that is off leaves the other parts' draws as they are.
+    """
+    pixels = normalize(images)
+    if how.flip or how.rotate_degrees or how.zoom or how.shift or how.shear_degrees:
+        matrices = affine_matrices(draws[:, :6], how)
+        grid = F.affine_grid(matrices, list(pixels.shape), align_corners=False)
+        edge = 1 - 1 / images.shape[-1]  # centers of the outer pixels; MPS has no "border" mode
+        pixels = F.grid_sample(pixels, grid.clamp_(-edge, edge), align_corners=False)
+    if how.brightness or how.contrast:
+        contrast, brightness = _signed(draws[:, 6:8]).T[..., None, None, None]
+        pixels = pixels * (1 + how.contrast * contrast) + 2 * how.brightness * brightness
+        pixels = pixels.clamp_(-1, 1)
+    if how.erase:
+        pixels = pixels * keep_masks(draws[:, 8:], how.erase, side_px=images.shape[-1])
+    return pixels
+
+
+def affine_matrices(draws: Tensor, how: Augment) -> Tensor:
+    """[N, 2, 3] float32 maps from output to input coordinates in [-1, 1].
+
+    draws: [N, 6] in [0, 1): mirror, angle, shear, zoom, shift in x and y. The map is a shift after
+    a mirror after rotation x shear / zoom; the content moves the other way.
+    """
+    mirror = torch.where(draws[:, 0] < how.flip, -1.0, 1.0)
+    angle, shear, zoom, shift_x, shift_y = _signed(draws[:, 1:]).T
+    angle = angle * math.radians(how.rotate_degrees)
+    slant = torch.tan(shear * math.radians(how.shear_degrees))
+    cos, sin = angle.cos() / (1 + how.zoom * zoom), angle.sin() / (1 + how.zoom * zoom)
+    row_x = [mirror * cos, mirror * (slant * cos - sin), 2 * how.shift * shift_x]
+    row_y = [sin, slant * sin + cos, 2 * how.shift * shift_y]
+    return torch.stack([*row_x, *row_y], 1).unflatten(1, (2, 3))
+
+
+def keep_masks(draws: Tensor, probability: float, *, side_px: int) -> Tensor:
+    """[N, 1, H, W] float32: 0 inside the erased rectangle, 1 elsewhere (0 is mid-gray).
+
+    draws: [N, 5] in [0, 1). The area is 2 to 20 % of the image, the ratio of height to width
+    log-uniform in 0.3 to 3.3, the place uniform inside the image.
+    """
+    chance, area, aspect, x, y = draws.T
+    ratio = torch.exp((2 * aspect - 1) * math.log(3.3)).sqrt()
+    side = (0.02 + 0.18 * area).sqrt()
+    height, width = side * ratio, side / ratio
+    top, left = y * (1 - height), x * (1 - width)
+    centers = (torch.arange(side_px, device=draws.device) + 0.5) / side_px
+    rows = (centers >= top[:, None]) & (centers < (top + height)[:, None])
+    columns = (centers >= left[:, None]) & (centers < (left + width)[:, None])
+    rows &= (chance < probability)[:, None]
+    return 1 - (rows[:, None, :, None] & columns[:, None, None, :]).float()
+
+
+def draw_mixing(
+    mixup: float, cutmix: float, *, side_px: int, rng: np.random.Generator
+) -> Mixing:  # fmt: skip
+    """Draw how one batch is mixed: mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019).
+
+    mixup, cutmix: alpha of the Beta law of the share, 0 is off; with both on, a coin decides. The
+    cut is a square inside the image, and the share is what it leaves of the own face.
+    """
+    if not (mixup or cutmix):
+        return Mixing()
+    use_cutmix = bool(cutmix) and (not mixup or rng.random() < 0.5)
+    alpha = cutmix if use_cutmix else mixup
+    share = float(rng.beta(alpha, alpha))
+    if not use_cutmix:
+        return Mixing(share)
+    cut_px = round(side_px * math.sqrt(1 - share))
+    top, left = rng.integers(0, side_px - cut_px + 1, 2).tolist()
+    return Mixing(1 - (cut_px / side_px) ** 2, cut_px, top, left)
+
+
+def mix(images: Tensor, mixing: Mixing) -> Tensor:
+    """Images [N, 1, H, W] mixed with the same images in reverse order."""
+    if mixing.share == 1:
+        return images
+    partners = images.flip(0)
+    if not mixing.cut_px:
+        return images * mixing.share + partners * (1 - mixing.share)
+    rows = slice(mixing.top, mixing.top + mixing.cut_px)
+    columns = slice(mixing.left, mixing.left + mixing.cut_px)
+    mixed = images.clone()
+    mixed[..., rows, columns] = partners[..., rows, columns]
+    return mixed
+
+
+def views(images: Tensor, tta: str) -> list[Tensor]:
+    """Versions of normalized images [N, 1, H, W] whose predictions are averaged.
+
+    tta: none; flip (2 views); ten_crop (5 crops of 11/12 of the side, resized back, and mirrored).
+    """
+    if tta == "none":
+        return [images]
+    if tta == "flip":
+        return [images, images.flip(-1)]
+    assert tta == "ten_crop"
+    side = images.shape[-1]
+    gap = side - side * 11 // 12
+    corners = [(0, 0), (0, gap), (gap, 0), (gap, gap), (gap // 2, gap // 2)]
+    crops = [images[..., y : y + side - gap, x : x + side - gap] for y, x in corners]
+    sized = [F.interpolate(c, size=side, mode="bilinear", align_corners=False) for c in crops]
+    return [view for crop in sized for view in (crop, crop.flip(-1))]
+
+
+def _cycled(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` of the rows: whole shuffled rounds, then a part of one."""
+    rounds = [rng.permutation(rows) for _ in range(math.ceil(count / len(rows)))]
+    return np.concatenate(rounds)[:count]
+
+
+def _signed(draws: Tensor) -> Tensor:
+    """From [0, 1) to [-1, 1)."""
+    return draws * 2 - 1

@@ -1,0 +1,89 @@
+"""A classifier that learned from real faces and looks at others: its features and its verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ferbench.classifiers import batches
+from ferbench.models import FaceClassifier
+from ferbench.runs.precision import Precision
+
+BATCH = 512  # images at a time; the result does not depend on it
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a judge sees: row i of both arrays is image i.
+
+    features: [N, F] float32, what the classifier's final layer sees.
+    logits: [N, 7] float32 in the order of `CLASSES`.
+    """
+
+    features: np.ndarray
+    logits: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, rows: np.ndarray) -> Description:
+        """The rows of an index array or a boolean mask."""
+        return Description(self.features[rows], self.logits[rows])
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A trained classifier in evaluation mode.
+
+    name: of its run. hash: hex SHA-256 of its weights; features of judges with another hash may
+    not be compared. data_hash: content hash of the real training split that it learned from.
+    """
+
+    model: FaceClassifier
+    precision: Precision
+    device: torch.device
+    name: str
+    hash: str
+    data_hash: str
+
+    def __post_init__(self) -> None:
+        self.model.to(self.device).eval()
+        self.precision.prepare(self.model)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Name and hash, to tell judges apart."""
+        return {"name": self.name, "hash": self.hash}
+
+    def describe(self, images: np.ndarray | Tensor, *, batch: int = BATCH) -> Description:
+        """Features and logits of images [N, H, W] uint8, N > 0, in one pass of the network.
+
+        Image i is described as it stands (no mirror image, no crops) and by itself: the numbers do
+        not depend on the batch, but for rounding. An array may be memory-mapped; a tensor may lie
+        on any device.
+        """
+        assert images.ndim == 3 and len(images) > 0, f"images {images.shape}; expected [N, H, W]"
+        parts = [self._describe(images[i : i + batch]) for i in range(0, len(images), batch)]
+        features, logits = (torch.cat(rows).numpy() for rows in zip(*parts, strict=True))
+        return Description(features, logits)
+
+    @torch.inference_mode()
+    def embed(self, images: Tensor) -> Tensor:
+        """[N, F] float32 features of images [N, 1, H, W] float32 in [-1, 1], never rounded.
+
+        In float32 whatever the precision: for differences between images that are nearly equal.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            return self.model.embed(batches.channels_last(images.to(self.device)))
+
+    @torch.inference_mode()
+    def _describe(self, images: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
+        pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
+        assert pixels.dtype == torch.uint8, f"images are {pixels.dtype}; expected uint8"
+        with self.precision.autocast():
+            features = self.model.embed(batches.normalize(pixels[:, None].to(self.device)))
+            logits = self.model.network.head(features)
+        return features.float().cpu(), logits.float().cpu()

@@ -1,0 +1,58 @@
+"""A classifier of real faces as a teacher: what it sees stands for the labels of other images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ferbench.classes import CLASSES
+from ferbench.classifiers.batches import DeviceFaces
+from ferbench.classifiers.judge import BATCH, Judge
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Soft labels by distillation (Hinton, Vinyals and Dean 2015, arXiv 1503.02531).
+
+    weight: in (0, 1], share of the judge's probabilities in a target, the rest is the label.
+    temperature: of its softmax; above 1 the targets are softer, and nearer to uniform.
+    """
+
+    judge: Judge
+    weight: float
+    temperature: float
+
+    def targets(self, images: Tensor, labels: Tensor) -> Tensor:
+        """[N, 7] float16 on the images' device, rows of sum 1 but for rounding.
+
+        images: [N, 1, 48, 48] uint8; labels: [N] int64.
+        """
+        shape = (len(images), len(CLASSES))
+        found = torch.empty(shape, dtype=torch.float16, device=images.device)
+        for start in range(0, len(images), BATCH):
+            part = slice(start, start + BATCH)
+            seen = self._probabilities(images[part, 0]).to(images.device)
+            given = F.one_hot(labels[part], len(CLASSES))
+            found[part] = self.weight * seen + (1 - self.weight) * given
+        return found
+
+    def _probabilities(self, images: Tensor) -> Tensor:
+        """[N, 7] float32 on the CPU, the mean over images [N, 48, 48] and their mirror images."""
+        views = [self.judge.describe(view).logits for view in (images, images.flip(-1))]
+        logits = torch.from_numpy(np.stack(views))  # [2, N, 7]
+        return (logits / self.temperature).softmax(2).mean(0)
+
+
+def taught(faces: DeviceFaces, teacher: Teacher, *, real: bool) -> DeviceFaces:
+    """The faces with the teacher's targets, the first `faces.first`, the real ones, if `real`.
+
+    If not, those keep the labels that people gave them, as targets of 0 and 1.
+    """
+    targets = F.one_hot(faces.labels, len(CLASSES)).half()
+    others = slice(0 if real else faces.first, None)
+    targets[others] = teacher.targets(faces.images[others], faces.labels[others])
+    return replace(faces, targets=targets)

@@ -1,0 +1,115 @@
+"""Config of `ferbench audit`; the values stand in conf/audit.yaml.
+
+No postponed annotations in this file: OmegaConf reads the field types.
+"""
+
+from dataclasses import dataclass
+
+from ferbench.checks import at_least, between, one_of
+from ferbench.config.sections import PRECISIONS, DataConfig, ModelConfig, check_name, check_seed
+from ferbench.config.synth import GanSource
+from ferbench.errors import UserError
+from ferbench.recipes.classifier import Recipe
+
+INVERSION_LOSSES = ("pixels", "judge")
+LARGEST_PERCENT = 50.0  # of planted copies: more than that is no set with copies in it
+
+
+@dataclass(frozen=True)
+class PrivacyConfig:
+    """How strict the privacy audit is: see ferbench.privacy.audit.Options."""
+
+    near_correlation: float
+    drop_correlation: float
+    quantile: float
+    alpha: float
+    cells: int
+    bootstrap: int
+    control_images: int
+    control_percents: str
+
+    def __post_init__(self) -> None:
+        between("privacy.near_correlation", self.near_correlation, 0.8, 1)
+        between("privacy.drop_correlation", self.drop_correlation, 0.8, self.near_correlation)
+        between("privacy.quantile", self.quantile, 0, 0.1)
+        between("privacy.alpha", self.alpha, 1e-9, 0.1)
+        at_least("privacy.cells", self.cells, 1)
+        between("privacy.bootstrap", self.bootstrap, 10, 100_000)
+        at_least("privacy.control_images", self.control_images, 20)
+        assert self.percents
+
+    @property
+    def percents(self) -> tuple[float, ...]:
+        """control_percents as numbers, ascending."""
+        key = f"privacy.control_percents={self.control_percents}"
+        try:
+            found = sorted({float(word) for word in self.control_percents.split(",")})
+        except ValueError:
+            raise UserError(f"{key}: expected numbers with commas, such as 0.1,1,10") from None
+        if not 0 < found[0] <= found[-1] <= LARGEST_PERCENT:
+            raise UserError(f"{key}: expected numbers over 0 and at most {LARGEST_PERCENT:g}")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class InversionConfig:
+    """Whether and how training and held-out images are given to the generator to draw again."""
+
+    images: int
+    steps: int
+    rate: float
+    loss: str
+    batch: int
+
+    def __post_init__(self) -> None:
+        if self.images:
+            at_least("inversion.images", self.images, 20)
+        at_least("inversion.steps", self.steps, 1)
+        between("inversion.rate", self.rate, 1e-6, 10)
+        one_of("inversion.loss", self.loss, INVERSION_LOSSES)
+        at_least("inversion.batch", self.batch, 1)
+
+
+@dataclass(frozen=True)
+class LabelNoiseConfig:
+    """How wrong labels are sought by ferbench audit data: values in conf/label_noise/."""
+
+    folds: int | None
+    control_flips: float
+    bootstrap: int
+
+    def __post_init__(self) -> None:
+        if self.folds is not None:
+            between("label_noise.folds", self.folds, 2, 100)
+        between("label_noise.control_flips", self.control_flips, 0, 0.5)
+        between("label_noise.bootstrap", self.bootstrap, 10, 100_000)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """ferbench audit."""
+
+    outputs: str
+    name: str | None
+    set: str | None
+    gan: GanSource
+    judge: str
+    seed: int
+    batch: int
+    device: str
+    precision: str
+    force: bool
+    show_real: bool
+    data: DataConfig
+    privacy: PrivacyConfig
+    inversion: InversionConfig
+    zoom: bool
+    model: ModelConfig
+    train: Recipe
+    label_noise: LabelNoiseConfig
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_name(self.name)
+        one_of("precision", self.precision, PRECISIONS)
+        at_least("batch", self.batch, 1)

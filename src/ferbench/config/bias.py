@@ -1,0 +1,37 @@
+"""Config of `ferbench bias`; the values stand in conf/bias.yaml.
+
+No postponed annotations in this file: OmegaConf reads the field types.
+"""
+
+from dataclasses import dataclass
+
+from ferbench.checks import at_least, between
+from ferbench.config.sections import DataConfig, check_name, check_seed
+from ferbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class Bias:
+    """ferbench bias."""
+
+    outputs: str
+    name: str | None
+    set: str | None
+    run: str | None
+    attributes: str | None
+    quantiles: int
+    min_count: int
+    bootstrap: int
+    seed: int
+    force: bool
+    data: DataConfig
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_name(self.name)
+        if self.run is not None and self.set is not None:
+            raise UserError(f"set={self.set}: run={self.run} is looked at on its own test split; "
+                            "expected one of the two")  # fmt: skip
+        between("quantiles", self.quantiles, 2, 20)
+        at_least("min_count", self.min_count, 2)
+        between("bootstrap", self.bootstrap, 10, 100_000)

@@ -1,0 +1,79 @@
+"""Config of `ferbench curate`; the values stand in conf/curate.yaml.
+
+No postponed annotations in this file: OmegaConf reads the field types.
+"""
+
+from dataclasses import dataclass
+
+from ferbench.checks import at_least, between, one_of
+from ferbench.config.sections import PRECISIONS, DataConfig, check_name, check_seed
+from ferbench.config.synth import BALANCES, GanSource
+from ferbench.errors import UserError
+
+MISMATCHED = ("drop", "correct", "keep")
+SHORT = ("accept", "refuse")
+SHARES = ("confidence", "keep_share", "mismatch_confidence", "psi")
+
+
+@dataclass(frozen=True)
+class Curate:
+    """ferbench curate."""
+
+    outputs: str
+    name: str | None
+    set: str | None
+    gan: GanSource
+    pool_per_image: float
+    psi: float
+    n: int | None
+    balance: str
+    short: str
+    seed: int
+    judge: str
+    mismatched: str
+    mismatch_confidence: float
+    confidence: float | None
+    keep_share: float | None
+    train_copies: bool
+    near_correlation: float
+    drop_correlation: float
+    quantile: float
+    duplicates: bool
+    spread: bool
+    cells: int
+    gate_judge: str
+    batch: int
+    device: str
+    precision: str
+    force: bool
+    data: DataConfig
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_name(self.name)
+        self._check_choices()
+        for key in SHARES:
+            if getattr(self, key) is not None:
+                between(key, getattr(self, key), 0, 1)
+        between("near_correlation", self.near_correlation, 0.9, 1)
+        between("drop_correlation", self.drop_correlation, 0.8, self.near_correlation)
+        between("quantile", self.quantile, 0, 0.1)
+        between("pool_per_image", self.pool_per_image, 1, 1000)
+        at_least("cells", self.cells, 1)
+        at_least("batch", self.batch, 1)
+        if self.n is not None:
+            at_least("n", self.n, 7)
+        self._check_pool()
+
+    def _check_choices(self) -> None:
+        one_of("balance", self.balance, BALANCES)
+        one_of("short", self.short, SHORT)
+        one_of("mismatched", self.mismatched, MISMATCHED)
+        one_of("precision", self.precision, PRECISIONS)
+
+    def _check_pool(self) -> None:
+        if self.gan.path is not None and self.set is not None:
+            raise UserError(f"set={self.set}: gan= draws the pool; expected one of the two")
+        if self.gan.path is not None and self.n is None:
+            raise UserError(f"n=null: with gan={self.gan.path} it says how much to draw; "
+                            "expected n=NUMBER")  # fmt: skip

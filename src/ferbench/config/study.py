@@ -1,0 +1,50 @@
+"""What `ferbench study` takes; values in conf/study.yaml.
+
+No postponed annotations in this file: OmegaConf reads the field types.
+"""
+
+from dataclasses import dataclass
+
+from ferbench.checks import one_of
+from ferbench.config.sections import PRECISIONS
+from ferbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunStudy:
+    """ferbench study."""
+
+    outputs: str
+    name: str | None
+    file: str | None
+    budget: str
+    seeds: str | None
+    only: str | None
+    words: str | None
+    device: str
+    precision: str
+    plan: bool
+    report: bool
+
+    def __post_init__(self) -> None:
+        one_of("precision", self.precision, PRECISIONS)
+        if (self.name is None) == (self.file is None):
+            raise UserError("name=null: expected name=STUDY, or file=PATH of a YAML file")
+        if self.plan and self.report:
+            raise UserError("plan=true report=true: expected one of them")
+        self.chosen_seeds()
+
+    def chosen_seeds(self) -> tuple[int, ...]:
+        """The seeds asked for; () for those of the study."""
+        texts = _listed(self.seeds)
+        if not all(text.isdecimal() for text in texts):
+            raise UserError(f"seeds={self.seeds}: expected whole numbers, such as 0,1,2")
+        return tuple(map(int, texts))
+
+    def chosen_cells(self) -> list[str]:
+        """The ids, or patterns of ids, of the cells to run; [] for all."""
+        return _listed(self.only)
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]

@@ -1,0 +1,41 @@
+"""What `ferbench train-gan` takes; values in conf/train_gan.yaml and conf/gan/.
+
+No postponed annotations in this file: OmegaConf reads the field types.
+"""
+
+from dataclasses import dataclass
+
+from ferbench.checks import one_of, positive
+from ferbench.config.sections import PRECISIONS, DataConfig, LoggerConfig, check_name, check_seed
+from ferbench.errors import UserError
+from ferbench.recipes.gan import GanRecipe, check_resolution
+
+
+@dataclass(frozen=True)
+class TrainGan:
+    """ferbench train-gan."""
+
+    outputs: str
+    name: str | None
+    seed: int
+    device: str
+    precision: str
+    force: bool
+    resume: str | None
+    res: int | None
+    total_kimg: float | None
+    judge: str
+    data: DataConfig
+    gan: GanRecipe
+    logger: LoggerConfig
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_name(self.name)
+        one_of("precision", self.precision, PRECISIONS)
+        if self.data.name not in ("real", "toy"):
+            raise UserError(f"data={self.data.name}: a generator learns from data=real or data=toy")
+        if self.res is not None:
+            check_resolution("res", self.res)
+        if self.total_kimg is not None:
+            positive("total_kimg", self.total_kimg)

@@ -1,0 +1,1 @@
+"""FER2013 from any of its forms to checked arrays."""

@@ -1,0 +1,201 @@
+"""FER2013 as image files: which split and class a path means, and its pixels."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
+from ferbench.data.fer2013 import archive
+from ferbench.data.fer2013.archive import Files, refusal
+from ferbench.data.fer2013.record import Record
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+MAX_SIDE_PX = 4096
+
+_FORMATS = ("JPEG", "PNG", "BMP")
+_DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+_TEST = "test"  # a folder of both test splits: the file names tell which
+_SPLIT_FOLDERS = (
+    dict.fromkeys(("train", "training"), "train")
+    | dict.fromkeys(("public", "publictest", "public_test"), "public")
+    | dict.fromkeys(("val", "valid", "validation"), "public")
+    | dict.fromkeys(("private", "privatetest", "private_test"), "private")
+    | dict.fromkeys(("test", "testing"), _TEST)
+)
+_CLASS_FOLDERS = {name: label for label, name in enumerate(CLASSES)} | {
+    synonym: CLASSES.index(name)
+    for name, synonyms in {
+        "angry": ("anger",),
+        "disgust": ("disgusted",),
+        "fear": ("fearful", "afraid", "scared"),
+        "happy": ("happiness",),
+        "sad": ("sadness",),
+        "surprise": ("surprised", "suprise"),
+        "neutral": ("neutrality",),
+    }.items()
+    for synonym in synonyms
+}
+_PREFIXES = {"training": "train", "publictest": "public", "privatetest": "private"}
+_PREFIX = re.compile("(training|publictest|privatetest)(?![a-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of the layout <top>/<split>/<emotion>/<file>; `path` leads to it in the source."""
+
+    path: str
+    split: str
+    label: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The images of a source by split, class and name, and how many lie outside the layout."""
+
+    members: list[Member]
+    outside: list[str]
+
+
+def find_layout(files: Files) -> Layout | None:
+    """The image files in <split>/<emotion>/ folders, at any one depth; None if there are none.
+
+    Folders tell the class, by name and never by order; the split is told by the folder, and
+    within `test` by the prefix PublicTest or PrivateTest of the file's name.
+    Raises UserError for an unknown class, a file that is no image, a split that cannot be told,
+    and two copies of the layout in one source.
+    """
+    inside = [path for path in files.names if _split_depth(path) is not None]
+    if not inside:
+        return None
+    tops = sorted({_top(path) for path in inside})
+    if len(tops) > 1:
+        both = " and ".join(f"'{top or '.'}'" for top in tops[:2])
+        raise refusal(files.source, f"train and test folders in {both}; expected one set of them")
+    split_folders = {path.removeprefix(tops[0]).split("/")[0].lower() for path in inside}
+    has_public = any(_SPLIT_FOLDERS[folder] == "public" for folder in split_folders)
+    members = [_member(files.source, path, tops[0], has_public) for path in inside]
+    members.sort(key=lambda member: (SPLITS.index(member.split), member.label, member.name))
+    known = set(inside)
+    outside = [path for path in files.names if path not in known and _is_image(path)]
+    return Layout(members, outside)
+
+
+def records(files: Files, members: list[Member]) -> Iterator[Record]:
+    """The members' faces in order; UserError at the first that cannot be read, naming it."""
+    for member in members:
+        data = archive.read(files, member.path, max_bytes=archive.MAX_IMAGE_BYTES)
+        try:
+            image, converted = decode(data)
+        except ValueError as error:
+            text = f"{member.path}: {error}; expected a face of {IMAGE_PX}x{IMAGE_PX} pixels"
+            raise refusal(files.source, text) from error
+        yield Record(member.split, member.label, member.name, image, converted)
+
+
+def decode(data: bytes) -> tuple[np.ndarray, str | None]:
+    """The face in a JPEG, PNG or BMP file: ([48, 48] uint8, what was converted or None).
+
+    Colors become luma (ITU-R 601-2); 16-bit gray is scaled to 8 bits; other sizes are cut to a
+    centered square and resampled with antialiasing (Lanczos).
+    Raises ValueError with the reason if the bytes are no image, cut short or over 4096 pixels wide.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                if max(image.size) > MAX_SIDE_PX:
+                    raise ValueError(f"{image.width}x{image.height} pixels")
+                image.load()
+                return _gray_48(image)
+        except UnidentifiedImageError:
+            raise ValueError("is not an image") from None
+        except _DECODE_ERRORS as error:
+            raise ValueError(f"is not a readable image ({error})") from error
+
+
+def _gray_48(image: Image.Image) -> tuple[np.ndarray, str | None]:
+    kinds = [] if image.mode == "L" else [image.mode]
+    if image.size != (IMAGE_PX, IMAGE_PX):
+        kinds.append(f"{image.width}x{image.height}")
+    gray = _gray(image)
+    if gray.size != (IMAGE_PX, IMAGE_PX):
+        gray = ImageOps.fit(gray, (IMAGE_PX, IMAGE_PX), Image.Resampling.LANCZOS)
+    return np.asarray(gray), " ".join(kinds) or None
+
+
+def _gray(image: Image.Image) -> Image.Image:
+    """8-bit gray; Pillow itself would clip 16-bit values at 255."""
+    if image.mode.startswith("I"):
+        levels = np.asarray(image).astype(np.int64)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError(f"gray levels {levels.min()} to {levels.max()}")
+        return Image.fromarray((levels // 257).astype(np.uint8))
+    return image.convert("L")
+
+
+def _split_depth(path: str) -> int | None:
+    """Position of the split's folder in the path: the last folder named like a split."""
+    folders = path.lower().split("/")[:-1]
+    return max((i for i, part in enumerate(folders) if part in _SPLIT_FOLDERS), default=None)
+
+
+def _top(path: str) -> str:
+    """What stands before the split's folder, with its last "/"."""
+    return "".join(f"{part}/" for part in path.split("/")[: _split_depth(path)])
+
+
+def _is_image(path: str) -> bool:
+    return path.lower().endswith(SUFFIXES)
+
+
+def _member(source: Path, path: str, top: str, has_public: bool) -> Member:
+    name = path.removeprefix(top)
+    parts = name.split("/")
+    if not _is_image(path):
+        raise refusal(source, f"{path}: is not an image; expected {', '.join(SUFFIXES)} files")
+    if len(parts) != 3:
+        raise refusal(source, f"{path}: expected images in {parts[0]}/<emotion>/ and no deeper")
+    if parts[1].lower() not in _CLASS_FOLDERS:
+        text = f"unknown class folder '{top}{parts[0]}/{parts[1]}'; expected {', '.join(CLASSES)}"
+        raise refusal(source, text)
+    split = _split(source, path, _SPLIT_FOLDERS[parts[0].lower()], parts[2], has_public)
+    return Member(path, split, _CLASS_FOLDERS[parts[1].lower()], archive.printable(name))
+
+
+def _split(source: Path, path: str, folder: str, file: str, has_public: bool) -> str:
+    """The split of a file: its prefix where it has one, which must agree with its folder."""
+    match = _PREFIX.match(file)
+    by_name = _PREFIXES[match[1].lower()] if match else None
+    allowed = ("public", "private") if folder == _TEST else (folder,)
+    if by_name is None and folder == _TEST:
+        if has_public:
+            return "private"
+        text = "PublicTest or PrivateTest? expected file names PublicTest_<id>, PrivateTest_<id>"
+        raise refusal(source, f"{path}: {text}, or folders public/ and private/")
+    if by_name is not None and by_name not in allowed:
+        raise refusal(source, f"{path}: the name says {by_name}; expected what its folder says")
+    return by_name or folder

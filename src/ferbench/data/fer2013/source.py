@@ -1,0 +1,225 @@
+"""FER2013, from any form in which people have it to checked arrays.
+
+The data: I. Goodfellow et al., "Challenges in Representation Learning: A report on three machine
+learning contests", ICONIP 2013. 35,887 faces of 48 x 48 pixels, 7 classes, 3 splits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
+from ferbench.data.face_set import Faces, class_counts
+from ferbench.data.fer2013 import archive, csv_files, image_files
+from ferbench.data.fer2013.archive import Files, refusal
+from ferbench.data.fer2013.record import Record
+from ferbench.errors import UserError
+
+# Images of the release by split, in the order of CLASSES.
+RELEASE = {
+    "train": (3995, 436, 4097, 7215, 4830, 3171, 4965),
+    "public": (467, 56, 496, 895, 653, 415, 607),
+    "private": (491, 55, 528, 879, 594, 416, 626),
+}
+RELEASE_IMAGES = sum(map(sum, RELEASE.values()))
+MAX_IMAGES = 500_000  # 1.2 GB as arrays
+PROGRESS_IMAGES = 256
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What a source was and what was done to it.
+
+    kind: "zip" or "folder" of image files, "csv", "icml csv" or "train+test csv";
+    counts: images by split and class; converted: number of images by what they were before
+    ("RGB", "96x96", "RGB 96x96"); messages: other sentences for the user, most often none.
+    """
+
+    source: str
+    kind: str
+    fingerprint: str
+    counts: dict[str, dict[str, int]]
+    converted: dict[str, int]
+    messages: tuple[str, ...]
+
+    def to_manifest(self) -> dict[str, Any]:
+        """The report as plain values for JSON."""
+        return {**asdict(self), "messages": list(self.messages)}
+
+
+def read_source(
+    source: Path, *, allow_other_counts: bool, on_progress: Progress | None = None
+) -> tuple[dict[str, Faces], SourceReport]:
+    """The faces of each split of `SPLITS`, and what there is to say about them.
+
+    source: a zip or folder of images or CSV files, or a CSV. Image files come sorted by class and
+    name, so that a zip and its unpacked folder give the same arrays; CSV rows in file order.
+    allow_other_counts: take a source whose counts are not those of the release, such as a
+    cleaned copy or another split; the report says so.
+    on_progress(done, expected): called every 256 images and at the end.
+    Raises UserError, one line that names the file or row, for anything that cannot be read as
+    FER2013: see `archive`, `archive_images` and `archive_csv`.
+    """
+    source = source.expanduser()
+    with archive.open_files(source) as files:
+        form = find_form(files)
+        splits, converted = _collect(source, form, on_progress)
+    counts = {split: class_counts(faces) for split, faces in splits.items()}
+    messages = form.messages + _count_messages(source, counts, allow_other_counts)
+    key = fingerprint(source)
+    return splits, SourceReport(str(source), form.kind, key, counts, converted, messages)
+
+
+def fingerprint(source: Path) -> str:
+    """Identity of a source without reading it as FER2013: equal for equal content.
+
+    "sha256:..." over the bytes of a file (of both files for train.csv and test.csv);
+    "folder:..." over names, sizes and times of the files in a folder.
+    Raises UserError if the source is not there.
+    """
+    source = source.expanduser()
+    with archive.open_files(source) as files:
+        if source.is_dir():
+            return f"folder:{_folder_hash(source, files)}"
+    hashes = [_file_hash(path) for path in archive.csv_paths(source)]
+    whole = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+    return f"sha256:{whole}"
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a source holds FER2013: its records in order, and about how many there are."""
+
+    kind: str
+    records: Iterator[Record]
+    expected: int
+    messages: tuple[str, ...] = ()
+
+
+def find_form(files: Files) -> Form:
+    """The form of a source, told by its content: a whole CSV, then a pair of them, then images."""
+    tables = csv_files.tables(files)
+    if table := csv_files.whole(files, tables):
+        kind = "icml csv" if table.spaced else "csv"
+        rest = (f"read {table.name}, not the other files",) if len(files.names) > 1 else ()
+        return Form(kind, csv_files.records(files, table), RELEASE_IMAGES, rest)
+    if halves := csv_files.pair(files, tables):
+        text = f"{halves[1].name} has no Usage: its first half is PublicTest, the rest PrivateTest"
+        records = csv_files.pair_records(files, *halves)
+        return Form("train+test csv", records, RELEASE_IMAGES, (text,))
+    if layout := image_files.find_layout(files):
+        kind = "folder" if files.source.is_dir() else "zip"
+        records = image_files.records(files, layout.members)
+        return Form(kind, records, len(layout.members), _outside_messages(layout.outside))
+    raise _no_form(files)
+
+
+def _no_form(files: Files) -> UserError:
+    """Why nothing was found: the columns that a lone CSV lacks, if it has any of them."""
+    csvs = [name for name in files.names if name.lower().endswith(".csv")]
+    known = csv_files.read_header(files, csvs[0]).columns if len(csvs) == 1 else {}
+    if known:
+        missing = [title for title in ("emotion", "pixels", "Usage") if title.lower() not in known]
+        columns = " and ".join(f"'{title}'" for title in missing)
+        text = f"{csvs[0]} has no column {columns}; expected emotion, pixels and Usage"
+        return refusal(files.source, text)
+    where = "the file" if files.names == [files.source.name] else f"its {len(files.names):,} files"
+    packed = [name for name in files.names if name.lower().endswith((".zip", ".tar.gz", ".tgz"))]
+    hint = f" (unpack {packed[0]})" if packed else ""
+    return refusal(files.source, f"found no FER2013 in {where}{hint}; {archive.FORMS}")
+
+
+def _outside_messages(outside: list[str]) -> tuple[str, ...]:
+    if not outside:
+        return ()
+    text = f"{len(outside):,} images outside the train and test folders were not read"
+    return (f"{text}, the first is {archive.printable(outside[0])}",)
+
+
+def _collect(
+    source: Path, form: Form, on_progress: Progress | None
+) -> tuple[dict[str, Faces], dict[str, int]]:
+    """The records as arrays by split; pixels are gathered as bytes, one copy in memory."""
+    pixels = {split: bytearray() for split in SPLITS}
+    labels: dict[str, list[int]] = {split: [] for split in SPLITS}
+    names: dict[str, list[str]] = {split: [] for split in SPLITS}
+    converted: Counter[str] = Counter()
+    done = 0
+    for done, record in enumerate(form.records, start=1):
+        pixels[record.split] += record.image.tobytes()
+        labels[record.split].append(record.label)
+        names[record.split].append(record.name)
+        if record.converted:
+            converted[record.converted] += 1
+        if done > MAX_IMAGES:
+            raise refusal(source, f"over {MAX_IMAGES:,} images; expected {RELEASE_IMAGES:,}")
+        if on_progress and done % PROGRESS_IMAGES == 0:
+            on_progress(done, max(done, form.expected))
+    if on_progress:
+        on_progress(done, done)
+    splits = {s: _faces(source, s, pixels.pop(s), labels[s], names[s]) for s in SPLITS}
+    return splits, dict(converted.most_common())
+
+
+def _faces(
+    source: Path, split: str, pixels: bytearray, labels: list[int], names: list[str]
+) -> Faces:
+    """One split as arrays; UserError if it or one of its classes is empty."""
+    if not labels:
+        raise refusal(source, f"the {split} split has no images; expected {sum(RELEASE[split]):,}")
+    missing = [name for label, name in enumerate(CLASSES) if label not in set(labels)]
+    if missing:
+        text = f"the {split} split has no images of {', '.join(missing)}"
+        raise refusal(source, f"{text}; expected all of {', '.join(CLASSES)}")
+    images = np.frombuffer(pixels, np.uint8).reshape(-1, IMAGE_PX, IMAGE_PX)
+    return Faces(images, np.array(labels, np.int64), np.array(names, np.str_))
+
+
+def _count_messages(
+    source: Path, counts: dict[str, dict[str, int]], allow_other_counts: bool
+) -> tuple[str, ...]:
+    """Nothing for the release's counts; else a message, or UserError if that is not allowed."""
+    wrong = [text for split in SPLITS if (text := _difference(split, counts[split]))]
+    if not wrong:
+        return ()
+    text = f"not the counts of the FER2013 release ({'; '.join(wrong)})"
+    if not allow_other_counts:
+        raise refusal(source, f"{text}; set allow_other_counts=true to take it all the same")
+    return (text,)
+
+
+def _difference(split: str, counts: dict[str, int]) -> str | None:
+    """How the counts of a split differ from the release: in number, else class by class."""
+    total, release = sum(counts.values()), dict(zip(CLASSES, RELEASE[split], strict=True))
+    if total != sum(release.values()):
+        return f"{split}: {total:,} images, expected {sum(release.values()):,}"
+    wrong = [f"{name} {counts[name]:,}, expected {release[name]:,}"
+             for name in CLASSES if counts[name] != release[name]]  # fmt: skip
+    return f"{split}: {', '.join(wrong)}" if wrong else None
+
+
+def _folder_hash(source: Path, files: Files) -> str:
+    digest = hashlib.sha256()
+    for name in files.names:
+        status = (source / name).stat()
+        digest.update(
+            f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "replace")
+        )
+    return digest.hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,113 @@
+"""The face sets that commands name: FER2013 as prepared, and toy faces made when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from ferbench.classes import SPLITS
+from ferbench.data import duplicates, face_set
+from ferbench.data.duplicates import DuplicateReport
+from ferbench.data.face_set import Faces, FaceSet
+from ferbench.errors import UserError
+
+HOW_TO_GET_FER2013 = (
+    "FER2013 is a free download at https://www.kaggle.com/datasets/msambare/fer2013 (with a "
+    "Kaggle account); then run `ferbench prepare source=THE_ZIP`"
+)
+TOY_RENDERER = 1  # to be raised when the same seed gives other pixels: old sets are made again
+TEST_SPLITS: dict[str, tuple[str, ...]] = {
+    "private": ("private",),
+    "public": ("public",),
+    "kaggle": ("public", "private"),
+}
+
+
+@dataclass(frozen=True)
+class ToySize:
+    """How many toy faces of each split, and the seed of all of them."""
+
+    train: int
+    public: int
+    private: int
+    seed: int
+
+
+def open_real(folder: Path) -> FaceSet:
+    """The prepared FER2013; UserError with the way to it if it is not there."""
+    if not (folder / face_set.MANIFEST).exists():
+        raise UserError(
+            f"data=real: FER2013 is not prepared ({folder} is missing); {HOW_TO_GET_FER2013}; "
+            "data=toy works without it"
+        )
+    return face_set.read(folder)
+
+
+def open_toy(folder: Path, size: ToySize, *, workers: int) -> FaceSet:
+    """The toy set of this size and seed, rendered unless `folder` holds just that.
+
+    Processes that ask at the same time wait for the one that renders.
+    """
+    wanted = {"name": "toy", "size": vars(size), "renderer": TOY_RENDERER}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not _holds(folder, wanted):
+            from ferbench.data.toy import faces as toy_faces
+
+            print(f"rendering {size.train + size.public + size.private:,} toy faces to {folder}")
+            splits = toy_faces.toy_splits(
+                size.train, size.public, size.private, seed=size.seed, workers=workers
+            )
+            store(folder, splits, wanted, near_correlation=None)
+        return face_set.read(folder)
+
+
+def store(
+    folder: Path,
+    splits: Mapping[str, Faces],
+    facts: Mapping[str, Any],
+    *,
+    near_correlation: float | None,
+) -> DuplicateReport:
+    """Find the copies, then write the set with its duplicate table and its masks of clean images.
+
+    facts: what the manifest shall say besides classes, counts and hashes. near_correlation: from
+    which images count as near copies (see `near_copies`); None looks for identical ones alone.
+    """
+    found = duplicates.find(splits, near_correlation=near_correlation)
+    masks = {
+        f"{kind}_{split}": getattr(found, kind)(split)
+        for kind in ("clean", "near_clean")
+        for split in SPLITS
+    }
+    manifest = {**facts, "duplicates": found.summary()}
+    face_set.write(folder, splits, manifest, extras=masks, texts={"duplicates.csv": found.to_csv()})
+    return found
+
+
+def test_faces(faces: FaceSet, split: str) -> tuple[Faces, np.ndarray, str]:
+    """The faces of a test split, the mask [N] of those without an earlier copy, and their hash.
+
+    split: private, public or kaggle (public, then private). The mask is False for an image whose
+    pixels are those of an image of train, or of an earlier one of public or private.
+    """
+    parts = TEST_SPLITS[split]
+    merged = Faces(
+        np.concatenate([faces.splits[part].images for part in parts]),
+        np.concatenate([faces.splits[part].labels for part in parts]),
+        np.concatenate([faces.splits[part].names for part in parts]),
+    )
+    clean = np.concatenate([faces.extras[f"clean_{part}"] for part in parts])
+    return merged, clean, "+".join(faces.manifest["hashes"][part][:16] for part in parts)
+
+
+def _holds(folder: Path, wanted: Mapping[str, Any]) -> bool:
+    if not (folder / face_set.MANIFEST).exists():
+        return False
+    manifest = face_set.read_manifest(folder)
+    return all(manifest.get(key) == value for key, value in wanted.items())

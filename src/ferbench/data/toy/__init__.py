@@ -1,0 +1,1 @@
+"""A renderer of toy faces, driven by facial action units."""

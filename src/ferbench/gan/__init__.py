@@ -1,0 +1,1 @@
+"""Training a generator, drawing from one, and what a judge says of it."""

@@ -1,0 +1,105 @@
+"""What a judge says of a generator while it is trained: a distance and the accuracy of classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import stylegan2_ada as sg
+from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.classifiers.judge import Judge
+from ferbench.data.resize import resize_tensor
+from ferbench.files import save_arrays
+from ferbench.metrics.feature_sets import frechet_distance
+
+FIRST_SEED = 1_000_000  # of the images that are scored
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Mean [F] and covariance [F, F] of the judge's features of the real faces, float64."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Score:
+    """distance: Fréchet distance to the real faces in the judge's features, classes equally often.
+
+    accuracy: share of samples that the judge takes for the class they were asked for, the mean
+    over classes; by_class: the same for each class.
+    """
+
+    distance: float
+    accuracy: float
+    by_class: tuple[float, ...]
+
+
+def reference(judge: Judge, images: np.ndarray, labels: np.ndarray, *, cache: Path) -> Reference:
+    """Features of real faces [N, 48, 48] uint8, each class with the same weight.
+
+    cache: a file that keeps them for this judge and these faces, which are told apart by hash.
+    """
+    key = np.array([judge.hash, str(len(labels))])
+    if cache.is_file():
+        with np.load(cache, allow_pickle=False) as file:
+            if np.array_equal(file["key"], key):
+                return Reference(file["mean"], file["covariance"])
+    features = judge.describe(images).features
+    weights = (1 / np.maximum(np.bincount(labels, minlength=len(CLASSES)), 1))[labels]
+    found = Reference(*weighted_gaussian(features, weights))
+    save_arrays(cache, key=key, mean=found.mean, covariance=found.covariance)
+    return found
+
+
+def weighted_gaussian(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [F] and covariance [F, F] of features [N, F] with weights [N] > 0, in float64."""
+    rows, shares = features.astype(np.float64), weights / weights.sum()
+    mean = shares @ rows
+    rows -= mean
+    return mean, (rows * shares[:, None]).T @ rows
+
+
+def score(
+    generator: sg.TwoStageGenerator, kinds: torch.Tensor, judge: Judge, real: Reference, *,
+    per_class: int, dtype: torch.dtype,
+) -> Score:  # fmt: skip
+    """Draw `per_class` images of every kind, always of the same seeds, and ask the judge.
+
+    kinds: [K, c_dim]; K = 1 is an unconditional generator, whose accuracy is nan.
+    """
+    wanted = np.arange(len(kinds) * per_class) % len(kinds)
+    parts = [
+        _gray(_draw(generator, kinds[wanted[i : i + BATCH]], FIRST_SEED + i, dtype))
+        for i in range(0, len(wanted), BATCH)
+    ]
+    seen = judge.describe(torch.cat(parts))
+    everyone = np.ones(len(wanted))
+    distance = frechet_distance(
+        *weighted_gaussian(seen.features, everyone), real.mean, real.covariance
+    )
+    if len(kinds) == 1:
+        return Score(distance, float("nan"), ())
+    hits = seen.logits.argmax(1) == wanted
+    by_class = tuple(float(hits[wanted == k].mean()) for k in range(len(kinds)))
+    return Score(distance, float(np.mean(by_class)), by_class)
+
+
+def _draw(
+    generator: sg.TwoStageGenerator, conditions: torch.Tensor, seed: int, dtype: torch.dtype
+) -> torch.Tensor:
+    """[N, C, H, W] uint8 images of N seeds in a row."""
+    seeds = range(seed, seed + len(conditions))
+    images = sg.sample(generator, seeds, conditions, noise="seed", dtype=dtype)
+    return sg.to_uint8(images.float())
+
+
+def _gray(images: torch.Tensor) -> torch.Tensor:
+    """[N, 48, 48] uint8 of images [N, 1 or 3, H, W] uint8."""
+    gray = images.float().mean(1).round().to(torch.uint8)
+    return resize_tensor(gray, IMAGE_PX)

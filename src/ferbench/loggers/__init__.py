@@ -1,5 +1,0 @@
-"""Where an epoch's numbers go besides metrics.jsonl: one small file a service."""
-
-from ferbench.loggers.base import Logger, open_logger
-
-__all__ = ["Logger", "open_logger"]

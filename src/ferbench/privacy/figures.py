@@ -1,0 +1,103 @@
+"""Figures of an audit: ROC curves, distances, and neighbors where real ones may be shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ferbench.privacy.audit import Audit
+from ferbench.report import sheets
+from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LINES = (
+    (BLUE, "-"),
+    (ORANGE, "--"),
+    (GREEN, "-."),
+    (GRAY, ":"),
+    ("#CC79A7", "-"),
+    ("#E69F00", "--"),
+)
+BINS = 60
+PAIRS, ACROSS = 40, 8  # pairs of neighbors in a picture, pairs in a row
+
+
+def draw(folder: Path, audit: Audit, *, images: np.ndarray | None) -> list[tuple[Path, str]]:
+    """Write the figures into the folder; each with its caption.
+
+    images: of the set, if its nearest training images may be shown; None: they may not.
+    """
+    drawn = [
+        (_roc(folder / "roc.png", audit),
+         "Membership inference: share of training images found against the share of held-out "
+         "images taken for one. Chance is the gray line."),
+        (_distances(folder / "distances.png", audit),
+         "Distance of each image of the set to the nearest of equally many training and held-out "
+         "images. Copies are a hump at the left of the training images alone."),
+    ]  # fmt: skip
+    if images is not None:
+        drawn.append(
+            (_pairs(folder / "neighbors.png", audit, images),
+             "Images of the set, each with the training image to its right that correlates most "
+             "with it; nearest pairs first. These are real faces: not to be passed on.")
+        )  # fmt: skip
+    return drawn
+
+
+def _roc(path: Path, audit: Audit) -> Path:
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        figure, axes = drawing(6.4, 4.6)
+        low = 1 / max(one.overall.others for one in audit.attacks)
+        axes.plot([low, 1], [low, 1], color=GRAY, linewidth=1)
+        shown = [one for one in audit.attacks if one.name != "calibrated membership"]
+        for i, one in enumerate(shown):
+            color, line = LINES[i % len(LINES)]
+            false, true = one.curve
+            label = f"{one.name} ({one.space}), AUC {one.overall.auc:.3f}"
+            axes.plot(false, true, color=color, linestyle=line, label=label)
+        axes.axvline(0.01, color=GRAY, linestyle=":", linewidth=1)
+        axes.set(xscale="log", yscale="log", xlim=(low, 1), ylim=(low, 1),
+                 xlabel="false positive rate", ylabel="true positive rate")  # fmt: skip
+        axes.legend(loc="lower right", fontsize=8)
+        save(figure, path)
+    return path
+
+
+def _distances(path: Path, audit: Audit) -> Path:
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        spaces = audit.portrait.seen
+        figure, grid = drawing(3.2 * len(spaces), 3.0, columns=len(spaces))
+        for axes, (name, seen) in zip(np.atleast_1d(grid), spaces.items(), strict=True):
+            _histograms(axes, seen.sample.first, seen.held.first)
+            axes.set(title=name, xlabel="distance", yticks=[])
+        np.atleast_1d(grid)[0].legend(loc="upper left", fontsize=8)
+        save(figure, path)
+    return path
+
+
+def _histograms(axes: Axes, training: np.ndarray, held: np.ndarray) -> None:
+    top = float(max(training.max(), held.max(), 1e-6))
+    edges = np.linspace(0, top, BINS).tolist()
+    axes.hist(held, edges, color=GRAY, alpha=0.6, label="held-out")
+    axes.hist(training, edges, histtype="step", color=BLUE, linewidth=1.6, label="training")
+
+
+def _pairs(path: Path, audit: Audit, images: np.ndarray) -> Path:
+    match = audit.portrait.match
+    order = np.argsort(-match.correlation, kind="stable")[:PAIRS]
+    real = audit.real.train.images[match.row[order]]
+    real = np.where(match.mirrored[order, None, None], real[:, :, ::-1], real)
+    cells = np.concatenate([images[np.sort(order)][np.argsort(np.argsort(order))], real], axis=2)
+    blank = np.full((-len(cells) % ACROSS, *cells.shape[1:]), 255, np.uint8)
+    cells = np.concatenate([cells, blank])
+    rows = cells.reshape(-1, ACROSS, *cells.shape[1:])
+    sheets.save(sheets.sheet(rows), path)
+    return path

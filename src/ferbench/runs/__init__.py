@@ -1,0 +1,41 @@
+"""What surrounds a computation: device, seeds, signals, number formats, and a run's record."""
+
+from ferbench.runs.record import (
+    LOCK_FILE,
+    Interrupted,
+    Record,
+    StopSignal,
+    code_version,
+    environment,
+    free_folder,
+    hardware,
+    hash_of,
+    keep_freed_memory,
+    name_in,
+    now,
+    recorded,
+    resolve_device,
+    row_columns,
+    seed_everything,
+    status_of,
+)
+
+__all__ = [
+    "LOCK_FILE",
+    "Interrupted",
+    "Record",
+    "StopSignal",
+    "code_version",
+    "environment",
+    "free_folder",
+    "hardware",
+    "hash_of",
+    "keep_freed_memory",
+    "name_in",
+    "now",
+    "recorded",
+    "resolve_device",
+    "row_columns",
+    "seed_everything",
+    "status_of",
+]

@@ -1,1 +1,0 @@
-"""Config dataclasses: shared sections, and one file a command that has sections of its own."""

@@ -1,0 +1,1 @@
+"""When two images are the same, or nearly so."""

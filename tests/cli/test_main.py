@@ -1,0 +1,480 @@
+"""The command line as a user meets it: what is printed, and the exit status."""
+
+import os
+import re
+import resource
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ferbench.cli import arguments as overrides
+from ferbench.cli import completion, help, main
+from ferbench.config import yaml_files
+from ferbench.config.commands import COMMANDS, keys_of
+from ferbench.errors import UserError
+
+Ferbench = Callable[..., tuple[int, str, str]]
+HEAVY = {"torch", "numpy", "pandas", "PIL", "sklearn", "matplotlib", "hydra", "omegaconf", "joblib"}
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The configs that commands were called with; the commands themselves do nothing."""
+    called: list[Any] = []
+    for command in COMMANDS:
+        module = ModuleType(f"ferbench.commands.{command}")
+        module.run = called.append  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return called
+
+
+@pytest.fixture
+def ferbench(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Ferbench]:
+    """Run a command line in this process, in an empty folder: (status, stdout, stderr)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ferbench", *words])
+        with pytest.raises(SystemExit) as done:
+            main.main()
+        assert isinstance(done.value.code, int)
+        return done.value.code, *capfd.readouterr()
+
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def run(job: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
+
+
+# --- mistakes ------------------------------------------------------------------------------------
+
+MISTAKES = {
+    "clasify": "clasify: no such command; did you mean classify?",
+    "-m classify": "-m: expected a command before it, one of ",
+    "seed=1 classify": "seed=1: expected a command before it, one of ",
+    "help clasify": "clasify: no such command; did you mean classify?",
+    # keys
+    "classify train.epochss=3": "train.epochss: no such key of ferbench classify; "
+    "did you mean train.epochs, ",
+    "classify lr=0.1": "lr: no such key of ferbench classify; did you mean train.peak_lr?",
+    "classify epochs=3": "epochs: no such key of ferbench classify; did you mean train.epochs?",
+    "classify qqqqqq=3": "qqqqqq: no such key of ferbench classify; --help lists what there is",
+    "classify seed": "seed: a value is needed; expected seed=VALUE",
+    "classify seed 1": "seed: a value is needed; expected seed=VALUE",
+    "classify =1": "=1: expected key=value",
+    "classify ~seed": "~seed: a key cannot be removed; expected seed=VALUE",
+    "classify ~train": "~train: a key cannot be removed; expected train=VALUE",
+    "evaluate": "run=: a value is needed; expected folder of a run of `ferbench classify`",
+    "prepare": "source=: a value is needed; expected path of the zip, ",
+    # values
+    "classify seed=abc": "seed=abc: expected an integer",
+    "classify seed=1.5": "seed=1.5: expected an integer",
+    "classify seed=null": "seed=null: expected an integer",
+    "classify seed=": "seed=: expected an integer",
+    "classify seed=-1": "seed=-1: expected at least 0",
+    "classify seed=4294967296": "seed=4294967296: expected a value from 0 to 4294967295",
+    "classify seed=[1": "seed=[1: cannot be read; expected an integer",
+    "classify device=[1": "device=[1: cannot be read; expected text, in quotes if ",
+    "classify train.peak_lr=fast": "train.peak_lr=fast: expected a number",
+    "classify train.compile=3x": "train.compile=3x: expected true or false",
+    "classify model.width=1.5": "model.width=1.5: expected an integer or null",
+    "classify train.epochs=0": "train.epochs=0: expected at least 1",
+    "classify precision=fp8": "precision=fp8: unknown; expected one of auto, bf16, fp16, fp32",
+    "classify 'name=a b'": "name=a b: expected letters, digits, '.', '_' and '-'",
+    "classify train.augment=3": "train.augment=3: is a section; expected one of its keys, "
+    "like train.augment.flip=VALUE",
+    "classify 'train={epochss: 3}'": "train.epochss: no such key of ferbench classify; ",
+    "classify 'train.epochs=${foo}'": "train.epochs: Interpolation key 'foo' not found",
+    # options
+    "classify model=resnet5": "model=resnet5: no such option; did you mean resnet50, resnet18?",
+    "classify model=[cnn,vg]": "model=vg: no such option; did you mean vgg?",
+    "classify train=null": "train=null: an option is needed; expected one of default, ",
+    "classify experiment=null": "experiment=null: an option is needed; expected one of ",
+    "classify launcher=slurm": "launcher=slurm: no such option; expected one of joblib, local",
+    "classify hydra/launcher=ray": "hydra/launcher=ray: no such option; expected one of basic, "
+    "joblib; more are plugins: pip install hydra-ray-launcher",
+    "classify hydra.launcher.n_jobs=2": "hydra.launcher.n_jobs: no such key with these options; ",
+    # sweeps
+    "classify seed=0,1": "seed=0,1: several values are a sweep; "
+    "expected -m before it: ferbench classify -m seed=0,1",
+    "classify model=cnn,vgg": "model=cnn,vgg: several values are a sweep; expected -m ",
+    "classify 'seed=range(0,3)'": "seed=range(0,3): several values are a sweep; expected -m ",
+    "classify -m seed=0,abc": "seed=abc: expected an integer",
+    "classify -m model=cnn,vg": "model=vg: no such option; did you mean vgg?",
+    "classify -m 'seed=interval(0,1)'": "seed=interval(0,1): no end of values; expected ",
+    # flags
+    "classify --forc": "--forc: no such flag; did you mean --force",
+    "classify --rebuild": "--rebuild: no such flag; expected one of ",
+    "classify --seed=1": "--seed=1: not a flag; expected seed=1",
+    "classify --model vgg": "--model: not a flag; expected model=VALUE",
+    "table --rebuild=xx": "rebuild=xx: expected true or false",
+    "classify --cfg": "--cfg: a value is needed; expected --cfg job, hydra or all",
+    "classify --cfg jop": "--cfg=jop: unknown; did you mean job?",
+    "classify --resolve": "--resolve: goes with --cfg job; expected both",
+    "classify -m --cfg job": "--cfg: prints one config; expected no --multirun with it",
+    "classify -p train": "--package: goes with --cfg job; expected both",
+    "classify --cfg job -p trian": "--package=trian: unknown; did you mean train",
+    "classify -cd nowhere": "--config-dir=nowhere: no such folder; expected ",
+    "classify --help modle": "--help modle: no such group of ferbench classify; did you mean ",
+    "classify --help train=slow": "train=slow: no such option; expected one of default, ",
+    "--completion tcsh": "--completion tcsh: unknown; expected bash",
+    # resume
+    "classify resume=nowhere": "resume=nowhere: no config.yaml in it; expected a run's folder",
+    "classify resume=a seed=1": "resume=a: goes on with the run's own config; leave out seed=1",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_gets_one_line_and_status_2(
+    line: str, ferbench: Ferbench, jobs: list[Any], tmp_path: Path
+) -> None:
+    status, out, err = ferbench(*shlex.split(line))
+    assert (status, out, jobs) == (2, "", [])
+    assert err.startswith(f"ferbench: {MISTAKES[line]}")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert "outputs" not in os.listdir(tmp_path) or "-m" in line
+
+
+OWN_FILES = {
+    "train: {epochss: 3}": "experiment/own.yaml: train.epochss: no such key of ferbench classify; ",
+    "train: {epochs: many}": "experiment/own.yaml: train.epochs=many: expected an integer",
+    "defaults: [override /model: vg]": "model=vg: no such option; did you mean vgg?",
+    "defaults: [override /modle: vgg]": "experiment/own.yaml: Could not override 'modle'.",
+    "train: {epochs: 3": "while parsing a flow mapping in ",
+}
+
+
+@pytest.mark.parametrize("text", OWN_FILES)
+def test_a_mistake_in_an_own_file_names_the_file(
+    text: str, ferbench: Ferbench, jobs: list[Any], tmp_path: Path
+) -> None:
+    own = tmp_path / "own" / "experiment" / "own.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(f"# @package _global_\n{text}\n")
+    status, out, err = ferbench("classify", "--config-dir", "own", "experiment=own")
+    assert (status, out, jobs) == (2, "", [])
+    assert err.startswith(f"ferbench: {OWN_FILES[text]}")
+    assert err.count("\n") == 1
+
+
+def test_own_options_are_taken_from_config_dir(
+    ferbench: Ferbench, jobs: list[Any], tmp_path: Path
+) -> None:
+    for group, text in (("experiment", "# @package _global_\nseed: 7"), ("train", "epochs: 3")):
+        (tmp_path / group).mkdir()
+        (tmp_path / group / "own.yaml").write_text(text)
+    assert ferbench("classify", "-cd", ".", "experiment=own")[0] == 0
+    assert jobs[0].seed == 7
+    assert ferbench("classify", "-cd", ".", "train=[default,own]")[0] == 0
+    assert (jobs[1].train.epochs, jobs[1].train.batch) == (3, jobs[0].train.batch)
+
+
+# --- what else can end a command -----------------------------------------------------------------
+
+
+def test_a_user_error_of_the_command_is_one_line(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, UserError("data=real: not there; expected it"))
+    assert ferbench("classify") == (2, "", "ferbench: data=real: not there; expected it\n")
+
+
+def test_a_bug_shows_its_traceback_and_no_line_of_hydra(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, ZeroDivisionError("boom"))
+    status, out, err = ferbench("classify")
+    assert (status, out) == (1, "")
+    assert err.startswith("Traceback")
+    assert err.endswith("ZeroDivisionError: boom\n")
+    assert "in run" in err
+    assert "Error executing job" not in err
+
+
+@pytest.mark.parametrize("line", ["classify seed=abc", "clasify", "classify -m seed=-1"])
+def test_full_error_shows_the_traceback_of_a_mistake(
+    line: str, ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    status, _, err = ferbench(*line.split())
+    assert status == 2
+    assert "Traceback" in err
+    assert "ferbench.errors.UserError: " in err
+    assert os.environ["HYDRA_FULL_ERROR"] == "1"
+
+
+def test_the_environment_is_left_as_it_was(ferbench: Ferbench, jobs: list[Any]) -> None:
+    ferbench("classify")
+    assert os.environ.get("HYDRA_FULL_ERROR", "0") == "0"
+
+
+def test_ctrl_c_is_one_line_and_status_130(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, KeyboardInterrupt())
+    assert ferbench("classify") == (130, "", "ferbench: interrupted\n")
+    status, out, err = ferbench("classify", "-m", "seed=0,1")
+    assert (status, out, err) == (130, "[1] seed=0\n", "ferbench: interrupted\n")
+
+
+def test_a_stop_with_its_own_status_keeps_it(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = KeyboardInterrupt("stopped, the state is saved")
+    stop.exit_status = 143  # type: ignore[attr-defined]
+    fail_with(monkeypatch, stop)
+    assert ferbench("classify") == (143, "", "ferbench: stopped, the state is saved\n")
+
+
+def test_sigterm_is_one_line_and_status_143(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cleaning up happens: the `finally` of the command runs."""
+    cleaned = []
+
+    def run(job: Any) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            cleaned.append(True)
+
+    monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
+    assert ferbench("classify") == (143, "", "ferbench: terminated\n")
+    assert cleaned == [True]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["classify", "--cfg", "job"]])
+def test_a_closed_pipe_ends_quietly(words: list[str]) -> None:
+    """`ferbench ... | true`: killed-by-SIGPIPE's status, and nothing on stderr."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "ferbench", *words]
+    done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_broken_pipe_elsewhere_is_a_bug(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, BrokenPipeError("a worker died"))
+    status, _, err = ferbench("classify")
+    assert status == 1
+    assert err.endswith("BrokenPipeError: a worker died\n")
+
+
+# --- sweeps --------------------------------------------------------------------------------------
+
+
+def test_a_sweep_runs_every_combination(ferbench: Ferbench, jobs: list[Any]) -> None:
+    status, out, err = ferbench("classify", "seed=0,1", "-m", "model=cnn,vgg", "+device=cpu")
+    assert (status, err) == (0, "")
+    assert [(job.seed, job.model.name, job.device) for job in jobs] == [
+        (0, "cnn", "cpu"), (0, "vgg", "cpu"), (1, "cnn", "cpu"), (1, "vgg", "cpu"),
+    ]  # fmt: skip
+    assert out.splitlines()[1] == "[2] seed=0 model=vgg device=cpu"
+
+
+def test_a_sweep_goes_on_after_a_mistake(ferbench: Ferbench, jobs: list[Any]) -> None:
+    status, _, err = ferbench("classify", "-m", "seed=0,-1,1,-2")
+    assert [job.seed for job in jobs] == [0, 1]
+    assert err == "ferbench: seed=-1: expected at least 0\nferbench: seed=-2: expected at least 0\n"
+    assert status == 2
+
+
+def test_a_bug_outranks_mistakes_in_a_sweep(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, ZeroDivisionError("boom"))
+    status, _, err = ferbench("classify", "-m", "seed=-1,0,-2")
+    assert status == 1
+    assert err.count("ferbench: seed=") == 2
+    assert err.count("ZeroDivisionError: boom\n") == 1
+
+
+def test_jobs_in_other_processes_report_the_same_way(ferbench: Ferbench) -> None:
+    """joblib's workers: one line a mistake, nothing of Hydra's, and the status."""
+    words = "table -m hydra/launcher=joblib hydra.launcher.n_jobs=2 format=markdown,csw,latexx"
+    status, out, err = ferbench(*words.split())
+    assert status == 2
+    assert sorted(err.splitlines()) == [
+        "ferbench: format=csw: unknown; did you mean csv?",
+        "ferbench: format=latexx: unknown; did you mean latex?",
+    ]
+    assert len(re.findall(r"^\[\d\] ", out, re.MULTILINE)) == 3
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None:
+    """So that lines of several processes stay whole; a datagram's socket tells writes apart."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        subprocess.run(
+            [sys.executable, "-m", "ferbench", *["table", "-m", "format=csw,latexx"]],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=theirs,
+            stderr=theirs,
+            check=False,
+        )
+        theirs.close()
+        ours.setblocking(False)
+        writes = []
+        with suppress(BlockingIOError):
+            while text := ours.recv(65536):
+                writes.append(text.decode())
+    assert writes == [
+        "[1] format=csw\n",
+        "ferbench: format=csw: unknown; did you mean csv?\n",
+        "[2] format=latexx\n",
+        "ferbench: format=latexx: unknown; did you mean latex?\n",
+    ]
+
+
+# --- help, version, completion -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [[], ["classify"], ["classify", "train"]])
+def test_help_is_quick_and_imports_nothing_heavy(words: list[str]) -> None:
+    """Below 0.5 s; the processor's time is measured, because machines may be busy."""
+    code = (
+        "import sys, ferbench.cli.main\n"
+        "try: ferbench.cli.main.main()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)\n"
+    )
+    arguments = [*words[:1], "--help", *words[1:]]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stdout
+    assert not HEAVY & {name.partition(".")[0] for name in done.stderr.split()}
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+def test_help_names_commands_groups_and_options(words: list[str], ferbench: Ferbench) -> None:
+    status, out, err = ferbench(*words)
+    assert (status, err) == (0, "")
+    assert {line.split()[0] for line in out.splitlines() if line.startswith("  ")} >= set(COMMANDS)
+    for command in COMMANDS:
+        for group in yaml_files.groups_of(command):
+            assert f"\n  {group} " in out
+            assert set(yaml_files.options_of(group)) <= set(out.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_names_groups_options_and_keys(command: str, ferbench: Ferbench) -> None:
+    status, out, err = ferbench(command, "--help")
+    assert (status, err) == (0, "")
+    assert ferbench("help", command) == (0, out, "")
+    words = out.split()
+    for group, default in yaml_files.groups_of(command).items():
+        assert {f"{group}={option}" for option in yaml_files.options_of(group)} <= set(words)
+        assert default == "null" or f"{group}={default} *" in out
+    for key, kind in keys_of(COMMANDS[command]).items():
+        if isinstance(kind, type) and kind.__module__.startswith("ferbench"):
+            continue  # a section
+        prefix, _, name = key.rpartition(".")
+        if name == "name" and prefix:
+            continue  # says which option it is
+        if any(word.startswith(f"{key}=") for word in words):
+            continue  # a section of the primary file
+        assert any(word.startswith(f"{name}=") for word in words), key
+        assert not prefix or f"  {prefix}. " in out
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_help_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    texts = [help.overview(), *map(help.command, COMMANDS)]
+    texts += [help.group("classify", [group]) for group in yaml_files.groups_of("classify")]
+    for line in "\n".join(texts).splitlines():
+        assert len(line) <= min(columns, 100), line
+        assert line == line.rstrip()
+
+
+def test_help_of_a_group_shows_the_chosen_option(ferbench: Ferbench) -> None:
+    _, out, _ = ferbench("classify", "--help", "train=sgd")
+    keys = dict(re.findall(r"^  (train\.[\w.]+)=(\S*)", out, re.MULTILINE))
+    assert keys["train.optimizer"] == "sgd"
+    assert keys["train.augment.flip"] == "0.5"
+    assert set(keys) == {key for key in keys_of(COMMANDS["classify"])
+                         if key.startswith("train.")} - {"train.augment"}  # fmt: skip
+    assert ferbench("classify", "train=sgd", "-h")[1] == out
+
+
+def test_examples_in_the_help_are_right(ferbench: Ferbench, jobs: list[Any]) -> None:
+    """Their keys and options exist; the one that starts most runs starts them."""
+    overview = re.findall(r"^  (ferbench .*=.*)$", help.overview(), re.MULTILINE)
+    shown = overview + [line for command in COMMANDS for line in yaml_files.examples(command)]
+    assert len(shown) >= 2 + 2 * len(COMMANDS)
+    for line in shown:
+        _, command, *words = shlex.split(line)
+        overrides.for_hydra(command, words)
+    assert ferbench(*shlex.split(overview[-1])[1:])[0] == 0
+    assert len(jobs) == 6
+
+
+@pytest.mark.parametrize("line", ["--version", "-V", "classify --version"])
+def test_version_is_ours(line: str, ferbench: Ferbench) -> None:
+    status, out, err = ferbench(*line.split())
+    assert (status, err) == (0, "")
+    assert re.fullmatch(r"ferbench \d+\.\d+\.\d+\S*\n", out)
+
+
+def test_cfg_prints_the_config_and_runs_nothing(ferbench: Ferbench, jobs: list[Any]) -> None:
+    status, out, err = ferbench("classify", "--cfg", "job", "--resolve", "data=toy", "outputs=a b")
+    assert (status, err, jobs) == (0, "", [])
+    assert "  folder: a b/data/toy\n" in out
+    assert ferbench("classify", "train=sgd", "--cfg=job", "-p", "train")[1].count("sgd") == 1
+
+
+COMPLETIONS = {
+    "ferbench cl": ["classify "],
+    "ferbench classify mod": ["model=", "model.name=", "model.stem=", "model.input_px=",
+                              "model.pretrained=", "model.tune=", "model.dropout=", "model.width="],
+    "ferbench classify model=res": ["model=resnet18", "model=resnet50"],
+    "ferbench classify -m model=cnn,resnet5": ["model=cnn,resnet50"],
+    "ferbench classify model=cnn force=t": ["force=true "],
+    "ferbench classify --conf": ["--config-dir "],
+    "ferbench prepare source=fer": [],
+    "ferbench nothing mod": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", COMPLETIONS)
+def test_completion(line: str) -> None:
+    assert completion.candidates(line) == COMPLETIONS[line]
+
+
+def test_bash_completes_behind_the_equals_sign(tmp_path: Path) -> None:
+    """Bash takes `=` for the end of a word, so only what follows it is offered."""
+    script = (
+        f'ferbench() {{ {shlex.quote(sys.executable)} -m ferbench "$@"; }}\n'
+        'eval "$(ferbench --completion bash)"\n'
+        'COMP_LINE="ferbench classify model=resnet1" COMP_POINT=31\n'
+        "_ferbench; echo \"${COMPREPLY[*]}\"; COMP_WORDBREAKS=' '; _ferbench; echo ${COMPREPLY[*]}"
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["resnet18", "model=resnet18"]

@@ -1,0 +1,119 @@
+"""The schema: frozen, without numbers of its own, and the way back from a run's config.yaml."""
+
+from dataclasses import MISSING, FrozenInstanceError, asdict, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from ferbench.config.commands import COMMANDS, Classify, keys_of, read_config, register, writable
+from ferbench.config.sections import ModelConfig
+from ferbench.config.yaml_files import CONF
+from ferbench.errors import UserError
+
+
+def sections(schema: type) -> list[type]:
+    """The dataclass and those inside it."""
+    inner = [f.type for f in fields(schema) if is_dataclass(f.type)]
+    return [schema, *(one for section in inner for one in sections(section))]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def job() -> Classify:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        made: Any = OmegaConf.to_object(compose("classify", ["train=long", "model=vgg"]))
+    assert isinstance(made, Classify)
+    return made
+
+
+@pytest.mark.parametrize("schema", COMMANDS.values(), ids=COMMANDS)
+def test_values_stand_in_yaml_only(schema: type) -> None:
+    for section in sections(schema):
+        for field in fields(section):
+            assert field.default is MISSING, field
+            assert field.default_factory is MISSING, field
+
+
+def test_jobs_are_frozen_down_to_the_last_section(job: Classify) -> None:
+    for section in (job, job.data, job.model, job.train, job.train.augment, job.eval, job.logger):
+        with pytest.raises(FrozenInstanceError):
+            section.name = "x"  # type: ignore[attr-defined]
+
+
+def test_keys_have_dotted_names_and_types() -> None:
+    keys = keys_of(Classify)
+    assert keys["seed"] is int
+    assert keys["train.augment.flip"] is float
+    assert keys["model.width"] == int | None
+    assert len(keys) == sum(len(fields(section)) for section in sections(Classify))
+
+
+@pytest.mark.parametrize("schema", COMMANDS.values(), ids=COMMANDS)
+def test_yaml_may_fill_the_typed_node(schema: type) -> None:
+    """OmegaConf makes nodes of frozen dataclasses read-only; these take values, and check them."""
+    node = writable(schema)
+    OmegaConf.update(node, "outputs", "x")
+    assert node.outputs == "x"
+    assert all(OmegaConf.is_missing(node, f.name) for f in fields(schema)
+               if f.name != "outputs" and not is_dataclass(f.type))  # fmt: skip
+
+
+def test_a_stored_config_reads_back_the_same(job: Classify, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(asdict(job), sort_keys=False))
+    assert read_config(Classify, path) == job
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"seed": "many"}, "not a config of this version"),
+        ({"gone": 1}, "not a config of this version .*gone"),
+        ({"train": {"epochs": 0}}, "train.epochs=0: expected at least 1"),
+    ],
+)
+def test_a_stored_config_is_checked(
+    job: Classify, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    stored = OmegaConf.merge(OmegaConf.create(asdict(job)), change)
+    path = tmp_path / "config.yaml"
+    OmegaConf.save(stored, path)
+    with pytest.raises(UserError, match=reason):
+        read_config(Classify, path)
+
+
+def test_a_config_of_an_older_version_is_completed(job: Classify, tmp_path: Path) -> None:
+    """What came later has the value of the option that the section names, not of another one."""
+    stored = asdict(replace(job, model=replace(job.model, dropout=0.7)))
+    for key in ("draw_seed", "base", "normalize", "real_limit", "folder"):
+        del stored["data"][key]
+    del stored["train"]["augment"]["erase"], stored["model"]["stem"], stored["precision"]
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(stored, sort_keys=False))
+    found = read_config(Classify, path)
+    assert (found.data, found.train.augment, found.precision) == (
+        job.data, job.train.augment, job.precision,
+    )  # fmt: skip
+    assert (found.model.name, found.model.stem, found.model.dropout) == ("vgg", "small", 0.7)
+    assert read_config(ModelConfig, path, section="model") == found.model
+
+
+def test_a_config_without_a_section_is_refused(job: Classify, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in asdict(job).items() if k != "train"}))
+    with pytest.raises(UserError, match="not a config of this version"):
+        read_config(Classify, path)
+
+
+@pytest.mark.parametrize("text", ["{", "- 1\n", "seed: !!python/object/apply:os.getcwd []\n", ""])
+def test_a_damaged_config_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"config\.yaml: not a config of this version"):
+        read_config(Classify, path)
+    with pytest.raises(UserError, match="no such file"):
+        read_config(Classify, tmp_path / "nothing.yaml")

@@ -1,0 +1,31 @@
+"""Warnings of a GAN run, from numbers alone."""
+
+import numpy as np
+import pytest
+
+from ferbench.gan import setup, watch
+
+
+def test_real_diversity_is_the_mean_distance_of_pairs() -> None:
+    """Two black and two white faces: of 6 pairs, 4 differ by 2 everywhere: 8 / 6."""
+    images = np.zeros((28, 8, 8), np.uint8)
+    images[::2] = 255
+    labels = np.repeat(np.arange(7), 4)
+    faces = setup.material(images, labels, res=8, channels=1, conditional=True)
+    assert watch.real_diversity(faces) == pytest.approx([8 / 6] * 7)
+
+
+def test_only_the_class_that_is_all_alike_has_collapsed() -> None:
+    found = watch.collapsed([0.3, 0.01], [0.4, 0.4], ["happy", "sad"], share=0.2)
+    assert found == ["sad has collapsed: its samples differ by 0.010, real faces by 0.400"]
+
+
+@pytest.mark.parametrize(("real", "fake", "lines"), [(5, -5, 0), (101, -3, 1), (2, -130, 1)])
+def test_logits_run_away_beyond_the_limit(real: float, fake: float, lines: int) -> None:
+    numbers = {"real_logit": real, "fake_logit": fake}
+    assert len(watch.running_away(numbers, limit=100)) == lines
+
+
+@pytest.mark.parametrize(("p", "p_max", "lines"), [(0.8, 0.8, 1), (0.5, 0.8, 0), (0.0, 0.0, 0)])
+def test_the_bound_of_augmentation_is_said(p: float, p_max: float, lines: int) -> None:
+    assert len(watch.at_cap(p, p_max)) == lines

@@ -1,0 +1,129 @@
+import contextlib
+import os
+import pickle
+
+import pytest
+import torch
+
+from ferbench.errors import UserError
+from ferbench.runs import checkpoint
+
+
+class Hostile:
+    """Creates a file when it is unpickled by something that runs what it reads."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def state():
+    return {
+        "weights": {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor(3)},
+        "history": [{"loss": 0.5}, {"loss": float("-inf")}],
+        "name": "x",
+        "none": None,
+    }
+
+
+def test_a_disk_that_fails_when_flushed_leaves_the_old_file_alone(tmp_path, monkeypatch):
+    checkpoint.save_state(tmp_path / "state.pt", state())
+
+    def fail(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save_state(tmp_path / "state.pt", {"other": 1})
+    assert checkpoint.load_state(tmp_path / "state.pt")["name"] == "x"
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+# --- weights -------------------------------------------------------------------------------------
+
+
+def test_weights_come_back_with_names_types_and_values(tmp_path):
+    weights = {
+        "conv": torch.randn(2, 3, 3, 3).contiguous(memory_format=torch.channels_last),
+        "count": torch.tensor(7),
+        "half": torch.randn(3).bfloat16(),
+    }
+    checkpoint.save_weights(tmp_path / "w.safetensors", weights)
+    found = checkpoint.load_weights(tmp_path / "w.safetensors")
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(found[key], weights[key]) for key in weights)
+    assert [found[key].dtype for key in weights] == [torch.float32, torch.int64, torch.bfloat16]
+
+
+def test_absent_and_damaged_weights_are_refused(tmp_path):
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(UserError, match="no such file"):
+        checkpoint.load_weights(path)
+    checkpoint.save_weights(path, {"a": torch.randn(100)})
+    whole = path.read_bytes()
+    for size in (0, 4, 40, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UserError, match="not a whole safetensors file"):
+            checkpoint.load_weights(path)
+
+
+# --- states --------------------------------------------------------------------------------------
+
+
+def test_a_state_comes_back(tmp_path):
+    checkpoint.save_state(tmp_path / "state.pt", state())
+    found, want = checkpoint.load_state(tmp_path / "state.pt"), state()
+    assert torch.equal(found["weights"].pop("a"), want["weights"].pop("a"))
+    assert found == want
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, zipped):
+    path, made = tmp_path / "state.pt", tmp_path / "made"
+    if zipped:
+        torch.save({"model": Hostile(made)}, path)
+    else:
+        path.write_bytes(pickle.dumps({"model": Hostile(made)}, protocol=2))
+    with pytest.raises(UserError, match="not a state file"):
+        checkpoint.load_state(path)
+    assert not made.exists()
+    with contextlib.suppress(RuntimeError):
+        torch.load(path, weights_only=False)  # the same file does harm where it is trusted
+    assert made.exists()
+
+
+def test_a_truncated_state_is_refused_at_any_length(tmp_path):
+    path = tmp_path / "state.pt"
+    checkpoint.save_state(path, state())
+    whole = path.read_bytes()
+    for size in (*range(0, len(whole), 97), len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UserError, match=r"state\.pt: not a"):
+            checkpoint.load_state(path)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_changed_bytes_raise_nothing_but_a_user_error(tmp_path):
+    path, generator = tmp_path / "state.pt", torch.Generator().manual_seed(0)
+    checkpoint.save_state(path, state())
+    whole = path.read_bytes()
+    refused = 0
+    for place in torch.randint(len(whole), (150,), generator=generator).tolist():
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
+        try:
+            checkpoint.load_state(path)
+        except UserError:
+            refused += 1
+    assert refused > 10
+
+
+def test_other_contents_and_absent_states_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        checkpoint.load_state(tmp_path / "state.pt")
+    torch.save(torch.zeros(3), tmp_path / "tensor.pt")
+    with pytest.raises(UserError, match="it holds a Tensor"):
+        checkpoint.load_state(tmp_path / "tensor.pt")
+    with pytest.raises(UserError, match="not a"):
+        checkpoint.load_state(tmp_path)
