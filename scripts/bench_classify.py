@@ -98,10 +98,17 @@ def train_ferbench(
     held_out = batches.to_device(images[: job.train.batch], labels[: job.train.batch], device)
     try:
         training.fit(
-            model, train, held_out, job.train, classes=len(CLASSES), seed=0,
-            precision=precision.choose("auto", device), state=folder / f"state_{os.getpid()}.pt",
-            on_epoch=lambda history: None, should_stop=meter.done,
-        )  # fmt: skip
+            model,
+            train,
+            held_out,
+            job.train,
+            classes=len(CLASSES),
+            seed=0,
+            precision=precision.choose("auto", device),
+            state=folder / f"state_{os.getpid()}.pt",
+            on_epoch=lambda history: None,
+            should_stop=meter.done,
+        )
     except Stopped:
         return
     raise AssertionError("the epochs ended before the measurement")
@@ -113,9 +120,13 @@ def train_plain(
     """Train from PNG files until the meter has enough."""
     data = datasets.ImageFolder(str(folder / "png"), pil_transforms(job.train.augment))
     loader = DataLoader(
-        data, job.train.batch, shuffle=True, drop_last=True, num_workers=os.cpu_count() or 1,
+        data,
+        job.train.batch,
+        shuffle=True,
+        drop_last=True,
+        num_workers=os.cpu_count() or 1,
         pin_memory=device.type == "cuda",
-    )  # fmt: skip
+    )
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=job.train.peak_lr, weight_decay=job.train.weight_decay
     )
@@ -138,18 +149,22 @@ def train_plain(
 
 def pil_transforms(how: Augment) -> Callable[[Image.Image], torch.Tensor]:
     """The augmentation of the recipe as torchvision's transforms of PIL images."""
-    found: Callable[[Image.Image], torch.Tensor] = transforms.Compose([
-        transforms.Grayscale(),
-        transforms.RandomAffine(
-            how.rotate_degrees, translate=(how.shift, how.shift),
-            scale=(1 - how.zoom, 1 + how.zoom), shear=how.shear_degrees or None,
-        ),
-        transforms.RandomHorizontalFlip(how.flip),
-        transforms.ColorJitter(brightness=how.brightness, contrast=how.contrast),
-        transforms.ToTensor(),
-        transforms.Normalize((0.5,), (0.5,)),
-        transforms.RandomErasing(how.erase),
-    ])  # fmt: skip
+    found: Callable[[Image.Image], torch.Tensor] = transforms.Compose(
+        [
+            transforms.Grayscale(),
+            transforms.RandomAffine(
+                how.rotate_degrees,
+                translate=(how.shift, how.shift),
+                scale=(1 - how.zoom, 1 + how.zoom),
+                shear=how.shear_degrees or None,
+            ),
+            transforms.RandomHorizontalFlip(how.flip),
+            transforms.ColorJitter(brightness=how.brightness, contrast=how.contrast),
+            transforms.ToTensor(),
+            transforms.Normalize((0.5,), (0.5,)),
+            transforms.RandomErasing(how.erase),
+        ]
+    )
     return found
 
 
@@ -203,10 +218,21 @@ def write_faces(data: Path | None, count: int, folder: Path) -> str:
 def in_own_process(loop: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """`measure` in a fresh interpreter."""
     command = [
-        sys.executable, __file__, "--loop", loop, "--folder", str(folder),
-        "--model", options.model, "--batch", str(options.batch),
-        "--seconds", str(options.seconds), "--device", options.device,
-    ]  # fmt: skip
+        sys.executable,
+        __file__,
+        "--loop",
+        loop,
+        "--folder",
+        str(folder),
+        "--model",
+        options.model,
+        "--batch",
+        str(options.batch),
+        "--seconds",
+        str(options.seconds),
+        "--device",
+        options.device,
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -225,9 +251,13 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
                 found[loop].append(one)
                 print(f"  {loop:8} {one['images_per_second']:8.1f} images/s", flush=True)
     return {
-        "model": options.model, "batch": options.batch, "data": source,
-        "hardware": runs.hardware(device), "torch": torch.__version__, "loops": found,
-    }  # fmt: skip
+        "model": options.model,
+        "batch": options.batch,
+        "data": source,
+        "hardware": runs.hardware(device),
+        "torch": torch.__version__,
+        "loops": found,
+    }
 
 
 def report(found: dict[str, Any]) -> None:
@@ -237,8 +267,10 @@ def report(found: dict[str, Any]) -> None:
         speeds = [one["images_per_second"] for one in measured]
         peak = statistics.median(one["peak_mb"] for one in measured)
         medians[loop] = statistics.median(speeds)
-        print(f"{loop:8} {medians[loop]:8.1f} images/s ({min(speeds):.1f} to {max(speeds):.1f}, "
-              f"n={len(speeds)}), peak {peak:,.0f} MB")  # fmt: skip
+        print(
+            f"{loop:8} {medians[loop]:8.1f} images/s ({min(speeds):.1f} to {max(speeds):.1f}, "
+            f"n={len(speeds)}), peak {peak:,.0f} MB"
+        )
     print(f"ratio of the medians: {medians['ferbench'] / medians['plain']:.2f}")
 
 

@@ -54,9 +54,11 @@ def recipe_of(gan: str, settings: list[str], *, augment: str) -> GanRecipe:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("train_gan", [f"gan={gan}", *settings])
     job: Any = OmegaConf.to_object(cfg)
-    pipe = {"augment": "none"} if augment == "none" else {
-        "augment": "fixed", "pipe": augment, "augment_p": AUGMENT_P,
-    }  # fmt: skip
+    pipe = (
+        {"augment": "none"}
+        if augment == "none"
+        else {"augment": "fixed", "pipe": augment, "augment_p": AUGMENT_P}
+    )
     return replace(job.gan, res=job.res or job.gan.res, **pipe)
 
 
@@ -70,9 +72,15 @@ def trainer_of(recipe: GanRecipe, number_format: str, device: torch.device) -> s
     )
     shards = max(recipe.shards, processes.count())
     return setup.trainer(
-        recipe, faces, start=None, precision=number_format, shards=shards,
-        own_shards=processes.own_part(shards), seed=0, device=device,
-    )  # fmt: skip
+        recipe,
+        faces,
+        start=None,
+        precision=number_format,
+        shards=shards,
+        own_shards=processes.own_part(shards),
+        seed=0,
+        device=device,
+    )
 
 
 class Clock:
@@ -179,12 +187,21 @@ def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[s
     peak = peak_mb(device)
     say(f"  {'peak memory':<16} {peak:10.0f} MB")
     return {
-        "gan": gan, "res": recipe.res, "batch": recipe.batch, "precision": chosen,
-        "augment": options.augment, "impl": options.impl, "compile": options.compile,
-        "settings": settings, "peak_mb": peak, "repeats": repeats,
-        "hardware": runs.hardware(device), "torch": torch.__version__,
-        "processes": processes.count(), "threads": torch.get_num_threads(),
-    }  # fmt: skip
+        "gan": gan,
+        "res": recipe.res,
+        "batch": recipe.batch,
+        "precision": chosen,
+        "augment": options.augment,
+        "impl": options.impl,
+        "compile": options.compile,
+        "settings": settings,
+        "peak_mb": peak,
+        "repeats": repeats,
+        "hardware": runs.hardware(device),
+        "torch": torch.__version__,
+        "processes": processes.count(),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def main() -> None:

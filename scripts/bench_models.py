@@ -70,8 +70,13 @@ def measure(model: str, options: argparse.Namespace) -> dict[str, float]:
 
 def in_own_process(model: str, options: argparse.Namespace) -> dict[str, float]:
     """`measure` in a fresh interpreter."""
-    given = {"one": model, "batch": options.batch, "seconds": options.seconds,
-             "device": options.device, "stem": options.stem}  # fmt: skip
+    given = {
+        "one": model,
+        "batch": options.batch,
+        "seconds": options.seconds,
+        "device": options.device,
+        "stem": options.stem,
+    }
     words = [f"--{key}={value}" for key, value in given.items() if value is not None]
     command = [sys.executable, __file__, *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

@@ -88,9 +88,17 @@ def measure(n: int, outputs: Path, judge: str, gan: str, width: int) -> list[Mea
     synthetic_set.read(root)
     found.append(Measured(n, "open", time.perf_counter() - began, None))
     spent = call(
-        "classify", "model=cnn", f"model.width={width}", "train=quick", "train.epochs=1",
-        "logger=none", "data=synthetic", "data.base=toy", f"data.synthetic={root}", place,
-    )  # fmt: skip
+        "classify",
+        "model=cnn",
+        f"model.width={width}",
+        "train=quick",
+        "train.epochs=1",
+        "logger=none",
+        "data=synthetic",
+        "data.base=toy",
+        f"data.synthetic={root}",
+        place,
+    )
     found.append(Measured(n, "classify", *spent))
     spent = call("fidelity", f"set={root}", f"judge={judge}", "data=toy", "map=none", place)
     found.append(Measured(n, "fidelity", *spent))

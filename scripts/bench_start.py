@@ -50,9 +50,12 @@ def until_first_step(*words: str) -> float:
     """Seconds from the start of the process to the end of its first training step."""
     environment = os.environ | {"BEGAN": str(time.time())}
     done = subprocess.run(
-        [sys.executable, "-c", UNTIL_FIRST_STEP, *words], env=environment, text=True, check=True,
+        [sys.executable, "-c", UNTIL_FIRST_STEP, *words],
+        env=environment,
+        text=True,
+        check=True,
         stdout=subprocess.PIPE,
-    )  # fmt: skip
+    )
     return float(done.stdout.splitlines()[-1])
 
 
@@ -71,9 +74,15 @@ def main() -> None:
     folder = Path("outputs/data") / {"real": "fer2013"}.get(options.data, options.data)
     data = (f"data={options.data}", f"data.folder={folder.resolve()}", "logger=none")
     sweep = (
-        "classify", "-m", *data, "seed=0,1", "model=cnn", f"model.width={options.width}",
-        "train=quick", f"train.epochs={options.epochs}",
-    )  # fmt: skip
+        "classify",
+        "-m",
+        *data,
+        "seed=0,1",
+        "model=cnn",
+        f"model.width={options.width}",
+        "train=quick",
+        f"train.epochs={options.epochs}",
+    )
     found: dict[str, list[float]] = {}
     for _ in range(options.repeats):
         with tempfile.TemporaryDirectory() as outputs:
@@ -88,8 +97,10 @@ def main() -> None:
             }.items():
                 found.setdefault(what, []).append(seconds)
     for what, values in found.items():
-        print(f"{what:28}{statistics.median(values):8.2f} s  "
-              f"({min(values):.2f} to {max(values):.2f}, n={len(values)})")  # fmt: skip
+        print(
+            f"{what:28}{statistics.median(values):8.2f} s  "
+            f"({min(values):.2f} to {max(values):.2f}, n={len(values)})"
+        )
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 

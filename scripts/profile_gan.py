@@ -90,8 +90,10 @@ def main() -> None:
     rate = images / Clock(device).per_call(cycle, 10)
     peak = product_gflops(trainer.options.dtype, device)
     print(f"{options.gan}, {chosen.name}, {runs.hardware(device)}, torch {torch.__version__}")
-    print(f"{rate:.1f} images/s, {each:.2f} GFLOP an image: {rate * each:.0f} GFLOP/s, "
-          f"{rate * each / peak:.0%} of a large product's {peak:.0f}")  # fmt: skip
+    print(
+        f"{rate:.1f} images/s, {each:.2f} GFLOP an image: {rate * each:.0f} GFLOP/s, "
+        f"{rate * each / peak:.0%} of a large product's {peak:.0f}"
+    )
     print("  share   calls  operator")
     print("\n".join(operators(cycle, options.top, device)))
 

@@ -46,9 +46,13 @@ def make_generator() -> Callable[..., Path]:
     """
 
     def make(
-        path: Path, *, classes: Sequence[str] = CLASSES, res: int = 48, channels: int = 1,
+        path: Path,
+        *,
+        classes: Sequence[str] = CLASSES,
+        res: int = 48,
+        channels: int = 1,
         **facts: Any,
-    ) -> Path:  # fmt: skip
+    ) -> Path:
         torch.manual_seed(0)
         sizes = {"img_resolution": res, "img_channels": channels, "c_dim": len(classes)}
         sizes |= {"channel_base": 64, "channel_max": 8}
@@ -113,19 +117,53 @@ def make_fidelity_row() -> Callable[..., FidelityRow]:
 
     def make(**changes: Any) -> FidelityRow:
         text = dict.fromkeys(
-            ("data", "data_hash", "config_hash", "cell", "code_version", "device", "hardware",
-             "torch", "precision", "set_hash", "reference", "features_name", "features_hash"), "x"
-        )  # fmt: skip
+            (
+                "data",
+                "data_hash",
+                "config_hash",
+                "cell",
+                "code_version",
+                "device",
+                "hardware",
+                "torch",
+                "precision",
+                "set_hash",
+                "reference",
+                "features_name",
+                "features_hash",
+            ),
+            "x",
+        )
         count = dict.fromkeys(("set_images", "reference_images", "floor_images"), 700)
-        numbers = ("seconds", "fid", "fid_matched", "fid_floor", "fid_intra", "kid",
-                   "kid_deviation", "kid_floor", "kid_disgust", "precision_knn", "density",
-                   "recall_knn", "coverage", "diversity", "diversity_least",
-                   "inception_score")  # fmt: skip
+        numbers = (
+            "seconds",
+            "fid",
+            "fid_matched",
+            "fid_floor",
+            "fid_intra",
+            "kid",
+            "kid_deviation",
+            "kid_floor",
+            "kid_disgust",
+            "precision_knn",
+            "density",
+            "recall_knn",
+            "coverage",
+            "diversity",
+            "diversity_least",
+            "inception_score",
+        )
         base = {
-            "run": "fidelity/y_1a2b3c4d", "command": "fidelity", "seed": 0, "features": "fer",
-            "finished": "2026-02-01T12:00:00+00:00", "set_name": "y", **text, **count,
+            "run": "fidelity/y_1a2b3c4d",
+            "command": "fidelity",
+            "seed": 0,
+            "features": "fer",
+            "finished": "2026-02-01T12:00:00+00:00",
+            "set_name": "y",
+            **text,
+            **count,
             **dict.fromkeys(numbers, 0.5),
-        }  # fmt: skip
+        }
         return FidelityRow(**{**base, **changes})
 
     return make

@@ -95,8 +95,10 @@ def test_an_experiment_beats_the_primary_file() -> None:
     """Its name stands in the primary file too, as null."""
     job = job_of("classify", "experiment=resnet50_standard_stem")
     assert (job.name, job.model.name, job.model.stem) == (
-        "resnet50_standard_stem", "resnet50", "standard",
-    )  # fmt: skip
+        "resnet50_standard_stem",
+        "resnet50",
+        "standard",
+    )
 
 
 def test_the_command_line_beats_the_experiment() -> None:

@@ -51,11 +51,19 @@ def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
         names = archive.namelist()
         size = sum(entry.file_size for entry in archive.infolist())
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {
-        "ferbench", "stylegan2_ada",
-    }  # fmt: skip
+        "ferbench",
+        "stylegan2_ada",
+    }
     assert {Path(name).suffix for name in names if ".dist-info" not in name} <= {
-        ".py", ".yaml", ".cu", ".cpp", ".h", ".md", ".typed", ".safetensors",
-    }  # fmt: skip
+        ".py",
+        ".yaml",
+        ".cu",
+        ".cpp",
+        ".h",
+        ".md",
+        ".typed",
+        ".safetensors",
+    }
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert size < 10_000_000  # of which 6.7 MB are the shipped generators
 
@@ -71,9 +79,13 @@ def test_the_wheel_finds_its_configs(words: list[str], installed: Path, tmp_path
         "print(CONF, file=sys.stderr); ferbench.cli.main.main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=tmp_path, env=environment,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stderr.strip() == str(installed / "ferbench" / "conf")
     assert "model=vgg" in done.stdout or "folder: ${outputs}/data/toy" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -71,11 +71,13 @@ def test_many_different_numbers_are_cut_into_quantiles(write):
         ("name,sex\na_1\n", "line 2 has 1 cells; expected 2"),
         ("name,sex\na_1,m\na_1,f\n", "a_1 stands there twice"),
         ('name,sex\na_1,"m\n', "cannot be read as CSV"),
-        ("name,sex\nx,m\ny,f\n", "0 of its 2 names are among the 3 images; expected names such as "
-                                 "test/angry/a_1.jpg"),
+        (
+            "name,sex\nx,m\ny,f\n",
+            "0 of its 2 names are among the 3 images; expected names such as test/angry/a_1.jpg",
+        ),
         ("name,sex\na_1,\n", "column sex is empty for all of the images"),
     ],
-)  # fmt: skip
+)
 def test_files_of_another_form_are_refused(write, text, message):
     with pytest.raises(UserError, match=message) as caught:
         columns_of(write(text))

@@ -19,9 +19,13 @@ def two_groups(first, second, min_count=30):
             predicted += [called] * n
     attribute = attributes.of_words("group", names, None)
     return groups.score(
-        attribute, np.array(labels), np.array(predicted), min_count=min_count, rounds=ROUNDS,
+        attribute,
+        np.array(labels),
+        np.array(predicted),
+        min_count=min_count,
+        rounds=ROUNDS,
         rng=np.random.default_rng(0),
-    )  # fmt: skip
+    )
 
 
 def test_gaps_of_a_made_confusion():
@@ -30,8 +34,10 @@ def test_gaps_of_a_made_confusion():
     With two classes, false positives of the one are misses of the other, so the equalized odds
     difference is 0.3, too; accuracies are 0.8 and 0.7.
     """
-    found = two_groups([(0, 0, 90), (0, 1, 10), (1, 1, 70), (1, 0, 30)],
-                       [(0, 0, 60), (0, 1, 40), (1, 1, 80), (1, 0, 20)])  # fmt: skip
+    found = two_groups(
+        [(0, 0, 90), (0, 1, 10), (1, 1, 70), (1, 0, 30)],
+        [(0, 0, 60), (0, 1, 40), (1, 1, 80), (1, 0, 20)],
+    )
     assert found.accuracy[:, 0].tolist() == [0.8, 0.7]
     assert found.accuracy_gap.value == pytest.approx(0.1)
     assert found.recall_gaps[0].value == pytest.approx(0.3)

@@ -17,8 +17,16 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (11, 48, 48), dtype=np.uint8)
 
 def make_judge(name="cnn", precision="fp32"):
     torch.manual_seed(0)
-    model = build(name, classes=7, stem="small", input_px=48, pretrained="none", tune="all",
-                  dropout=0.3, width=SMALL.get(name, {}).get("width"))  # fmt: skip
+    model = build(
+        name,
+        classes=7,
+        stem="small",
+        input_px=48,
+        pretrained="none",
+        tune="all",
+        dropout=0.3,
+        width=SMALL.get(name, {}).get("width"),
+    )
     model.train()
     with torch.no_grad():
         for _ in range(2):  # the running statistics leave their initial values

@@ -21,9 +21,15 @@ def made_images(n):
 
 def small_cnn():
     return build(
-        classes=7, name="cnn", stem="small", input_px=48, pretrained="none", tune="all",
-        dropout=0.1, width=4,
-    )  # fmt: skip
+        classes=7,
+        name="cnn",
+        stem="small",
+        input_px=48,
+        pretrained="none",
+        tune="all",
+        dropout=0.1,
+        width=4,
+    )
 
 
 @pytest.fixture

@@ -37,12 +37,17 @@ ALL_OF_IT = {"mixup": 0.2, "cutmix": 1.0, "ema_decay": 0.9, "clip_norm": 1.0}
 RECIPES = {
     "adamw, averaged, mixed": ALL_OF_IT,
     "sgd, one cycle, accumulated, balanced": {
-        "optimizer": "sgd", "peak_lr": 0.05, "schedule": "one_cycle", "accumulate": 4,
-        "sampling": "balanced", "class_weights": "sqrt_inverse", "ema_decay": 0,
+        "optimizer": "sgd",
+        "peak_lr": 0.05,
+        "schedule": "one_cycle",
+        "accumulate": 4,
+        "sampling": "balanced",
+        "class_weights": "sqrt_inverse",
+        "ema_decay": 0,
     },
     "muon": {"optimizer": "muon", "momentum": 0.95},
     "constant rate, last epoch": {"schedule": "constant", "select": "last", "clip_norm": 0},
-}  # fmt: skip
+}
 TIMES = ("seconds", "images_per_second")
 
 
@@ -74,9 +79,15 @@ def make_faces(n, *, seed=0, classes=7):
 
 def small_cnn(width=4, tune="all"):
     return build(
-        "cnn", classes=7, stem="small", input_px=48, pretrained="none", tune=tune, dropout=0.3,
+        "cnn",
+        classes=7,
+        stem="small",
+        input_px=48,
+        pretrained="none",
+        tune=tune,
+        dropout=0.3,
         width=width,
-    )  # fmt: skip
+    )
 
 
 def fit(
@@ -96,9 +107,17 @@ def fit(
     return training.fit(
         small_cnn() if model is None else model,
         make_faces(100) if train is None else train,
-        make_faces(40, seed=1), recipe, classes=7, seed=seed, precision=FP32, state=state,
-        on_epoch=on_epoch, should_stop=stop, on_start=on_start, renew=renew,
-    )  # fmt: skip
+        make_faces(40, seed=1),
+        recipe,
+        classes=7,
+        seed=seed,
+        precision=FP32,
+        state=state,
+        on_epoch=on_epoch,
+        should_stop=stop,
+        on_start=on_start,
+        renew=renew,
+    )
 
 
 def stop_at(*calls):
@@ -242,8 +261,9 @@ def killed_run(state, result):
     """Many short epochs, so that a kill often falls into the writing of the state."""
     recipe = make_recipe(epochs=25, batch=32, **ALL_OF_IT)
     found = fit(state, recipe, train=make_faces(64))
-    checkpoint.save_state(result, {"weights": found.weights, "history": found.history,
-                                   "best_epoch": found.best_epoch})  # fmt: skip
+    checkpoint.save_state(
+        result, {"weights": found.weights, "history": found.history, "best_epoch": found.best_epoch}
+    )
 
 
 def test_sigkill_at_any_moment_leaves_a_whole_state(tmp_path):
@@ -293,10 +313,17 @@ def test_the_data_seed_alone_changes_the_result(tmp_path):
     for seed in (0, 1):
         torch.manual_seed(0)
         done = training.fit(
-            small_cnn(), make_faces(100), make_faces(40, seed=1), make_recipe(epochs=1), classes=7,
-            seed=seed, precision=FP32, state=tmp_path / f"{seed}.pt", on_epoch=lambda h: None,
+            small_cnn(),
+            make_faces(100),
+            make_faces(40, seed=1),
+            make_recipe(epochs=1),
+            classes=7,
+            seed=seed,
+            precision=FP32,
+            state=tmp_path / f"{seed}.pt",
+            on_epoch=lambda h: None,
             should_stop=lambda: False,
-        )  # fmt: skip
+        )
         found.append(done.weights["network.head.weight"])
     assert not torch.equal(*found)
 
@@ -330,11 +357,14 @@ def test_the_weights_that_are_returned_are_those_that_were_scored(tmp_path):
     assert best["public_accuracy"] == max(row["public_accuracy"] for row in found.history)
 
 
-@pytest.mark.parametrize(("select", "pick"), [
-    ("loss", lambda rows: np.argmin([row["public_loss"] for row in rows])),
-    ("macro_f1", lambda rows: np.argmax([row["public_macro_f1"] for row in rows])),
-    ("last", lambda rows: len(rows) - 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("select", "pick"),
+    [
+        ("loss", lambda rows: np.argmin([row["public_loss"] for row in rows])),
+        ("macro_f1", lambda rows: np.argmax([row["public_macro_f1"] for row in rows])),
+        ("last", lambda rows: len(rows) - 1),
+    ],
+)
 def test_the_epoch_is_selected_by_what_was_asked_for(tmp_path, select, pick):
     found = fit(tmp_path / "state.pt", make_recipe(epochs=4, peak_lr=0.03, select=select))
     assert found.best_epoch == pick(found.history) + 1
@@ -412,8 +442,8 @@ def test_accumulated_batches_equal_one_large_batch(tmp_path):
     found = []
     for batch, accumulate in ((16, 2), (32, 1)):
         recipe = make_recipe(
-            epochs=1, batch=batch, accumulate=accumulate, schedule="constant", warmup_epochs=0,
-        )  # fmt: skip
+            epochs=1, batch=batch, accumulate=accumulate, schedule="constant", warmup_epochs=0
+        )
         done = fit(tmp_path / f"{batch}.pt", recipe, model=flat_network(), train=make_faces(64))
         found.append(done.weights["1.weight"])
     torch.testing.assert_close(*found)
@@ -422,9 +452,16 @@ def test_accumulated_batches_equal_one_large_batch(tmp_path):
 def test_the_last_incomplete_group_counts_in_full(tmp_path):
     """3 batches in groups of 2: the step after the third is that of an ordinary batch."""
     recipe = make_recipe(
-        epochs=1, accumulate=2, optimizer="sgd", momentum=0, weight_decay=0, schedule="constant",
-        warmup_epochs=0, ema_decay=0, clip_norm=0,
-    )  # fmt: skip
+        epochs=1,
+        accumulate=2,
+        optimizer="sgd",
+        momentum=0,
+        weight_decay=0,
+        schedule="constant",
+        warmup_epochs=0,
+        ema_decay=0,
+        clip_norm=0,
+    )
     train, model = make_faces(48), flat_network()
     found = fit(tmp_path / "state.pt", recipe, model=flat_network(), train=train)
     one, two, three = batches.training_batches(train, recipe, seed=0, epoch=0, first=0)
@@ -441,9 +478,16 @@ def test_clipping_bounds_a_step(tmp_path):
     lengths = {}
     for clip_norm in (0, 0.5):
         recipe = make_recipe(
-            epochs=1, batch=64, optimizer="sgd", momentum=0, weight_decay=0, schedule="constant",
-            warmup_epochs=0, ema_decay=0, clip_norm=clip_norm,
-        )  # fmt: skip
+            epochs=1,
+            batch=64,
+            optimizer="sgd",
+            momentum=0,
+            weight_decay=0,
+            schedule="constant",
+            warmup_epochs=0,
+            ema_decay=0,
+            clip_norm=clip_norm,
+        )
         weights = fit(
             tmp_path / f"{clip_norm}.pt", recipe, model=flat_network(), train=make_faces(64)
         ).weights
@@ -501,10 +545,17 @@ def test_a_gpu_learns_in_every_format(tmp_path, name):
     there = DeviceFaces(train.images.cuda(), train.labels.cuda())
     torch.manual_seed(0)
     found = training.fit(
-        small_cnn(width=8).cuda(), there, there, make_recipe(epochs=12, ema_decay=0.5), classes=7,
-        seed=0, precision=Precision(name, "cuda"), state=tmp_path / "state.pt",
-        on_epoch=lambda h: None, should_stop=lambda: False,
-    )  # fmt: skip
+        small_cnn(width=8).cuda(),
+        there,
+        there,
+        make_recipe(epochs=12, ema_decay=0.5),
+        classes=7,
+        seed=0,
+        precision=Precision(name, "cuda"),
+        state=tmp_path / "state.pt",
+        on_epoch=lambda h: None,
+        should_stop=lambda: False,
+    )
     assert found.history[found.best_epoch - 1]["public_accuracy"] > 0.9
     assert all(value.device.type == "cpu" for value in found.weights.values())
 

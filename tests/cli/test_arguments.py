@@ -12,9 +12,28 @@ from ferbench.config.yaml_files import CONF, groups_of
 from ferbench.errors import UserError
 
 TEXTS = [
-    "a b", "archive (1).zip", "a,b", "a=b", "[x]", "{x: 1}", "it's", 'say "so"', "back\\slash",
-    "end\\", "'", "~/x", "007", "1e3", "true", "été", "a:b", "#1", "x$y", "range(3)", " ",
-]  # fmt: skip
+    "a b",
+    "archive (1).zip",
+    "a,b",
+    "a=b",
+    "[x]",
+    "{x: 1}",
+    "it's",
+    'say "so"',
+    "back\\slash",
+    "end\\",
+    "'",
+    "~/x",
+    "007",
+    "1e3",
+    "true",
+    "été",
+    "a:b",
+    "#1",
+    "x$y",
+    "range(3)",
+    " ",
+]
 
 
 def composed(command: str, *arguments: str) -> Any:

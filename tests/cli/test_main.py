@@ -289,8 +289,11 @@ def test_a_sweep_runs_every_combination(ferbench: Ferbench, jobs: list[Any]) -> 
     status, out, err = ferbench("classify", "seed=0,1", "-m", "model=cnn,vgg", "+device=cpu")
     assert (status, err) == (0, "")
     assert [(job.seed, job.model.name, job.device) for job in jobs] == [
-        (0, "cnn", "cpu"), (0, "vgg", "cpu"), (1, "cnn", "cpu"), (1, "vgg", "cpu"),
-    ]  # fmt: skip
+        (0, "cnn", "cpu"),
+        (0, "vgg", "cpu"),
+        (1, "cnn", "cpu"),
+        (1, "vgg", "cpu"),
+    ]
     assert out.splitlines()[1] == "[2] seed=0 model=vgg device=cpu"
 
 
@@ -419,8 +422,9 @@ def test_help_of_a_group_shows_the_chosen_option(ferbench: Ferbench) -> None:
     keys = dict(re.findall(r"^  (train\.[\w.]+)=(\S*)", out, re.MULTILINE))
     assert keys["train.optimizer"] == "sgd"
     assert keys["train.augment.flip"] == "0.5"
-    assert set(keys) == {key for key in keys_of(COMMANDS["classify"])
-                         if key.startswith("train.")} - {"train.augment"}  # fmt: skip
+    assert set(keys) == {
+        key for key in keys_of(COMMANDS["classify"]) if key.startswith("train.")
+    } - {"train.augment"}
     assert ferbench("classify", "train=sgd", "-h")[1] == out
 
 
@@ -452,15 +456,23 @@ def test_cfg_prints_the_config_and_runs_nothing(ferbench: Ferbench, jobs: list[A
 
 COMPLETIONS = {
     "ferbench cl": ["classify "],
-    "ferbench classify mod": ["model=", "model.name=", "model.stem=", "model.input_px=",
-                              "model.pretrained=", "model.tune=", "model.dropout=", "model.width="],
+    "ferbench classify mod": [
+        "model=",
+        "model.name=",
+        "model.stem=",
+        "model.input_px=",
+        "model.pretrained=",
+        "model.tune=",
+        "model.dropout=",
+        "model.width=",
+    ],
     "ferbench classify model=res": ["model=resnet18", "model=resnet50"],
     "ferbench classify -m model=cnn,resnet5": ["model=cnn,resnet50"],
     "ferbench classify model=cnn force=t": ["force=true "],
     "ferbench classify --conf": ["--config-dir "],
     "ferbench prepare source=fer": [],
     "ferbench nothing mod": [],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("line", COMPLETIONS)

@@ -16,9 +16,11 @@ from ferbench.errors import UserError
 from ferbench.gan import trained
 
 SMALL = (
-    "privacy.bootstrap=20", "privacy.quantile=0.01", "privacy.control_percents=10",
+    "privacy.bootstrap=20",
+    "privacy.quantile=0.01",
+    "privacy.control_percents=10",
     "privacy.cells=2",
-)  # fmt: skip
+)
 
 
 def photographs(count, seed):
@@ -64,10 +66,17 @@ def make_set(outputs, train):
 @pytest.fixture
 def judged(outputs, make_job):
     """A judge: a classifier of one epoch on the real faces."""
-    classify.run(make_job(
-        "classify", "train.epochs=1", "train.batch=35", "model.width=4", "logger=none",
-        "precision=fp32", "device=cpu",
-    ))  # fmt: skip
+    classify.run(
+        make_job(
+            "classify",
+            "train.epochs=1",
+            "train.batch=35",
+            "model.width=4",
+            "logger=none",
+            "precision=fp32",
+            "device=cpu",
+        )
+    )
     return next((outputs / "classify").glob("*/"))
 
 
@@ -125,9 +134,12 @@ def test_judge_discriminator_and_inversion(outputs, make_job, make_set, make_gen
     sha256 = trained.load(path, device=torch.device("cpu")).sha256
     make_set("one", source=str(path), sha256=sha256, kimg=12)
     audited(
-        make_job, "inversion.images=20", "inversion.steps=2", "inversion.loss=judge",
+        make_job,
+        "inversion.images=20",
+        "inversion.steps=2",
+        "inversion.loss=judge",
         "inversion.batch=40",
-    )  # fmt: skip
+    )
     (row,) = [one for one in results.read_all(outputs / "metrics.csv") if one.command == "audit"]
     assert row.judge_name == judged.name
     assert row.kimg == 12

@@ -18,10 +18,17 @@ from ferbench.results import show
 from ferbench.runs import Interrupted
 
 SMALL = (
-    "set=data", "device=cpu", "precision=fp32", "label_noise.folds=2", "label_noise.bootstrap=10",
-    "label_noise.control_flips=0.1", "train.epochs=1", "train.batch=35", "model.width=4",
+    "set=data",
+    "device=cpu",
+    "precision=fp32",
+    "label_noise.folds=2",
+    "label_noise.bootstrap=10",
+    "label_noise.control_flips=0.1",
+    "train.epochs=1",
+    "train.batch=35",
+    "model.width=4",
     "model.input_px=32",
-)  # fmt: skip
+)
 COUNTED = ("set=data", "label_noise=none", "device=cpu")
 
 
@@ -89,9 +96,10 @@ def test_another_report_fits_nothing_again(audited, monkeypatch):
 def test_the_report_s_command_gives_the_same_audit(audited, make_job, capsys):
     folder, _ = audited(*SMALL, "train.peak_lr=0.0007", "train.augment.erase=0.25")
     (line,) = (
-        one for one in (folder / "report.md").read_text("utf-8").splitlines()
+        one
+        for one in (folder / "report.md").read_text("utf-8").splitlines()
         if one.startswith("ferbench audit data ")
-    )  # fmt: skip
+    )
     words = for_hydra("audit", shlex.split(line)[2:])
     audit.run(make_job("audit", *words, "device=cpu"))
     assert f"done already: {folder}" in capsys.readouterr().out

@@ -59,8 +59,13 @@ def trained(outputs, make_row):
     row = make_row(run="classify/cnn_real_s0", test_hash=test_hash)
     facts = {"command": "classify", "status": "complete", "row": asdict(row)}
     (run / "run.json").write_text(json.dumps(facts))
-    np.savez(run / bias.PREDICTIONS, names=tested.names, labels=tested.labels,
-             logits=np.eye(7, dtype=np.float32)[called], clean=clean)  # fmt: skip
+    np.savez(
+        run / bias.PREDICTIONS,
+        names=tested.names,
+        labels=tested.labels,
+        logits=np.eye(7, dtype=np.float32)[called],
+        clean=clean,
+    )
     return run
 
 
@@ -80,8 +85,16 @@ def test_a_planted_bias_of_a_set_is_found_and_reported(looked, made_set, capsys)
     assert row.attribute_js > row.attribute_js_floor
     assert row.accuracy_gap is row.recall_gap is row.odds_gap is None
     names = {path.name for path in folder.iterdir()}
-    assert names == {"config.yaml", "run.json", "metrics.json", "report.md", "report.html",
-                     "attributes.png", "association.png", ".lock"}  # fmt: skip
+    assert names == {
+        "config.yaml",
+        "run.json",
+        "metrics.json",
+        "report.md",
+        "report.html",
+        "attributes.png",
+        "association.png",
+        ".lock",
+    }
     page = (folder / "report.html").read_text("utf-8")
     assert page.count("data:image/png") == 2 and "η²" in page
     printed = capsys.readouterr().out
@@ -189,8 +202,11 @@ def test_a_second_look_is_skipped_and_force_repeats_it(looked, made_set, outputs
 
 def test_the_report_s_command_gives_the_same(looked, trained, make_job, capsys):
     folder, _ = looked(f"run={trained}", "quantiles=3")
-    (line,) = (one for one in (folder / "report.md").read_text("utf-8").splitlines()
-               if one.startswith("ferbench bias "))  # fmt: skip
+    (line,) = (
+        one
+        for one in (folder / "report.md").read_text("utf-8").splitlines()
+        if one.startswith("ferbench bias ")
+    )
     bias.run(make_job("bias", *for_hydra("bias", shlex.split(line)[2:])))
     assert f"done already: {folder}" in capsys.readouterr().out
 
@@ -204,8 +220,10 @@ def test_the_table_shows_it(looked, trained, outputs):
 def test_every_gap_has_its_columns(looked, trained):
     _, row = looked(f"run={trained}", "min_count=2")
     for name in report.GAPS:
-        assert all(getattr(row, f"{name}{end}") is not None
-                   for end in ("", "_low", "_high", "_chance", "_of")), name  # fmt: skip
+        assert all(
+            getattr(row, f"{name}{end}") is not None
+            for end in ("", "_low", "_high", "_chance", "_of")
+        ), name
 
 
 # --- wrong inputs --------------------------------------------------------------------------------

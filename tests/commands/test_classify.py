@@ -14,9 +14,15 @@ from ferbench.runs import Interrupted
 from ferbench.runs.checkpoint import load_weights
 
 SMALL = (
-    "model.width=4", "train.epochs=2", "train.batch=16", "train.warmup_epochs=0", "logger=none",
-    "train.ema_decay=0.5", "device=cpu", "precision=fp32",
-)  # fmt: skip
+    "model.width=4",
+    "train.epochs=2",
+    "train.batch=16",
+    "train.warmup_epochs=0",
+    "logger=none",
+    "train.ema_decay=0.5",
+    "device=cpu",
+    "precision=fp32",
+)
 
 
 def runs_in(outputs, command="classify"):
@@ -32,9 +38,16 @@ def test_a_run_leaves_its_folder_and_one_row(outputs, make_job):
     (folder,) = runs_in(outputs)
     left = {path.name for path in folder.iterdir()}
     assert left >= {
-        "config.yaml", "run.json", "metrics.jsonl", "model.safetensors", "predictions.npz",
-        "confusion.png", "per_class.png", "reliability.png", "learning_curves.png",
-    }  # fmt: skip
+        "config.yaml",
+        "run.json",
+        "metrics.jsonl",
+        "model.safetensors",
+        "predictions.npz",
+        "confusion.png",
+        "per_class.png",
+        "reliability.png",
+        "learning_curves.png",
+    }
     assert "state.pt" not in left
     (row,) = table_rows(outputs)
     assert row.run == f"classify/{folder.name}"

@@ -16,9 +16,16 @@ from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
 
 SMALL = (
-    "model.width=4", "train.epochs=1", "train.batch=16", "train.warmup_epochs=0", "logger=none",
-    "train.ema_decay=0.5", "eval.tta=none", "device=cpu", "precision=fp32",
-)  # fmt: skip
+    "model.width=4",
+    "train.epochs=1",
+    "train.batch=16",
+    "train.warmup_epochs=0",
+    "logger=none",
+    "train.ema_decay=0.5",
+    "eval.tta=none",
+    "device=cpu",
+    "precision=fp32",
+)
 
 OLD_CONFIG = """\
 outputs: outputs
@@ -124,8 +131,11 @@ def test_synthetic_faces_alone_are_scored_on_real_ones(outputs, make_job, capsys
     assert (row.data, row.train_images, row.synthetic_images) == ("synthetic", 141, 141)
     assert row.data_hash == manifest["hash"]
     assert (row.test_data, row.test_split, row.n_test, row.n_test_dedup) == (
-        "fer2013", "private", 70, 69,
-    )  # fmt: skip
+        "fer2013",
+        "private",
+        70,
+        69,
+    )
     assert folder.name.startswith("cnn_synthetic_s0_")
     facts = json.loads((folder / "run.json").read_text())
     assert facts["inputs"]["synthetic"] == manifest["hash"]
@@ -146,10 +156,11 @@ def test_synthetic_faces_alone_are_scored_on_real_ones(outputs, make_job, capsys
         ("data.mix=augment data.synthetic_per_real=0.5", "mixed-augment-0.5", (210, 0)),
         (
             "data.mix=add data.synthetic_per_real=1 data.real_limit=0.1 data.real_weight=0.7",
-            "mixed-add-1-limit-0.1", (28, 14),
+            "mixed-add-1-limit-0.1",
+            (28, 14),
         ),
     ],
-)  # fmt: skip
+)
 def test_the_row_says_what_was_mixed(outputs, make_job, words, data, counts):
     make_set(outputs / "synth/one")
     row, folder = classified(outputs, make_job, "data=mixed", *words.split())
@@ -282,28 +293,32 @@ def test_a_generator_that_saw_more_than_a_few_shot_run_may_is_told(outputs, make
         ({"n": 60, "classes": 6}, ["data=synthetic"], r"too few images \(neutral 0 of 1\)"),
         ({"px": 64}, ["data=synthetic"], r"64 x 64 pixels; expected 48 \(ferbench synth out_px=48"),
         (
-            {}, ["data=mixed", "data.mix=add", "data.synthetic_per_real=2"],
+            {},
+            ["data=mixed", "data.mix=add", "data.synthetic_per_real=2"],
             r"too few images \(angry 20 of 40, .*\); expected 280 in all \(ferbench synth n=280",
         ),
         (
-            {}, ["data=synthetic", "data.synthetic_limit=147"],
+            {},
+            ["data=synthetic", "data.synthetic_limit=147"],
             r"too few images \(angry 20 of 21, .*\); expected 147",
         ),
         (
-            {"generator": {"data": "toy"}}, ["data=synthetic"],
+            {"generator": {"data": "toy"}},
+            ["data=synthetic"],
             "its generator learned from toy faces; expected real ones, as data.base says",
         ),
         (
-            {}, ["data=mixed", "data.real_fraction=1", "data.real_weight=0.5"],
+            {},
+            ["data=mixed", "data.real_fraction=1", "data.real_weight=0.5"],
             r"data\.real_weight=0\.5: all images of mixed-replace-1 are of one kind; expected null",
         ),
         (
-            {}, ["data=mixed", "data.mix=augment", "data.synthetic_per_real=1",
-                 "data.real_weight=0.5"],
+            {},
+            ["data=mixed", "data.mix=augment", "data.synthetic_per_real=1", "data.real_weight=0.5"],
             r"data\.real_weight=0\.5: all images of mixed-augment-1 are of one kind",
         ),
     ],
-)  # fmt: skip
+)
 def test_synthetic_sets_that_do_not_do_leave_no_run(outputs, make_job, made, words, message):
     make_set(outputs / "synth/one", **made)
     with pytest.raises(UserError, match=message):
@@ -323,8 +338,10 @@ def test_the_control_row_needs_no_synthetic_set(outputs, make_job):
     row, folder = classified(outputs, make_job, *words)
     assert (row.train_images, row.synthetic_images) == (280, 0)
     assert set(json.loads((folder / "run.json").read_text())["inputs"]) == {
-        "train", "public", "private",
-    }  # fmt: skip
+        "train",
+        "public",
+        "private",
+    }
 
 
 def test_a_synthetic_set_whose_pixels_changed_fails_the_run(outputs, make_job):
@@ -345,8 +362,10 @@ def test_evaluate_scores_runs_on_synthetic_data(outputs, make_job):
     evaluate.run(make_job("evaluate", f"run={folder}", "eval.split=public", "device=cpu"))
     again = table_rows(outputs)[-1]
     assert (again.data, again.synthetic_images, again.data_hash) == (
-        first.data, first.synthetic_images, first.data_hash,
-    )  # fmt: skip
+        first.data,
+        first.synthetic_images,
+        first.data_hash,
+    )
     assert (again.test_split, again.cell) == ("public", first.cell)
     with pytest.raises(UserError, match=r"data=mixed: only ferbench classify learns from"):
         evaluate.run(make_job("evaluate", f"run={folder}", "data=mixed", "device=cpu"))

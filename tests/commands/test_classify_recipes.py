@@ -21,9 +21,16 @@ from ferbench.runs.checkpoint import load_weights
 from ferbench.runs.precision import Precision
 
 SMALL = (
-    "model.width=4", "train.epochs=2", "train.batch=16", "train.warmup_epochs=0", "logger=none",
-    "train.ema_decay=0.5", "eval.tta=none", "device=cpu", "precision=fp32",
-)  # fmt: skip
+    "model.width=4",
+    "train.epochs=2",
+    "train.batch=16",
+    "train.warmup_epochs=0",
+    "logger=none",
+    "train.ema_decay=0.5",
+    "eval.tta=none",
+    "device=cpu",
+    "precision=fp32",
+)
 TAUGHT = ("data=synthetic", "data.teacher=auto")
 ONLINE = ("data=synthetic", "data.synthetic_online=true", "data.synthetic_limit=42")
 
@@ -194,11 +201,17 @@ def test_real_faces_are_taught_where_asked_for(made_set, teacher, fitted, make_j
 def test_the_teacher_of_a_few_shot_run_knows_its_faces_alone(made_set, teacher, fitted):
     """One that saw all of Training would hand its knowledge on."""
     few = ["data=mixed", "data.mix=add", "data.synthetic_per_real=1", "data.real_limit=0.1"]
-    with pytest.raises(UserError, match=r"teacher=.*: learned from all 140 real faces; expected a "
-                       "run on the 14 of this run's Training split"):  # fmt: skip
+    with pytest.raises(
+        UserError,
+        match=r"teacher=.*: learned from all 140 real faces; expected a "
+        "run on the 14 of this run's Training split",
+    ):
         fitted(*few, f"data.teacher={teacher}")
-    with pytest.raises(UserError, match=r"learned from just this Training split; `ferbench classif"
-                       r"y model=cnn data=real real_limit=0\.1` makes one"):  # fmt: skip
+    with pytest.raises(
+        UserError,
+        match=r"learned from just this Training split; `ferbench classif"
+        r"y model=cnn data=real real_limit=0\.1` makes one",
+    ):
         fitted(*few, "data.teacher=auto")
     _, own = fitted("data.real_limit=0.1", "train.epochs=1")
     row, folder = fitted(*few, "data.teacher=auto")
@@ -267,8 +280,13 @@ def test_stopped_and_resumed_equals_uninterrupted(
 ):
     """With dropout, a teacher and real images; stopped in a step, or between two batches drawn."""
     monkeypatch.setattr("ferbench.gan.fresh_faces.BATCH", 16)
-    words = [*ONLINE[1:2], "data=mixed", "data.mix=add", "data.synthetic_per_real=0.2",
-             "data.teacher=auto"]  # fmt: skip
+    words = [
+        *ONLINE[1:2],
+        "data=mixed",
+        "data.mix=add",
+        "data.synthetic_per_real=0.2",
+        "data.teacher=auto",
+    ]
     _, whole = fitted(*words, "name=whole")
     with monkeypatch.context() as patch:
         stop(patch, number)
@@ -284,11 +302,14 @@ def test_stopped_and_resumed_equals_uninterrupted(
     [
         (["data=synthetic"], "synthetic-online", (140, 140)),
         (["data=mixed", "data.real_fraction=0.5"], "mixed-replace-0.5-online", (140, 70)),
-        (["data=mixed", "data.mix=add", "data.synthetic_per_real=0.5"], "mixed-add-0.5-online",
-         (210, 70)),
+        (
+            ["data=mixed", "data.mix=add", "data.synthetic_per_real=0.5"],
+            "mixed-add-0.5-online",
+            (210, 70),
+        ),
         (["data=synthetic", "data.synthetic_balance=natural"], "synthetic-online", (140, 140)),
     ],
-)  # fmt: skip
+)
 def test_a_generator_stands_for_a_set_in_every_mix(gan, make_job, monkeypatch, words, data, counts):
     """As many as a set would give; without a limit as many as the base's Training split."""
     job = make_job("classify", *SMALL, *words, "data.synthetic_online=true")
@@ -368,8 +389,12 @@ def test_a_few_shot_run_from_one_that_saw_real_faces_says_so(teacher, fitted, ca
             r"^data\.teacher=auto: mixed-replace-1-taught has no synthetic images; expected null",
         ),
         (
-            ["data=mixed", "data.mix=augment", "data.synthetic_per_real=1",
-             "data.synthetic_online=true"],
+            [
+                "data=mixed",
+                "data.mix=augment",
+                "data.synthetic_per_real=1",
+                "data.synthetic_online=true",
+            ],
             r"^data\.synthetic_online=True: mixed-augment-1-online has no synthetic images; expect",
         ),
         ([*TAUGHT], r"^data\.teacher=auto: no run below .* learned from just this Training split"),
@@ -377,7 +402,7 @@ def test_a_few_shot_run_from_one_that_saw_real_faces_says_so(teacher, fitted, ca
         ([*ONLINE, "data.generator=/gone"], r"^data\.generator=/gone: no such file or folder; exp"),
         (["start=/gone"], r"^start=/gone: expected the folder of a complete run of ferbench class"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_do_leaves_no_run(outputs, made_set, make_job, words, message):
     with pytest.raises(UserError, match=message) as refused:
         classify.run(make_job("classify", *SMALL, *words))
@@ -408,7 +433,7 @@ def test_generators_that_do_not_do(outputs, make_generator, make_job, made, mess
         (["model.input_px=40"], r"its network has model\.input_px=48; expected 40"),
         (["model.pretrained=imagenet"], r"^model\.pretrained=imagenet: start gives the weights"),
     ],
-)  # fmt: skip
+)
 def test_another_network_cannot_start_from_a_run(teacher, make_job, words, message):
     with pytest.raises(UserError, match=message):
         classify.run(make_job("classify", *SMALL, f"start={teacher}", *words))

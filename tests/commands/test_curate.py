@@ -24,9 +24,15 @@ from ferbench.runs import checkpoint
 
 FAST = ("device=cpu", "precision=fp32", "cells=2", "quantile=0")
 NAMES = {
-    "images.npy", "labels.npy", "pool_index.npy", "manifest.json", "config.yaml", "run.json",
-    ".lock", *(f"contact_{name}.png" for name in CLASSES),
-}  # fmt: skip
+    "images.npy",
+    "labels.npy",
+    "pool_index.npy",
+    "manifest.json",
+    "config.yaml",
+    "run.json",
+    ".lock",
+    *(f"contact_{name}.png" for name in CLASSES),
+}
 
 
 def photographs(count, seed, labels, percent=90):
@@ -86,8 +92,15 @@ def add_judge(outputs, make_row, data_hash):
 
     def add(seed=0, public=0.5, **columns):
         torch.manual_seed(seed)
-        config = {"name": "cnn", "stem": "small", "input_px": 48, "pretrained": "none",
-                  "tune": "all", "dropout": 0.3, "width": 4}  # fmt: skip
+        config = {
+            "name": "cnn",
+            "stem": "small",
+            "input_px": 48,
+            "pretrained": "none",
+            "tune": "all",
+            "dropout": 0.3,
+            "width": 4,
+        }
         run = outputs / "classify" / f"cnn_real_s{seed}"
         run.mkdir(parents=True)
         row = make_row(run=f"classify/{run.name}", data_hash=data_hash, best_epoch=1)
@@ -121,10 +134,17 @@ def make_pool(outputs, data_hash):
             images = photographs(140, 50, labels, np.where(np.arange(140) < 70, 90, 20))
         facts = {"data": "real", "data_hash": data_hash, "sha256": "ab12", "kimg": 4.0} | facts
         root = outputs / "synth" / name
-        synthetic_set.write(root, images, labels, {
-            "generator": facts, "seeds": {"first": 5, "rule": "image i has first + i"},
-            "truncation": {"psi": 0.9}, "gate": {"images": 1},
-        })  # fmt: skip
+        synthetic_set.write(
+            root,
+            images,
+            labels,
+            {
+                "generator": facts,
+                "seeds": {"first": 5, "rule": "image i has first + i"},
+                "truncation": {"psi": 0.9},
+                "gate": {"images": 1},
+            },
+        )
         return root
 
     return make
@@ -179,21 +199,30 @@ def test_the_manifest_keeps_the_generator_and_says_what_was_done(judged, make_po
     for key in ("generator", "truncation"):
         assert found[key] == pool.manifest[key]
     assert found["seeds"] == {
-        "first": 5, "count": 35,
+        "first": 5,
+        "count": 35,
         "rule": "image i is image pool_index.npy[i] of the pool: image i has first + i",
-    }  # fmt: skip
+    }
     assert found["hash"] != pool.manifest["hash"]
     done = found["curation"]
     assert done["pool"] == {
-        "path": str(pool.root), "hash": pool.manifest["hash"], "images": 140,
-        "class_accuracy": pytest.approx(1.0), "curation": None,
-    }  # fmt: skip
+        "path": str(pool.root),
+        "hash": pool.manifest["hash"],
+        "images": 140,
+        "class_accuracy": pytest.approx(1.0),
+        "curation": None,
+    }
     assert done["judge"] == {"name": "cnn_real_s0", "hash": "hash of cnn_real_s0"}
     assert done["real"] == {split: train.manifest["hashes"][split] for split in SPLITS[:2]}
     steps = {step["name"]: step for step in done["steps"]}
     assert list(steps) == [
-        "pool", "mismatched", "confidence", "training copies", "near-duplicates", "spread",
-    ]  # fmt: skip
+        "pool",
+        "mismatched",
+        "confidence",
+        "training copies",
+        "near-duplicates",
+        "spread",
+    ]
     assert steps["confidence"]["counts"] == dict.fromkeys(CLASSES, 10)
     assert steps["confidence"]["facts"] == {"confidence": 0.3}
     assert steps["training copies"]["facts"]["held_out_singletons"] == 70
@@ -215,8 +244,15 @@ def test_copies_mismatches_and_duplicates_are_left_out(judged, make_pool, made, 
     lost = set(range(140)) - set(np.load(found.root / "pool_index.npy").tolist())
     assert {3, 10, 8, 20} <= lost and 6 not in lost
     assert len(lost) == 140 - len(found) == sum(found.manifest["curation"]["missing"].values())
-    off = made("n=140", "mismatched=keep", "confidence=null", "train_copies=false",
-               "duplicates=false", "spread=false", f"set={found.root.parent / 'pool'}")  # fmt: skip
+    off = made(
+        "n=140",
+        "mismatched=keep",
+        "confidence=null",
+        "train_copies=false",
+        "duplicates=false",
+        "spread=false",
+        f"set={found.root.parent / 'pool'}",
+    )
     assert np.load(off.root / "pool_index.npy").tolist() == list(range(140))
 
 
@@ -314,8 +350,17 @@ def test_a_second_time_is_skipped_and_force_gives_the_same(
 
 
 def test_the_folder_depends_on_what_changes_the_set(judged, make_pool, make_job, monkeypatch):
-    words = ["seed=1", "n=28", "confidence=0.4", "keep_share=0.5", "spread=false", "cells=3",
-             "duplicates=false", "mismatched=correct", "balance=natural"]  # fmt: skip
+    words = [
+        "seed=1",
+        "n=28",
+        "confidence=0.4",
+        "keep_share=0.5",
+        "spread=false",
+        "cells=3",
+        "duplicates=false",
+        "mismatched=correct",
+        "balance=natural",
+    ]
     folders = []
     monkeypatch.setattr(curate, "_curate", lambda job, given, record: folders.append(record.folder))
     given = ("curate", *FAST[:2], f"set={make_pool()}")
@@ -356,10 +401,19 @@ def test_a_pool_is_drawn_from_a_generator(
     add_judge()
     path = make_generator(outputs / "a, b.safetensors", data="real", data_hash=data_hash)
     gan = ("device=cpu", "precision=fp32", f"gan.path='{path}'", "psi=0.8", "seed=3")
-    curate.run(make_job(
-        "curate", *FAST, *gan, "n=14", "pool_per_image=2.5", "keep_share=0.9", "mismatched=keep",
-        "duplicates=false", "train_copies=false",
-    ))  # fmt: skip
+    curate.run(
+        make_job(
+            "curate",
+            *FAST,
+            *gan,
+            "n=14",
+            "pool_per_image=2.5",
+            "keep_share=0.9",
+            "mismatched=keep",
+            "duplicates=false",
+            "train_copies=false",
+        )
+    )
     (pool,) = (outputs / "synth").glob("a--b_n35_s3_????????")
     drawn = synthetic_set.read(pool)
     assert len(drawn) == 35 and drawn.manifest["truncation"]["psi"] == 0.8
@@ -408,24 +462,41 @@ def refused(make_job, outputs, match, *words):
 
 def test_without_a_judge(make_job, outputs, make_pool, tmp_path):
     make_pool()
-    refused(make_job, outputs, r"judge=auto: no run of a classifier on the Training split of "
-            r"data=real below .*; `ferbench classify model=cnn data=real` trains one")  # fmt: skip
-    refused(make_job, outputs, r"^judge=.*expected the folder of a complete run",
-            f"judge={tmp_path}")  # fmt: skip
+    refused(
+        make_job,
+        outputs,
+        r"judge=auto: no run of a classifier on the Training split of "
+        r"data=real below .*; `ferbench classify model=cnn data=real` trains one",
+    )
+    refused(
+        make_job, outputs, r"^judge=.*expected the folder of a complete run", f"judge={tmp_path}"
+    )
 
 
 def test_judges_that_learned_from_something_else(add_judge, make_job, outputs, make_pool):
     make_pool()
     synthetic = add_judge(1, synthetic_images=7)
     other = add_judge(2, data_hash="of other faces")
-    refused(make_job, outputs, "judge=.*: learned from synthetic faces; expected a run on real",
-            f"judge={synthetic}")  # fmt: skip
-    refused(make_job, outputs, "^judge=.*: learned from other faces; expected a run on the Train",
-            f"judge={other}")  # fmt: skip
+    refused(
+        make_job,
+        outputs,
+        "judge=.*: learned from synthetic faces; expected a run on real",
+        f"judge={synthetic}",
+    )
+    refused(
+        make_job,
+        outputs,
+        "^judge=.*: learned from other faces; expected a run on the Train",
+        f"judge={other}",
+    )
     add_judge(3)
     refused(make_job, outputs, "^gate_judge=.*: learned from other faces", f"gate_judge={other}")
-    refused(make_job, outputs, "^gate_judge=.*: expected the folder of a complete run",
-            f"gate_judge={outputs}")  # fmt: skip
+    refused(
+        make_job,
+        outputs,
+        "^gate_judge=.*: expected the folder of a complete run",
+        f"gate_judge={outputs}",
+    )
 
 
 def test_pools_that_do_not_fit(judged, make_job, outputs, make_pool):
@@ -434,14 +505,22 @@ def test_pools_that_do_not_fit(judged, make_job, outputs, make_pool):
     labels = np.arange(140) % 7
     root = outputs / "synth" / "large"
     synthetic_set.write(root, np.zeros((140, 64, 64), np.uint8), labels, {})
-    refused(make_job, outputs, r"set=.*large: its images have 64 x 64 pixels; expected 48",
-            f"set={root}")  # fmt: skip
+    refused(
+        make_job,
+        outputs,
+        r"set=.*large: its images have 64 x 64 pixels; expected 48",
+        f"set={root}",
+    )
     unfinished = make_pool("unfinished")
     (unfinished / "manifest.json").unlink()
     refused(make_job, outputs, "unfinished: the set is unfinished", f"set={unfinished}")
     other = make_pool("other", data_hash="0123456789abcdef")
-    refused(make_job, outputs, r"set=.*other: its generator learned from other faces \(hash 01234",
-            f"set={other}")  # fmt: skip
+    refused(
+        make_job,
+        outputs,
+        r"set=.*other: its generator learned from other faces \(hash 01234",
+        f"set={other}",
+    )
     refused(make_job, outputs, "n=141: the pool .* has 140 images", f"set={make_pool()}", "n=141")
 
 
@@ -487,5 +566,7 @@ def test_values_that_cannot_be_are_refused(make_job, words, match):
 def test_paths_are_taken_as_they_stand():
     words = ["gan=a,b.pkl", "gate_judge=x,y", "set=p (1)"]
     assert arguments.for_hydra("curate", words) == [
-        "gan.path='a,b.pkl'", "gate_judge='x,y'", "set='p (1)'",
-    ]  # fmt: skip
+        "gan.path='a,b.pkl'",
+        "gate_judge='x,y'",
+        "set='p (1)'",
+    ]

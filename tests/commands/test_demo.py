@@ -8,8 +8,14 @@ from ferbench.errors import UserError
 def test_every_step_is_a_command_with_a_sound_config(make_job, outputs):
     steps = demo.steps(make_job("demo", "seed=3"))
     assert [words[0] for words in steps] == [
-        "prepare", "classify", "train-gan", "synth", "classify", "classify", "synth",
-    ]  # fmt: skip
+        "prepare",
+        "classify",
+        "train-gan",
+        "synth",
+        "classify",
+        "classify",
+        "synth",
+    ]
     for command, *overrides in steps:
         assert isinstance(make_job(command, *overrides), COMMANDS[command])
     assert len({tuple(words) for words in steps}) == len(steps)

@@ -22,12 +22,28 @@ from ferbench.runs import checkpoint
 from ferbench.runs.precision import Precision
 
 TRAIN = (
-    "model.width=4", "train.epochs=2", "train.batch=16", "train.warmup_epochs=0", "logger=none",
-    "train.ema_decay=0.5", "device=cpu", "precision=fp32",
-)  # fmt: skip
+    "model.width=4",
+    "train.epochs=2",
+    "train.batch=16",
+    "train.warmup_epochs=0",
+    "logger=none",
+    "train.ema_decay=0.5",
+    "device=cpu",
+    "precision=fp32",
+)
 FAST = ("device=cpu", "precision=fp32", "metrics.kid_subsets=3")
-NAMES = {"config.yaml", "run.json", "metrics.json", "report.md", "report.html", "classes.png",
-         "confusion.png", "components.png", "map.png", ".lock"}  # fmt: skip
+NAMES = {
+    "config.yaml",
+    "run.json",
+    "metrics.json",
+    "report.md",
+    "report.html",
+    "classes.png",
+    "confusion.png",
+    "components.png",
+    "map.png",
+    ".lock",
+}
 
 
 @pytest.fixture
@@ -40,8 +56,15 @@ def add_judge(outputs, make_row):
 
     def add(seed=0, public=0.3, **columns):
         torch.manual_seed(seed)
-        config = {"name": "cnn", "stem": "small", "input_px": 48, "pretrained": "none",
-                  "tune": "all", "dropout": 0.3, "width": 4}  # fmt: skip
+        config = {
+            "name": "cnn",
+            "stem": "small",
+            "input_px": 48,
+            "pretrained": "none",
+            "tune": "all",
+            "dropout": 0.3,
+            "width": 4,
+        }
         run = outputs / "classify" / f"cnn_real_s{seed}"
         run.mkdir(parents=True)
         row = make_row(run=f"classify/{run.name}", data_hash=data_hash, best_epoch=1)
@@ -110,8 +133,11 @@ def test_a_run_leaves_report_figures_numbers_and_a_row(outputs, made_set, make_j
     assert {path.name for path in folder.iterdir()} == NAMES
     assert row.run == f"fidelity/{folder.name}"
     assert (row.set_name, row.set_images, row.reference, row.reference_images) == (
-        "made", 84, "fer2013_train", 140,
-    )  # fmt: skip
+        "made",
+        84,
+        "fer2013_train",
+        140,
+    )
     assert (row.generator, row.kimg, row.features, row.floor_images) == ("ab12", 40, "fer", 70)
     assert row.features_name.startswith("cnn_real_s0")
     assert 0 <= row.gate_accuracy <= 1
@@ -134,8 +160,10 @@ def test_the_numbers_files_and_row_agree(judged, made_set, make_job):
     assert gate.sum(axis=1).tolist() == [12] * 7
     assert np.trace(gate) / 84 == row.gate_accuracy
     assert gate[3, 3] / 12 == row.gate_happy
-    spread = [found["set"]["classes"][c]["diversity"] / found["reference"]["diversity"][c]
-              for c in CLASSES]  # fmt: skip
+    spread = [
+        found["set"]["classes"][c]["diversity"] / found["reference"]["diversity"][c]
+        for c in CLASSES
+    ]
     assert row.diversity == pytest.approx(np.mean(spread))
     assert row.diversity_least == pytest.approx(min(spread))
     report = (folder / "report.md").read_text()
@@ -232,16 +260,21 @@ def test_path_length_of_a_generator(judged, made_set, make_job, make_generator, 
 
 def test_classifiers_that_learned_from_the_set_are_named(judged, made_set, make_job, make_row):
     """Trained on all of it and nothing else, scored on PrivateTest by the run that trained them."""
-    own = {"data_hash": synthetic_set.read(made_set).manifest["hash"], "train_images": 84,
-           "synthetic_images": 84, "run": "classify/of_it"}  # fmt: skip
+    own = {
+        "data_hash": synthetic_set.read(made_set).manifest["hash"],
+        "train_images": 84,
+        "synthetic_images": 84,
+        "run": "classify/of_it",
+    }
     for columns in (
-        own | {"accuracy": 0.31}, own | {"accuracy": 0.33, "seed": 1},
+        own | {"accuracy": 0.31},
+        own | {"accuracy": 0.33, "seed": 1},
         own | {"accuracy": 0.9, "test_split": "public"},
         own | {"accuracy": 0.9, "command": "evaluate"},
         own | {"accuracy": 0.9, "data_hash": "of other images"},
         own | {"accuracy": 0.9, "train_images": 224},
         own | {"accuracy": 0.9, "pretrained": "run:cnn_real_s0_1a2b3c4d"},
-    ):  # fmt: skip
+    ):
         results.append_row(judged / "metrics.csv", make_row(**columns))
     measure(make_job, f"set={made_set}")
     assert rows_of(judged)[0].trained_accuracy == pytest.approx(0.32)
@@ -405,14 +438,20 @@ def write_set(outputs, labels, name="bad"):
 
 def test_classes_that_are_missing_or_small_are_named(judged, make_job):
     root = write_set(judged, np.repeat([0, 1, 2, 3, 4, 5], [9, 2, 9, 9, 9, 6]))
-    with pytest.raises(UserError, match=r"set=.*bad: too few images \(disgust 2, neutral 0\); "
-                                        r"neighbors and covariances need 6 or more"):  # fmt: skip
+    with pytest.raises(
+        UserError,
+        match=r"set=.*bad: too few images \(disgust 2, neutral 0\); "
+        r"neighbors and covariances need 6 or more",
+    ):
         measure(make_job, f"set={root}")
 
 
 def test_too_few_real_images_are_named_too(judged, make_job):
-    with pytest.raises(UserError, match=r"data=real: PublicTest without copies: too few images "
-                                        r"\(angry 10, .*need 13"):  # fmt: skip
+    with pytest.raises(
+        UserError,
+        match=r"data=real: PublicTest without copies: too few images "
+        r"\(angry 10, .*need 13",
+    ):
         measure(make_job, "set=train", "metrics.neighbors=12")
 
 

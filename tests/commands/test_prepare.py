@@ -33,8 +33,10 @@ def test_prepare_writes_the_cache_and_prints_its_counts(make_job, archive, tmp_p
     prepare.run(make(make_job, archive, f"outputs={tmp_path / 'new'}"))
     faces = face_set.read(tmp_path / "new/data/fer2013")
     assert {split: len(f) for split, f in faces.splits.items()} == {
-        "train": 14, "public": 7, "private": 7,
-    }  # fmt: skip
+        "train": 14,
+        "public": 7,
+        "private": 7,
+    }
     printed = capsys.readouterr().out
     assert "train" in printed and "groups of identical images" in printed
     assert (tmp_path / "new/data/fer2013/duplicates.csv").exists()

@@ -19,13 +19,18 @@ SMALL: dict[str, Any] = {
     "budgets": {"cpu": {"words": {"classify": QUICK}}},
     "cells": [
         {"id": "whole", "words": ["data=real"]},
-        {"id": "{part}", "label": "part {part}", "words": ["data=real", "real_limit={part}"],
-         "grid": {"part": [0.2, 0.5]}, "earlier": {"accuracy": 0.4}},
+        {
+            "id": "{part}",
+            "label": "part {part}",
+            "words": ["data=real", "real_limit={part}"],
+            "grid": {"part": [0.2, 0.5]},
+            "earlier": {"accuracy": 0.4},
+        },
     ],
     "baseline": "whole",
     "compare": [["0.5", "0.2"]],
     "chart": {"x": "part"},
-}  # fmt: skip
+}
 LAUNCHER = Launcher(("launcher=local",), full_error=False)
 
 
@@ -121,16 +126,26 @@ def test_steps_are_made_first_and_their_folders_handed_on(
     make_study: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A generator, a set from it, a classifier of the set; steps without use are not made."""
-    tiny = ["gan=tiny", "total_kimg=0.1", "gan.tick_kimg=0.1", "judge=none", "logger=none",
-            "gan.channel_base=64", "gan.channel_max=8", "gan.z_dim=8", "gan.w_dim=8"]  # fmt: skip
+    tiny = [
+        "gan=tiny",
+        "total_kimg=0.1",
+        "gan.tick_kimg=0.1",
+        "judge=none",
+        "logger=none",
+        "gan.channel_base=64",
+        "gan.channel_max=8",
+        "gan.z_dim=8",
+        "gan.w_dim=8",
+    ]
     steps = [
         {"id": "set", "command": "synth", "words": ["gan=@gan", "n=70", "out_px=48"]},
         {"id": "gan", "command": "train-gan", "words": tiny},
         {"id": "other", "command": "train-gan", "words": [*tiny, "seed=1"]},
     ]
     cells = [{"id": "made", "words": ["data=synthetic", "data.synthetic=@set"]}]
-    job = make_study({"steps": steps, "cells": cells, "baseline": None, "compare": [],
-                      "chart": {}, "seeds": [0]})  # fmt: skip
+    job = make_study(
+        {"steps": steps, "cells": cells, "baseline": None, "compare": [], "chart": {}, "seeds": [0]}
+    )
     study.run(job, LAUNCHER)
     told = capsys.readouterr().out.splitlines()
     assert "[2/3] set; left: unknown" in told  # a set and a classifier, of which none is done
@@ -171,18 +186,24 @@ def test_every_budget_has_its_own_report(
         study.run(make_study({"budgets": {"runs": {}}}, "budget=runs"), LAUNCHER)
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"cell": []}, r"study\.cell: no such key; did you mean cells\?"),
-    ({"cells": []}, "cells: none"),
-    ({"baseline": "hole"}, r"hole: no such cell; did you mean whole\?"),
-    ({"seeds": ["a"]}, "expected whole numbers"),
-    ({"cells": [{"id": "a", "words": ["data=real", "data.limit=1"]}]}, "no such key of ferbench"),
-    ({"cells": [{"id": "a", "words": ["data=real", "train.epochs=x"]}]}, "train.epochs=x"),
-    ({"cells": [{"id": "a", "words": ["data.synthetic=@set"]}]}, "@set is no step"),
-    ({"cells": [{"id": "a", "words": ["seed={b}"]}]}, r"\{b\} is no variable"),
-    ({"budgets": {"gpu": {}}}, "budget=cpu: unknown"),
-    ({"steps": [{"id": "s", "command": "demo"}]}, "demo: unknown"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cell": []}, r"study\.cell: no such key; did you mean cells\?"),
+        ({"cells": []}, "cells: none"),
+        ({"baseline": "hole"}, r"hole: no such cell; did you mean whole\?"),
+        ({"seeds": ["a"]}, "expected whole numbers"),
+        (
+            {"cells": [{"id": "a", "words": ["data=real", "data.limit=1"]}]},
+            "no such key of ferbench",
+        ),
+        ({"cells": [{"id": "a", "words": ["data=real", "train.epochs=x"]}]}, "train.epochs=x"),
+        ({"cells": [{"id": "a", "words": ["data.synthetic=@set"]}]}, "@set is no step"),
+        ({"cells": [{"id": "a", "words": ["seed={b}"]}]}, r"\{b\} is no variable"),
+        ({"budgets": {"gpu": {}}}, "budget=cpu: unknown"),
+        ({"steps": [{"id": "s", "command": "demo"}]}, "demo: unknown"),
+    ],
+)
 def test_what_is_wrong_with_a_file_is_said_before_anything_runs(
     make_study: Callable[..., Any], changes: dict[str, Any], message: str
 ) -> None:

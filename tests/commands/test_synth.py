@@ -80,8 +80,11 @@ def test_a_balanced_set_with_its_facts(draw, gan, capsys):
     assert (facts["generator"]["data"], facts["generator"]["kimg"]) == ("toy", 3.0)
     assert facts["seeds"]["first"] == 3
     assert facts["truncation"] == {
-        "psi": 0.7, "cutoff": None, "center": "class", "center_latents": 50,
-    }  # fmt: skip
+        "psi": 0.7,
+        "cutoff": None,
+        "center": "class",
+        "center_latents": 50,
+    }
     assert "angry 5, disgust 5" in capsys.readouterr().out
 
 
@@ -89,9 +92,7 @@ def test_a_run_leaves_its_folder(draw, outputs):
     folder = draw()
     left = {path.name for path in folder.iterdir()} - {".lock"}
     sheets = {f"contact_{name}.png" for name in CLASSES}
-    assert left == {
-        "images.npy", "labels.npy", "manifest.json", "config.yaml", "run.json", *sheets,
-    }  # fmt: skip
+    assert left == {"images.npy", "labels.npy", "manifest.json", "config.yaml", "run.json", *sheets}
     assert folder.parent == outputs / "synth"
     assert folder.name.startswith("run_a_n35_s0_")
     facts = runs.status_of(folder)
@@ -125,9 +126,10 @@ def test_natural_and_given_counts(draw):
 
 def test_the_newest_complete_run_is_taken(make_job, make_generator, outputs, capsys):
     for name, status, finished in (
-        ("older", "complete", "2026-01-01"), ("newer", "complete", "2026-02-01"),
+        ("older", "complete", "2026-01-01"),
+        ("newer", "complete", "2026-02-01"),
         ("under_way", "running", "2026-03-01"),
-    ):  # fmt: skip
+    ):
         folder = outputs / "train-gan" / name
         make_generator(folder / "best.safetensors", name=name)
         (folder / "run.json").write_text(json.dumps({"status": status, "finished": finished}))
@@ -162,8 +164,12 @@ def test_a_second_time_is_skipped_and_force_draws_again(draw, monkeypatch, capsy
 
 
 def test_the_folder_depends_on_what_changes_the_set(draw, make_generator, tmp_path):
-    same = {draw(), draw("export=zip"), draw("grid=true"), draw("n=null", "counts=" + repr(
-        ",".join(f"{name}:5" for name in CLASSES)))}  # fmt: skip
+    same = {
+        draw(),
+        draw("export=zip"),
+        draw("grid=true"),
+        draw("n=null", "counts=" + repr(",".join(f"{name}:5" for name in CLASSES))),
+    }
     assert len(same) == 1
     other = make_generator(tmp_path / "run_b" / "best.safetensors", kimg=4.0)
     changed = [
@@ -244,14 +250,24 @@ def test_a_disk_that_fills_up_leaves_no_set(draw, outputs, monkeypatch):
 
 def test_pictures_and_exports_of_a_set_that_is_there(draw, capsys):
     folder = draw()
-    draw("grid=true", "interpolate='happy,sad'", "style_mix=true", "truncation_sheet=true",
-         "export=zip")  # fmt: skip
+    draw(
+        "grid=true",
+        "interpolate='happy,sad'",
+        "style_mix=true",
+        "truncation_sheet=true",
+        "export=zip",
+    )
     draw("export=folder")
     printed = capsys.readouterr().out
     for name in (
-        "grid.png", "interpolation_happy_sad.png", "interpolation_happy_sad.gif", "style_mix.png",
-        "truncation_class.png", "truncation_global.png", "png.zip",
-    ):  # fmt: skip
+        "grid.png",
+        "interpolation_happy_sad.png",
+        "interpolation_happy_sad.gif",
+        "style_mix.png",
+        "truncation_class.png",
+        "truncation_global.png",
+        "png.zip",
+    ):
         assert (folder / name).is_file(), name
         assert f"wrote {folder / name}" in printed
     assert len(list((folder / "png" / "train" / "fear").glob("fear_*.png"))) == 5
@@ -323,9 +339,16 @@ def test_classes_that_are_no_names_of_files_are_refused(draw, make_generator, tm
     refused(draw, "cannot be names of files", "labels=own", source=source)
 
 
-@pytest.mark.parametrize("facts", [{}, {"class_counts": {"cat": 3}}, {"class_counts": [1]},
-                                   {"class_counts": dict.fromkeys(CLASSES, "x")},
-                                   {"class_counts": dict.fromkeys(CLASSES, 0)}])  # fmt: skip
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"class_counts": {"cat": 3}},
+        {"class_counts": [1]},
+        {"class_counts": dict.fromkeys(CLASSES, "x")},
+        {"class_counts": dict.fromkeys(CLASSES, 0)},
+    ],
+)
 def test_a_generator_that_does_not_say_what_it_saw(draw, make_generator, tmp_path, facts):
     source = make_generator(tmp_path / "g.safetensors", **facts)
     refused(draw, r"n=null balance=equal: .* does not say", "n=null", source=source)
@@ -389,5 +412,6 @@ def test_gan_is_a_path_and_no_option_of_the_group(tmp_path):
 def test_lists_are_taken_as_they_stand():
     words = ["counts=angry:1,happy:2", "interpolate=happy,sad"]
     assert overrides.for_hydra("synth", words) == [
-        "counts='angry:1,happy:2'", "interpolate='happy,sad'",
-    ]  # fmt: skip
+        "counts='angry:1,happy:2'",
+        "interpolate='happy,sad'",
+    ]

@@ -28,12 +28,26 @@ from ferbench.runs.precision import Precision
 
 CPU = torch.device("cpu")
 SMALL = [
-    "gan=tiny", "device=cpu", "precision=fp32", "logger=none", "gan.res=12", "gan.z_dim=8",
-    "gan.w_dim=8", "gan.channel_base=128", "gan.channel_max=8", "gan.batch=16",
-    "gan.tick_kimg=0.064", "gan.sample_ticks=2", "gan.score_ticks=2", "gan.score_per_class=4",
-    "gan.augment=ada", "gan.lr=0.0025", "gan.ada_ramp_kimg=1", "gan.path_interval=4",
+    "gan=tiny",
+    "device=cpu",
+    "precision=fp32",
+    "logger=none",
+    "gan.res=12",
+    "gan.z_dim=8",
+    "gan.w_dim=8",
+    "gan.channel_base=128",
+    "gan.channel_max=8",
+    "gan.batch=16",
+    "gan.tick_kimg=0.064",
+    "gan.sample_ticks=2",
+    "gan.score_ticks=2",
+    "gan.score_per_class=4",
+    "gan.augment=ada",
+    "gan.lr=0.0025",
+    "gan.ada_ramp_kimg=1",
+    "gan.path_interval=4",
     "gan.collapse_from_kimg=100",
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -45,9 +59,15 @@ def made_judge(name: str, hash: str, seed: int) -> Judge:
     """A classifier that knows nothing."""
     torch.manual_seed(seed)
     model = build(
-        classes=7, name="cnn", stem="small", input_px=48, pretrained="none", tune="all",
-        dropout=0.0, width=4,
-    )  # fmt: skip
+        classes=7,
+        name="cnn",
+        stem="small",
+        input_px=48,
+        pretrained="none",
+        tune="all",
+        dropout=0.0,
+        width=4,
+    )
     return Judge(model, Precision("fp32", "cpu"), CPU, name=name, hash=hash, data_hash="d")
 
 
@@ -121,8 +141,7 @@ def test_activations_are_bounded_only_in_float16(
     gan_job: Callable[..., Any], precision: str, clamp: float | None
 ) -> None:
     pixels = torch.zeros(7, 48, 48, dtype=torch.uint8).numpy()
-    material = setup.material(pixels, torch.arange(7).numpy(), res=48, channels=1,
-                                  conditional=True)  # fmt: skip
+    material = setup.material(pixels, torch.arange(7).numpy(), res=48, channels=1, conditional=True)
     for network in setup.networks(gan_job().gan, material, precision=precision):
         assert network.config.conv_clamp == clamp
 
@@ -176,9 +195,11 @@ class StopAfter:
 
 
 def test_a_stopped_run_goes_on_in_the_same_bits(
-    gan_job: Callable[..., Any], make_job: Callable[..., Any], outputs: Path,
+    gan_job: Callable[..., Any],
+    make_job: Callable[..., Any],
+    outputs: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """The stop falls between two ticks, inside the intervals of R1, path length and ADA."""
     train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=whole"))
     with monkeypatch.context() as patch:
@@ -277,9 +298,15 @@ def test_two_processes_train_like_one_with_two_shards(
     both = ["total_kimg=0.096", "gan.shards=2", "gan.lr=0.0001"]
     train_gan.run(gan_job(*both, "judge=none", "name=whole"))
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
-        "-m", "ferbench", *words(outputs, *both, "name=parts"),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--standalone",
+        "-m",
+        "ferbench",
+        *words(outputs, *both, "name=parts"),
+    ]
     subprocess.run(command, env=environment(), check=True, timeout=300)
     whole, parts = sorted((outputs / "train-gan").iterdir(), reverse=True)
     one, two = (

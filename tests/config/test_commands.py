@@ -58,8 +58,11 @@ def test_yaml_may_fill_the_typed_node(schema: type) -> None:
     node = writable(schema)
     OmegaConf.update(node, "outputs", "x")
     assert node.outputs == "x"
-    assert all(OmegaConf.is_missing(node, f.name) for f in fields(schema)
-               if f.name != "outputs" and not is_dataclass(f.type))  # fmt: skip
+    assert all(
+        OmegaConf.is_missing(node, f.name)
+        for f in fields(schema)
+        if f.name != "outputs" and not is_dataclass(f.type)
+    )
 
 
 def test_a_stored_config_reads_back_the_same(job: Classify, tmp_path: Path) -> None:
@@ -96,8 +99,10 @@ def test_a_config_of_an_older_version_is_completed(job: Classify, tmp_path: Path
     path.write_text(yaml.safe_dump(stored, sort_keys=False))
     found = read_config(Classify, path)
     assert (found.data, found.train.augment, found.precision) == (
-        job.data, job.train.augment, job.precision,
-    )  # fmt: skip
+        job.data,
+        job.train.augment,
+        job.precision,
+    )
     assert (found.model.name, found.model.stem, found.model.dropout) == ("vgg", "small", 0.7)
     assert read_config(ModelConfig, path, section="model") == found.model
 

@@ -13,9 +13,18 @@ from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
 
 OFF = Settings(
-    mismatched="keep", mismatch_confidence=0.5, confidence=None, keep_share=None, train_copies=None,
-    duplicate_correlation=None, cells=None, n=None, balance="equal", short="accept", seed=0,
-)  # fmt: skip
+    mismatched="keep",
+    mismatch_confidence=0.5,
+    confidence=None,
+    keep_share=None,
+    train_copies=None,
+    duplicate_correlation=None,
+    cells=None,
+    n=None,
+    balance="equal",
+    short="accept",
+    seed=0,
+)
 POOL = 105  # 15 a class
 
 
@@ -42,9 +51,8 @@ def curate(judge, train, photos, write_verdicts):
 
     def run(pool, **settings):
         return chain.run(
-            *pool, train, held, judge, replace(OFF, **settings), batch=16,
-            on_step=lambda text: None,
-        )  # fmt: skip
+            *pool, train, held, judge, replace(OFF, **settings), batch=16, on_step=lambda text: None
+        )
 
     return run
 
@@ -87,8 +95,9 @@ def test_mismatched_images_are_relabeled(curate, pool, write_verdicts):
 
 
 def test_their_own_confidence_decides_what_is_mismatched(curate, pool, write_verdicts):
-    found = curate(mismatch(pool, write_verdicts), mismatched="drop", mismatch_confidence=0.4,
-                   n=POOL)  # fmt: skip
+    found = curate(
+        mismatch(pool, write_verdicts), mismatched="drop", mismatch_confidence=0.4, n=POOL
+    )
     assert dropped(found) == [3, 10]
 
 
@@ -174,17 +183,23 @@ def all_on(pool, photos, write_verdicts):
     rng = np.random.default_rng(0)
     images, labels = pool
     images = write_verdicts(
-        images, np.where(rng.random(POOL) < 0.8, labels, 3), rng.integers(40, 99, POOL),
+        images,
+        np.where(rng.random(POOL) < 0.8, labels, 3),
+        rng.integers(40, 99, POOL),
         rng.integers(0, 2, POOL) * 100,
-    )  # fmt: skip
+    )
     images[60:66] = images[:6]
     return images, labels
 
 
 ON = {
-    "mismatched": "correct", "confidence": 0.45, "train_copies": Strictness(0.95, 0.9, 0.01),
-    "duplicate_correlation": 0.95, "cells": 3, "n": 42,
-}  # fmt: skip
+    "mismatched": "correct",
+    "confidence": 0.45,
+    "train_copies": Strictness(0.95, 0.9, 0.01),
+    "duplicate_correlation": 0.95,
+    "cells": 3,
+    "n": 42,
+}
 
 
 def test_the_same_seed_and_any_block_give_the_same(
@@ -200,8 +215,13 @@ def test_the_same_seed_and_any_block_give_the_same(
     assert first.steps == again.steps
     assert first.rows.tolist() != other.rows.tolist()
     assert [step.name for step in first.steps] == [
-        "pool", "mismatched", "confidence", "training copies", "near-duplicates", "spread",
-    ]  # fmt: skip
+        "pool",
+        "mismatched",
+        "confidence",
+        "training copies",
+        "near-duplicates",
+        "spread",
+    ]
 
 
 def test_the_pool_is_not_changed(curate, pool, photos, write_verdicts):

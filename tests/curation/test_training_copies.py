@@ -29,9 +29,12 @@ def any_of(found):
 
 
 TESTS = [
-    "identical", "near copy", "standing out: pixels", "standing out: gradients",
+    "identical",
+    "near copy",
+    "standing out: pixels",
+    "standing out: gradients",
     "standing out: hashes",
-]  # fmt: skip
+]
 
 
 def test_nothing_is_found_among_others(finder, photos):

@@ -16,8 +16,9 @@ def test_mismatched_is_another_class_with_enough_confidence():
 
 
 def test_of_label_reads_the_own_class():
-    np.testing.assert_allclose(verdicts.of_label(np.array([0, 0, 1, 1]), CHANCES),
-                               [0.6, 0.4, 0.9, 0.5])  # fmt: skip
+    np.testing.assert_allclose(
+        verdicts.of_label(np.array([0, 0, 1, 1]), CHANCES), [0.6, 0.4, 0.9, 0.5]
+    )
 
 
 def test_the_best_share_is_of_each_class():

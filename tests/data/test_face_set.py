@@ -83,14 +83,17 @@ def test_take_copies_the_rows_of_every_array():
     assert faces.images[rows].any()
 
 
-@pytest.mark.parametrize("change", [
-    {"images": np.zeros((14, 48, 47), np.uint8)},
-    {"images": np.zeros((14, 48, 48), np.float32)},
-    {"labels": np.zeros(13, np.int64)},
-    {"labels": np.zeros(14, np.int32)},
-    {"names": np.zeros(14, np.int64)},
-    {"action_units": np.zeros((13, 5), np.float32)},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"images": np.zeros((14, 48, 47), np.uint8)},
+        {"images": np.zeros((14, 48, 48), np.float32)},
+        {"labels": np.zeros(13, np.int64)},
+        {"labels": np.zeros(14, np.int32)},
+        {"names": np.zeros(14, np.int64)},
+        {"action_units": np.zeros((13, 5), np.float32)},
+    ],
+)
 def test_arrays_that_do_not_fit_together_are_a_bug(change):
     arrays = vars(make_faces()) | change
     with pytest.raises(AssertionError):

@@ -102,10 +102,7 @@ def test_natural_counts_are_those_of_the_training_split(faces):
 @pytest.mark.parametrize(
     ("fraction", "want"),
     [
-        (
-            0.1,
-            (4, 1, 4, 7, 5, 3, 5),
-        ),  # disgust: 0.4
+        (0.1, (4, 1, 4, 7, 5, 3, 5)),  # disgust: 0.4
         (0.01, (1, 1, 1, 1, 1, 1, 1)),
         (0.5, (20, 2, 20, 36, 24, 16, 25)),  # 19.5 and 20.5: to the even one
     ],
@@ -194,9 +191,7 @@ def test_a_limit_can_take_the_classes_as_the_real_set_has_them(faces, pool):
 @pytest.mark.parametrize("fraction", [0, 0.1, 0.3, 0.5, 1])
 @pytest.mark.parametrize("balance", ["equal", "natural"])
 def test_replace_keeps_the_size_and_the_real_classes(faces, pool, fraction, balance):
-    training = mixing.replaced(
-        faces, pool, real_fraction=fraction, balance=balance, seed=0
-    )  # fmt: skip
+    training = mixing.replaced(faces, pool, real_fraction=fraction, balance=balance, seed=0)
     n_real = len(training.real)
     assert (len(training), len(training.synthetic)) == (N, N - n_real)
     kept = np.array(sizes_of(training.real.row_labels))
@@ -235,10 +230,8 @@ def test_augment_has_the_classes_of_add_and_only_real_faces(faces, pool, balance
     how = {"synthetic_per_real": 2, "balance": balance}
     control = mixing.augmented(faces, **how, seed=0)
     assert sizes_of(control.labels) == sizes_of(
-        mixing.added(
-            faces, make_pool(pool.root.with_name("large"), 7 * 144), **how
-        ).labels
-    )  # fmt: skip
+        mixing.added(faces, make_pool(pool.root.with_name("large"), 7 * 144), **how).labels
+    )
     assert len(control.synthetic) == 0
     np.testing.assert_array_equal(control.real.rows[:N], np.arange(N))
     np.testing.assert_array_equal(faces.splits["train"].labels[control.real.rows], control.labels)
@@ -319,8 +312,9 @@ def test_matched_levels_have_the_statistics_of_the_real_images(faces, tmp_path):
     pool = synthetic_set.read(tmp_path / "dull")
     real = training_set.Part(
         rng.normal(110, 30, (50, 48, 48)).round().clip(0, 255).astype(np.uint8),
-        np.arange(50) % 7, np.arange(50),
-    )  # fmt: skip
+        np.arange(50) % 7,
+        np.arange(50),
+    )
     mixed = replace(mixing.only_synthetic(faces, pool, limit=None, balance="equal"), real=real)
     found = mixing.match_levels(mixed, faces)
     want, got = map(training_set.gray_statistics, (found.real, found.synthetic))
@@ -356,9 +350,7 @@ def test_matching_a_set_with_the_same_statistics_changes_nothing(faces, tmp_path
 def test_matching_leaves_real_faces_alone_and_refuses_blank_ones(faces, tmp_path):
     real = mixing.only_real(faces)
     assert mixing.match_levels(real, faces) is real
-    synthetic_set.write(
-        tmp_path / "blank", np.full((7, 48, 48), 9, np.uint8), np.arange(7), {}
-    )  # fmt: skip
+    synthetic_set.write(tmp_path / "blank", np.full((7, 48, 48), 9, np.uint8), np.arange(7), {})
     blank = mixing.only_synthetic(
         faces, synthetic_set.read(tmp_path / "blank"), limit=None, balance="equal"
     )

@@ -129,8 +129,10 @@ def test_resuming_goes_on_behind_what_is_safe(root, tmp_path):
     assert files_of(parts) == files_of(root)
 
 
-@pytest.mark.parametrize("progress", [None, "{", '{"images": 10, "shape": [21, 8, 9]}',
-                                      '{"images": 22, "shape": [21, 8, 8]}', "[]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "progress",
+    [None, "{", '{"images": 10, "shape": [21, 8, 9]}', '{"images": 22, "shape": [21, 8, 8]}', "[]"],
+)
 def test_a_progress_that_does_not_fit_starts_again(root, progress):
     (root / "manifest.json").unlink()
     if progress is not None:

@@ -41,8 +41,10 @@ def test_images_of_earlier_splits(found):
     """Private 0 has the label of train 0; private 34 (neutral) has not that of train 30."""
     leaks = {(one.split, one.earlier): (one.images, one.other_label) for one in found.leaks}
     assert leaks == {
-        ("public", "train"): (2, 0), ("private", "train"): (2, 1), ("private", "public"): (0, 0),
-    }  # fmt: skip
+        ("public", "train"): (2, 0),
+        ("private", "train"): (2, 1),
+        ("private", "public"): (0, 0),
+    }
     assert found.leak("private", "train").images == 2
 
 

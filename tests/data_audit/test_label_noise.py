@@ -15,14 +15,32 @@ from ferbench.errors import UserError
 from ferbench.recipes.classifier import Augment, Recipe
 from ferbench.runs import precision
 
-STILL = Augment(flip=0, rotate_degrees=0, zoom=0, shift=0, shear_degrees=0, brightness=0,
-                contrast=0, erase=0)  # fmt: skip
+STILL = Augment(
+    flip=0, rotate_degrees=0, zoom=0, shift=0, shear_degrees=0, brightness=0, contrast=0, erase=0
+)
 RECIPE = Recipe(
-    epochs=2, batch=20, optimizer="adamw", peak_lr=0.02, momentum=0.9, weight_decay=0.0,
-    schedule="constant", warmup_epochs=0, label_smoothing=0.0, mixup=0, cutmix=0,
-    class_weights="none", sampling="natural", ema_decay=0, clip_norm=0, accumulate=1,
-    patience_epochs=0, score_epochs=1, select="last", compile=False, augment=STILL,
-)  # fmt: skip
+    epochs=2,
+    batch=20,
+    optimizer="adamw",
+    peak_lr=0.02,
+    momentum=0.9,
+    weight_decay=0.0,
+    schedule="constant",
+    warmup_epochs=0,
+    label_smoothing=0.0,
+    mixup=0,
+    cutmix=0,
+    class_weights="none",
+    sampling="natural",
+    ema_decay=0,
+    clip_norm=0,
+    accumulate=1,
+    patience_epochs=0,
+    score_epochs=1,
+    select="last",
+    compile=False,
+    augment=STILL,
+)
 
 
 def sure(classes, p=0.94):

@@ -10,8 +10,16 @@ from ferbench.fidelity import comparison
 from ferbench.fidelity.comparison import Described, How
 from ferbench.metrics import feature_sets
 
-HOW = How(neighbors=3, density_neighbors=5, neighbor_images=1000, kid_subsets=4, kid_images=50,
-          score_splits=2, diversity_images=30, seed=0)  # fmt: skip
+HOW = How(
+    neighbors=3,
+    density_neighbors=5,
+    neighbor_images=1000,
+    kid_subsets=4,
+    kid_images=50,
+    score_splits=2,
+    diversity_images=30,
+    seed=0,
+)
 
 
 def made(per_class=40, seed=0, shift=0.0):
@@ -34,8 +42,10 @@ def test_every_class_is_compared_with_its_own(real):
     found = comparison.compare(real, sample, HOW)
     for k in range(7):
         own, other = sample.labels == k, made(60).labels == k
-        gaussians = (*feature_sets.gaussian_of(made(60).features[other]),
-                     *feature_sets.gaussian_of(sample.features[own]))  # fmt: skip
+        gaussians = (
+            *feature_sets.gaussian_of(made(60).features[other]),
+            *feature_sets.gaussian_of(sample.features[own]),
+        )
         assert found.classes[k].fid == pytest.approx(feature_sets.frechet_distance(*gaussians))
         assert (found.classes[k].images, found.classes[k].reference_images) == (40, 60)
     assert found.intra_fid == pytest.approx(np.mean([v.fid for v in found.classes]))

@@ -33,8 +33,10 @@ def test_bars_are_the_values_class_by_class(drawn, tmp_path):
 def test_points_are_colored_and_named_by_class(drawn, tmp_path):
     """Both groups share the axes; a class without a point has no name."""
     rng = np.random.default_rng(0)
-    groups = [Points("real", rng.normal(size=(70, 2)), np.arange(70) % 7),
-              Points("set", rng.normal(size=(6, 2)), np.full(6, 3))]  # fmt: skip
+    groups = [
+        Points("real", rng.normal(size=(70, 2)), np.arange(70) % 7),
+        Points("set", rng.normal(size=(6, 2)), np.full(6, 3)),
+    ]
     plot_points(groups, path=tmp_path / "x.png", title="t", axis_names=("a", "b"))
     (figure,) = drawn
     real, sample = figure.axes

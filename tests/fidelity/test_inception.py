@@ -85,8 +85,11 @@ def test_without_weights_and_network_one_line_says_what_to_do(tmp_path, monkeypa
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(UserError, match=r"cannot be downloaded \(Network is unreachable\); "
-                                        r"weights=PATH .* features=fer works offline"):  # fmt: skip
+    with pytest.raises(
+        UserError,
+        match=r"cannot be downloaded \(Network is unreachable\); "
+        r"weights=PATH .* features=fer works offline",
+    ):
         inception.load(None, CPU)
 
 

@@ -69,9 +69,17 @@ def test_classes_take_turns_and_a_path_stays_in_its_class():
 @pytest.mark.parametrize("kind", ["cgan", "acgan"])
 def test_plain_generators_have_a_path_too(kind):
     torch.manual_seed(0)
-    config = {"kind": kind, "img_resolution": 48, "img_channels": 1, "c_dim": 7,
-              "z_dim": 8, "embed_dim": 8, "w_avg_beta": 0.995, "channel_base": 64,
-              "channel_max": 8}  # fmt: skip
+    config = {
+        "kind": kind,
+        "img_resolution": 48,
+        "img_channels": 1,
+        "c_dim": 7,
+        "z_dim": 8,
+        "embed_dim": 8,
+        "w_avg_beta": 0.995,
+        "channel_base": 64,
+        "channel_max": 8,
+    }
     generator = sg.generator_of(config).eval()
     assert path_length(generator, flat, pairs=6, seed=0, batch=4) > 0
 

@@ -89,7 +89,5 @@ def test_drawing_leaves_torch_s_own_generator_alone(sampler):
 
 
 def test_asked_to_stop_it_says_so(sampler):
-    fresh = FreshFaces(
-        made_faces(), sampler, draw_seed=0, teacher=None, should_stop=lambda: True
-    )  # fmt: skip
+    fresh = FreshFaces(made_faces(), sampler, draw_seed=0, teacher=None, should_stop=lambda: True)
     assert not fresh.renew(0)

@@ -20,9 +20,14 @@ def sampler_of(make_generator, tmp_path):
         path = make_generator(tmp_path / "g.safetensors", **generator)
         loaded = trained.load(path, device=torch.device("cpu"))
         return Sampler(
-            loaded, Truncation(psi, None, "class", 50), noise=noise, out_px=None, resize="area",
-            precision=Precision("fp32", "cpu"), batch=16,
-        )  # fmt: skip
+            loaded,
+            Truncation(psi, None, "class", 50),
+            noise=noise,
+            out_px=None,
+            resize="area",
+            precision=Precision("fp32", "cpu"),
+            batch=16,
+        )
 
     return make
 

@@ -31,9 +31,15 @@ class ByBrightness:
 def generator(c_dim: int) -> sg.Generator:
     torch.manual_seed(0)
     config = sg.GeneratorConfig(
-        img_resolution=12, img_channels=1, c_dim=c_dim, z_dim=4, w_dim=4, mapping_layers=1,
-        channel_base=64, channel_max=8,
-    )  # fmt: skip
+        img_resolution=12,
+        img_channels=1,
+        c_dim=c_dim,
+        z_dim=4,
+        w_dim=4,
+        mapping_layers=1,
+        channel_base=64,
+        channel_max=8,
+    )
     return sg.Generator(config).eval()
 
 

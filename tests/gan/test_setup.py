@@ -25,9 +25,10 @@ def test_conditions_are_one_hot() -> None:
     assert found.names == CLASSES
 
 
-@pytest.mark.parametrize(("res", "channels", "shape"), [
-    (48, 1, (14, 48, 48)), (32, 1, (14, 32, 32)), (64, 3, (14, 3, 64, 64)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("res", "channels", "shape"),
+    [(48, 1, (14, 48, 48)), (32, 1, (14, 32, 32)), (64, 3, (14, 3, 64, 64))],
+)
 def test_faces_have_the_size_of_the_networks(res: int, channels: int, shape: tuple[int]) -> None:
     labels = np.arange(14) % 7
     found = setup.material(faces(), labels, res=res, channels=channels, conditional=True)

@@ -88,8 +88,10 @@ def test_mmd_has_no_bias():
 
     400 draws of 10 against 10: the mean is within four of its standard errors.
     """
-    values = [feature_sets.squared_mmd(normal(10, seed=2 * i), normal(10, seed=2 * i + 1))
-              for i in range(400)]  # fmt: skip
+    values = [
+        feature_sets.squared_mmd(normal(10, seed=2 * i), normal(10, seed=2 * i + 1))
+        for i in range(400)
+    ]
     error = np.std(values) / len(values) ** 0.5
     assert abs(np.mean(values)) < 4 * error
     assert min(values) < 0

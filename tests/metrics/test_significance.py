@@ -72,11 +72,17 @@ def test_holm_multiplies_the_smallest_most() -> None:
     assert holm([]) == []
 
 
-@pytest.mark.parametrize(("value", "adjusted", "p_seeds", "word"), [
-    (0.1, 0.01, 0.01, "better"), (-0.1, 0.01, 0.01, "worse"),
-    (0.1, 0.06, 0.01, "noise"), (0.1, 0.01, 0.2, "noise"),
-    (0.1, 0.01, None, "better (seeds not tested)"), (0.0, 0.01, 0.01, "noise"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "adjusted", "p_seeds", "word"),
+    [
+        (0.1, 0.01, 0.01, "better"),
+        (-0.1, 0.01, 0.01, "worse"),
+        (0.1, 0.06, 0.01, "noise"),
+        (0.1, 0.01, 0.2, "noise"),
+        (0.1, 0.01, None, "better (seeds not tested)"),
+        (0.0, 0.01, 0.01, "noise"),
+    ],
+)
 def test_a_difference_that_is_noise_is_called_so(
     value: float, adjusted: float, p_seeds: float | None, word: str
 ) -> None:

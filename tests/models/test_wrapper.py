@@ -60,8 +60,14 @@ def test_one_graph_holds_the_whole_forward_pass(name, make, faces):
 def test_a_network_that_is_wholly_frozen_can_change_its_mode() -> None:
     """It stays in evaluation mode, and asking for training ends."""
     model = build(
-        classes=7, name="cnn", stem="small", input_px=48, pretrained="none", tune="all",
-        dropout=0.0, width=4,
-    ).requires_grad_(False)  # fmt: skip
+        classes=7,
+        name="cnn",
+        stem="small",
+        input_px=48,
+        pretrained="none",
+        tune="all",
+        dropout=0.0,
+        width=4,
+    ).requires_grad_(False)
     model.train()
     assert not any(module.training for module in model.network.modules())

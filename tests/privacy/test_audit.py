@@ -15,9 +15,13 @@ from ferbench.report import markdown
 from ferbench.similarity import views
 
 OPTIONS = Options(
-    near_correlation=0.95, quantile=0.01, alpha=0.001, bootstrap=20, control_images=200,
+    near_correlation=0.95,
+    quantile=0.01,
+    alpha=0.001,
+    bootstrap=20,
+    control_images=200,
     percents=(3, 40),
-)  # fmt: skip
+)
 
 
 def audited(real, images, **changes):
@@ -139,9 +143,14 @@ def test_networks_that_know_their_images_are_told_from_the_set(clean):
     labels = Attacked(clean.real.members.labels, clean.seat.held_labels)
     scores = Attacked(np.ones(419), np.zeros(277))
     known = audit.attack_by_class(
-        "discriminator", "its score", scores, labels, rounds=0, rng=np.random.default_rng(0),
+        "discriminator",
+        "its score",
+        scores,
+        labels,
+        rounds=0,
+        rng=np.random.default_rng(0),
         bias={},
-    )  # fmt: skip
+    )
     found = replace(clean, attacks=[*clean.attacks, known])
     assert verdict.level(found) == "networks leak"
     text = " ".join(verdict.sentences(found))

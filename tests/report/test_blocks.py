@@ -44,14 +44,15 @@ def picture(tmp_path):
 
 def test_a_report_is_written_twice_and_whole(tmp_path, picture):
     blocks = [
-        Heading("Values"), Text("A *lower* value of `fid` is better."),
+        Heading("Values"),
+        Text("A *lower* value of `fid` is better."),
         Table(["metric", "set"], [["FID", "3.2"]], note="n = 7"),
-        Heading("Part", level=3), Figure(picture, "All of it."), Code("ferbench fidelity set=x"),
-    ]  # fmt: skip
+        Heading("Part", level=3),
+        Figure(picture, "All of it."),
+        Code("ferbench fidelity set=x"),
+    ]
     report.write(tmp_path, "A title", blocks)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "picture.png", "report.md", "report.html",
-    }  # fmt: skip
+    assert {path.name for path in tmp_path.iterdir()} == {"picture.png", "report.md", "report.html"}
     assert (tmp_path / "report.md").read_text() == (
         "# A title\n\n## Values\n\nA *lower* value of `fid` is better.\n\n"
         "| metric | set |\n| :--- | ---: |\n| FID | 3.2 |\n\nn = 7\n\n### Part\n\n"
@@ -75,10 +76,9 @@ def test_the_page_fetches_nothing(tmp_path, picture):
     assert not {"script", "link", "iframe"} & set(page.tags)
 
 
-@pytest.mark.parametrize("make", [
-    Text, Heading, lambda text: Table([text], [[text]], note=text),
-    Code,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make", [Text, Heading, lambda text: Table([text], [[text]], note=text), Code]
+)
 def test_nothing_in_a_text_becomes_markup(make):
     """The text comes back as it was; no tag and no link is made of it."""
     page = Page(report.page("t", [make(NASTY)]))

@@ -17,10 +17,15 @@ from ferbench.report import drawing
 COUNTS = np.diag([30, 5, 20, 80, 40, 35, 50])
 COUNTS[1, 0] = 15
 HISTORY = [
-    {"epoch": epoch, "train_loss": 2 / epoch, "public_loss": 2 / epoch + 0.1,
-     "train_accuracy": 1 - 1 / epoch, "public_accuracy": 0.9 - 0.8 / epoch}
+    {
+        "epoch": epoch,
+        "train_loss": 2 / epoch,
+        "public_loss": 2 / epoch + 0.1,
+        "train_accuracy": 1 - 1 / epoch,
+        "public_accuracy": 0.9 - 0.8 / epoch,
+    }
     for epoch in range(1, 31)
-]  # fmt: skip
+]
 
 
 def calibration(right=(1, 1, 1, 0)):

@@ -126,8 +126,10 @@ def test_toy_and_other_splits_never_share_a_table(group, seeds, toy, kaggle):
     assert "**" not in text
     table = [row for row in csv.DictReader(io.StringIO(show(rows, format="csv", group=group)))]
     assert [(row["test_data"], row["test_split"]) for row in table] == [
-        ("fer2013", "kaggle"), ("fer2013", "private"), ("toy", "private"),
-    ]  # fmt: skip
+        ("fer2013", "kaggle"),
+        ("fer2013", "private"),
+        ("toy", "private"),
+    ]
 
 
 def test_two_test_sets_of_one_name_are_told_apart_by_their_hash(make_row, seeds):
@@ -267,8 +269,19 @@ def test_the_best_of_each_column_is_bold(make_row):
 
 def test_terminal_fits_its_width_and_names_what_it_leaves_out(make_row):
     rows = [make_row(cell=str(i), model=f"mobilenet_v3_large_{i}", seed=i) for i in range(3)]
-    many = ["accuracy", "accuracy_dedup", "balanced_accuracy", "macro_f1", "auroc", "ece", "nll",
-            "macro_precision", "macro_recall", "recall_disgust", "recall_surprise"]  # fmt: skip
+    many = [
+        "accuracy",
+        "accuracy_dedup",
+        "balanced_accuracy",
+        "macro_f1",
+        "auroc",
+        "ece",
+        "nll",
+        "macro_precision",
+        "macro_recall",
+        "recall_disgust",
+        "recall_surprise",
+    ]
     for width in (60, 80, 100):
         lines = show(rows, columns=many, width=width).splitlines()
         assert max(len(line) for line in lines[1:-1]) <= width
@@ -401,14 +414,24 @@ def test_the_better_way_of_each_score_of_fidelity():
     assert lower == {"fid", "fid_matched", "fid_intra", "kid", "kid_disgust", "path_length"}
     assert not {"seconds", "seed", "kimg"} & set(ways)
     assert {name for name, way in ways.items() if not way} == {
-        "fid_floor", "kid_deviation", "kid_floor", "gate_floor",
-    }  # fmt: skip
+        "fid_floor",
+        "kid_deviation",
+        "kid_floor",
+        "gate_floor",
+    }
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (1234.5, "1234"), (12.345, "12.3"), (0.0012345, "0.00123"), (-0.5, "-0.500"),
-     (1e-9, "0.000000"), (999.9, "1000")],
-)  # fmt: skip
+    [
+        (0, "0"),
+        (1234.5, "1234"),
+        (12.345, "12.3"),
+        (0.0012345, "0.00123"),
+        (-0.5, "-0.500"),
+        (1e-9, "0.000000"),
+        (999.9, "1000"),
+    ],
+)
 def test_three_digits(value, text):
     assert three_digits(value) == text

@@ -90,8 +90,11 @@ def test_scores_fill_the_score_columns():
 def test_every_column_is_documented():
     """docs/metrics.md has one line `| column | type | unit | how |` a column, in their order."""
     lines = (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8").splitlines()
-    found = [re.match(r"\| `(\w+)` \| (\w+)(, may be empty)? \| ([^|]+) \| ([^|]+) \|$", line)
-             for line in lines if line.startswith("| `")]  # fmt: skip
+    found = [
+        re.match(r"\| `(\w+)` \| (\w+)(, may be empty)? \| ([^|]+) \| ([^|]+) \|$", line)
+        for line in lines
+        if line.startswith("| `")
+    ]
     documented = [(m[1], m[2], bool(m[3])) for m in found if m]
     assert documented == [(name, KINDS[name].__name__, name in OPTIONAL) for name in COLUMNS]
     assert all(len(m[5].strip()) > 15 for m in found if m)
@@ -358,9 +361,10 @@ def test_rebuilt_equals_appended(tmp_path, make_row):
     """The same bytes, whatever the order of the folders' names."""
     rows = [
         make_row(run=run, seed=seed, finished=f"2026-01-0{seed + 1}T00:00:00+00:00", auroc=auroc)
-        for seed, (run, auroc) in enumerate([("classify/z", 1 / 3), ("evaluate/a", None),
-                                             ("study/night/b", 0.5), ("c", 0.25)])
-    ]  # fmt: skip
+        for seed, (run, auroc) in enumerate(
+            [("classify/z", 1 / 3), ("evaluate/a", None), ("study/night/b", 0.5), ("c", 0.25)]
+        )
+    ]
     for row in rows:
         append_row(tmp_path / "metrics.csv", row)
         leave_run(tmp_path, row)

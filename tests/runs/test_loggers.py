@@ -23,9 +23,20 @@ def opened(name: str, folder: Path, first_step: int = 1, address: str | None = N
 
 def service(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A module that records its calls, in place of the package; its adapter is imported anew."""
-    module = MagicMock(spec_set=["Error", "Settings", "init", "MlflowException", "log_metrics",
-                                 "end_run", "set_tracking_uri", "set_experiment", "start_run",
-                                 "log_params"])  # fmt: skip
+    module = MagicMock(
+        spec_set=[
+            "Error",
+            "Settings",
+            "init",
+            "MlflowException",
+            "log_metrics",
+            "end_run",
+            "set_tracking_uri",
+            "set_experiment",
+            "start_run",
+            "log_params",
+        ]
+    )
     module.Error = module.MlflowException = type("ServiceError", (Exception,), {})
     monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.delitem(sys.modules, f"ferbench.runs.loggers.{name}_logger", raising=False)
@@ -87,9 +98,14 @@ def test_wandb_gets_the_config_and_every_step(
     logger.log(2, {"loss": 1.0})
     logger.close()
     wandb.init.assert_called_once_with(
-        project="faces", id=None, resume=None, name=tmp_path.name, dir=str(tmp_path),
-        config=CONFIG, settings=None,
-    )  # fmt: skip
+        project="faces",
+        id=None,
+        resume=None,
+        name=tmp_path.name,
+        dir=str(tmp_path),
+        config=CONFIG,
+        settings=None,
+    )
     run = wandb.init.return_value
     assert run.log.mock_calls == [call({"loss": 2.0}, step=1), call({"loss": 1.0}, step=2)]
     run.finish.assert_called_once_with()

@@ -48,8 +48,10 @@ def test_float16_needs_a_cuda_device(device):
 
 def test_only_float16_scales_the_loss():
     assert [Precision(name, "cuda").scales_loss for name in ("fp32", "bf16", "fp16")] == [
-        False, False, True,
-    ]  # fmt: skip
+        False,
+        False,
+        True,
+    ]
 
 
 def test_autocast_computes_in_the_format(images):

@@ -23,9 +23,9 @@ def status(folder):
 # --- device and seeds ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("cuda", "mps", "found"), [
-    (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("cuda", "mps", "found"), [(True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
 def test_auto_takes_the_fastest_device(monkeypatch, cuda, mps, found):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
@@ -173,13 +173,16 @@ def record_failing(folder, error):
         raise error
 
 
-@pytest.mark.parametrize(("error", "wanted", "text"), [
-    (FloatingPointError("the loss\nis nan"), "failed", "FloatingPointError: the loss is nan"),
-    (UserError("a=b: wrong"), "failed", "UserError: a=b: wrong"),
-    (SystemExit(3), "failed", "SystemExit: 3"),
-    (KeyboardInterrupt(), "interrupted", "interrupted"),
-    (Interrupted("stopped; go on", 15), "interrupted", "stopped; go on"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("error", "wanted", "text"),
+    [
+        (FloatingPointError("the loss\nis nan"), "failed", "FloatingPointError: the loss is nan"),
+        (UserError("a=b: wrong"), "failed", "UserError: a=b: wrong"),
+        (SystemExit(3), "failed", "SystemExit: 3"),
+        (KeyboardInterrupt(), "interrupted", "interrupted"),
+        (Interrupted("stopped; go on", 15), "interrupted", "stopped; go on"),
+    ],
+)
 def test_the_status_follows_what_happens(tmp_path, error, wanted, text):
     with pytest.raises(type(error)):
         record_failing(tmp_path / "a", error)
@@ -193,8 +196,9 @@ def test_a_run_that_goes_on_forgets_the_earlier_error(tmp_path):
         record_failing(tmp_path / "a", KeyboardInterrupt())
     with runs.recorded(tmp_path / "a", "classify", "", {}) as record:
         assert (status(tmp_path / "a")["status"], status(tmp_path / "a")["error"]) == (
-            "running", None,
-        )  # fmt: skip
+            "running",
+            None,
+        )
         record.update(status="complete")
     assert status(tmp_path / "a")["status"] == "complete"
 
@@ -225,8 +229,10 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
     (folder / ".state.pt.4711.part").write_bytes(b"half")
     with runs.recorded(folder, "classify", "", {}):
         assert sorted(path.name for path in folder.iterdir()) == [
-            ".lock", "config.yaml", "run.json",
-        ]  # fmt: skip
+            ".lock",
+            "config.yaml",
+            "run.json",
+        ]
 
 
 def test_a_folder_without_a_run_has_no_status_and_a_damaged_one_is_refused(tmp_path):

@@ -22,14 +22,17 @@ def progress(**seconds: float) -> Progress:
     return Progress(TASKS, entries, {})
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    ({}, "unknown"),
-    ({"a_s0": 60}, "more than 2 min"),  # the set's time is unknown
-    ({"set": 5}, "unknown"),  # and so is a classifier's
-    ({"set": 5, "a_s0": 60}, "about 2 min"),
-    ({"set": 5, "a_s0": 60, "b_s0": 300}, "about 60 s"),  # as the same cell's other seed
-    ({"set": 5, "a_s0": 60, "a_s1": 60, "b_s0": 300}, "about 0 s"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        ({}, "unknown"),
+        ({"a_s0": 60}, "more than 2 min"),  # the set's time is unknown
+        ({"set": 5}, "unknown"),  # and so is a classifier's
+        ({"set": 5, "a_s0": 60}, "about 2 min"),
+        ({"set": 5, "a_s0": 60, "b_s0": 300}, "about 60 s"),  # as the same cell's other seed
+        ({"set": 5, "a_s0": 60, "a_s1": 60, "b_s0": 300}, "about 0 s"),
+    ],
+)
 def test_the_time_left_is_told_from_runs_alike(seconds: dict[str, float], text: str) -> None:
     assert progress(**seconds).time_left() == text
 

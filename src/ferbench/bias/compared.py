@@ -95,9 +95,13 @@ def represent(
 
 
 def compare(
-    attribute: Attribute, own_labels: np.ndarray, real_labels: np.ndarray, *, rounds: int,
+    attribute: Attribute,
+    own_labels: np.ndarray,
+    real_labels: np.ndarray,
+    *,
+    rounds: int,
     rng: np.random.Generator,
-) -> Compared:  # fmt: skip
+) -> Compared:
     """All numbers of one attribute; labels [N], [M] int64 of its two sides."""
     own, real = attribute.own, attribute.real
     sides = [(own, own_labels)] + ([] if real is None else [(real, real_labels)])
@@ -108,17 +112,26 @@ def compare(
         found.append(_around(value, replicas))
         drawn.append(replicas)
         groups.append(attributes.table(labels, side.groups, (K, len(attribute.group_names))))
-    information = [association.normalized_information(table[classes]) if len(classes) else 0.0
-                   for table in groups]  # fmt: skip
+    information = [
+        association.normalized_information(table[classes]) if len(classes) else 0.0
+        for table in groups
+    ]
     if real is None:
         return Compared(
             attribute, groups[0], None, None, None, found[0], None, None, information[0], None
         )
     distance, floor = _distance(attribute, sides, classes, rounds, rng)
     return Compared(
-        attribute, groups[0], groups[1], distance, floor, found[0], found[1],
-        _around(found[0].value - found[1].value, drawn[0] - drawn[1]), *information,
-    )  # fmt: skip
+        attribute,
+        groups[0],
+        groups[1],
+        distance,
+        floor,
+        found[0],
+        found[1],
+        _around(found[0].value - found[1].value, drawn[0] - drawn[1]),
+        *information,
+    )
 
 
 def _classes(sides: Sequence[tuple[Column, np.ndarray]]) -> np.ndarray:
@@ -134,9 +147,13 @@ def _around(value: float, replicas: np.ndarray) -> Interval:
 
 
 def _association(
-    attribute: Attribute, side: Column, labels: np.ndarray, classes: np.ndarray, rounds: int,
+    attribute: Attribute,
+    side: Column,
+    labels: np.ndarray,
+    classes: np.ndarray,
+    rounds: int,
     rng: np.random.Generator,
-) -> tuple[float, np.ndarray]:  # fmt: skip
+) -> tuple[float, np.ndarray]:
     """The association and [rounds] bootstrap replicas of it, images drawn within their class."""
     if len(classes) < 2:
         return 0.0, np.zeros(rounds)
@@ -177,9 +194,12 @@ def _moments(
 
 
 def _distance(
-    attribute: Attribute, sides: Sequence[tuple[Column, np.ndarray]], classes: np.ndarray,
-    rounds: int, rng: np.random.Generator,
-) -> tuple[float | None, float | None]:  # fmt: skip
+    attribute: Attribute,
+    sides: Sequence[tuple[Column, np.ndarray]],
+    classes: np.ndarray,
+    rounds: int,
+    rng: np.random.Generator,
+) -> tuple[float | None, float | None]:
     """Jensen-Shannon distance of the two sides' histograms, and its 95 % quantile by chance.
 
     The real images of each class are weighted to the class's share of the images in question, so

@@ -30,22 +30,35 @@ def draw(
     """Write the figures into the folder; each with its caption."""
     alone = all(one.real is None for one in found.attributes)
     drawn = [
-        (_spreads(folder / "attributes.png", found.attributes, own_labels, real_labels),
-         "How each attribute is spread" + ("." if alone else
-         ": these images (orange line) and the real Training images (blue), which are weighted to "
-         "the same shares of the classes.")),
-        (_associations(folder / "association.png", found.attributes),
-         "How much the class tells of each attribute (η² of numbers, V of words), with 95 % "
-         "intervals" + ("." if alone else ": here and in the real Training images.")),
-    ]  # fmt: skip
+        (
+            _spreads(folder / "attributes.png", found.attributes, own_labels, real_labels),
+            "How each attribute is spread"
+            + (
+                "."
+                if alone
+                else ": these images (orange line) and the real Training images (blue), "
+                "which are weighted to "
+                "the same shares of the classes."
+            ),
+        ),
+        (
+            _associations(folder / "association.png", found.attributes),
+            "How much the class tells of each attribute (η² of numbers, V of words), with 95 % "
+            "intervals" + ("." if alone else ": here and in the real Training images."),
+        ),
+    ]
     if found.groups:
         drawn += [
-            (_accuracies(folder / "groups.png", found.groups),
-             "Accuracy of each group with its 95 % interval; the dashed line is that of all. "
-             "Hollow: too few images to say."),
-            (_gaps(folder / "gaps.png", found.groups),
-             "Gaps between groups with 95 % intervals; the gray bar is what chance gives."),
-        ]  # fmt: skip
+            (
+                _accuracies(folder / "groups.png", found.groups),
+                "Accuracy of each group with its 95 % interval; the dashed line is that of all. "
+                "Hollow: too few images to say.",
+            ),
+            (
+                _gaps(folder / "gaps.png", found.groups),
+                "Gaps between groups with 95 % intervals; the gray bar is what chance gives.",
+            ),
+        ]
     return drawn
 
 
@@ -63,9 +76,7 @@ def _panels(count: int, height: float) -> tuple[Any, list[Axes]]:
 # --- spreads -------------------------------------------------------------------------------------
 
 
-def _spreads(
-    path: Path, attributes: Sequence[Compared], own: np.ndarray, real: np.ndarray
-) -> Path:  # fmt: skip
+def _spreads(path: Path, attributes: Sequence[Compared], own: np.ndarray, real: np.ndarray) -> Path:
     from matplotlib import rc_context
 
     with rc_context(STYLE):
@@ -100,10 +111,24 @@ def _histogram(axes: Axes, one: Compared, own: np.ndarray, real: np.ndarray) -> 
     edges = np.linspace(low, max(high, low + 1e-9), STEPS + 1).tolist()
     if other is not None and other.numbers is not None:
         known = other.known
-        axes.hist(np.clip(other.numbers[known], low, high), edges, density=True, color=BLUE,
-                  weights=_weights(one, own, real)[known], alpha=0.45, label="real")  # fmt: skip
-    axes.hist(np.clip(side.numbers[side.known], low, high), edges, density=True, color=ORANGE,
-              histtype="step", linewidth=1.6, label="these")  # fmt: skip
+        axes.hist(
+            np.clip(other.numbers[known], low, high),
+            edges,
+            density=True,
+            color=BLUE,
+            weights=_weights(one, own, real)[known],
+            alpha=0.45,
+            label="real",
+        )
+    axes.hist(
+        np.clip(side.numbers[side.known], low, high),
+        edges,
+        density=True,
+        color=ORANGE,
+        histtype="step",
+        linewidth=1.6,
+        label="these",
+    )
 
 
 def _bars(axes: Axes, one: Compared, own: np.ndarray, real: np.ndarray) -> None:
@@ -114,15 +139,21 @@ def _bars(axes: Axes, one: Compared, own: np.ndarray, real: np.ndarray) -> None:
         counts = np.bincount(other.groups[known], _weights(one, own, real)[known], len(names))
         axes.bar(place - 0.2, counts / counts.sum(), 0.4, color=BLUE, alpha=0.45, label="real")
     counts = one.own_counts.sum(axis=0)
-    axes.bar(place + 0.2 * (other is not None), counts / counts.sum(), 0.4, fill=False,
-             edgecolor=ORANGE, linewidth=1.6, label="these")  # fmt: skip
+    axes.bar(
+        place + 0.2 * (other is not None),
+        counts / counts.sum(),
+        0.4,
+        fill=False,
+        edgecolor=ORANGE,
+        linewidth=1.6,
+        label="these",
+    )
     _name_groups(axes, names)
 
 
 def _name_groups(axes: Axes, names: Sequence[str]) -> None:
     turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(names)), names, fontsize=8,
-                    **(turned if len(names) >= MANY else {}))  # fmt: skip
+    axes.set_xticks(range(len(names)), names, fontsize=8, **(turned if len(names) >= MANY else {}))
     axes.tick_params(axis="x", length=0)
 
 
@@ -137,8 +168,11 @@ def _associations(path: Path, attributes: Sequence[Compared]) -> Path:
         figure, axes = drawing(6.2, 1.0 + 0.5 * len(attributes))
         for name, label, shift in (("own", "these", -0.13), ("real", "real", 0.13)):
             color, marker = SIDES[name]
-            known = [(y, getattr(one, name)) for y, one in zip(place, attributes, strict=True)
-                     if getattr(one, name) is not None]  # fmt: skip
+            known = [
+                (y, getattr(one, name))
+                for y, one in zip(place, attributes, strict=True)
+                if getattr(one, name) is not None
+            ]
             for y, found in known:
                 _whisker(axes, found.value, found.low, found.high, y + shift, color, marker)
             if known:
@@ -155,10 +189,11 @@ def _associations(path: Path, attributes: Sequence[Compared]) -> Path:
 
 def _whisker(
     axes: Axes, value: float, low: float, high: float, y: float, color: str, marker: str
-) -> None:  # fmt: skip
+) -> None:
     reach = [[max(value - low, 0)], [max(high - value, 0)]]
-    axes.errorbar([value], [y], xerr=reach, fmt=marker, color=color, markersize=5, capsize=3,
-                  elinewidth=1.2)  # fmt: skip
+    axes.errorbar(
+        [value], [y], xerr=reach, fmt=marker, color=color, markersize=5, capsize=3, elinewidth=1.2
+    )
 
 
 def _accuracies(path: Path, groups: Sequence[GroupScores]) -> Path:
@@ -173,8 +208,15 @@ def _accuracies(path: Path, groups: Sequence[GroupScores]) -> Path:
                 if not np.isnan(value):
                     face = "white" if scores.too_few[g] else BLUE
                     reach = [[max(value - low, 0)], [max(high - value, 0)]]  # rounding: never < 0
-                    axes.errorbar([g], [value], yerr=reach, fmt="o", color=BLUE,
-                                  markerfacecolor=face, capsize=3)  # fmt: skip
+                    axes.errorbar(
+                        [g],
+                        [value],
+                        yerr=reach,
+                        fmt="o",
+                        color=BLUE,
+                        markerfacecolor=face,
+                        capsize=3,
+                    )
             _name_groups(axes, scores.attribute.group_names)
             axes.set_xlim(-0.5, len(scores.attribute.group_names) - 0.5)
             axes.set_title(scores.attribute.name, fontsize=9.5)
@@ -190,8 +232,11 @@ def _accuracies(path: Path, groups: Sequence[GroupScores]) -> Path:
 def _gaps(path: Path, groups: Sequence[GroupScores]) -> Path:
     from matplotlib import rc_context
 
-    kinds = {"accuracy_gap": "accuracy", "recall_gap": "recall of the worst class",
-             "odds_gap": "equalized odds"}  # fmt: skip
+    kinds = {
+        "accuracy_gap": "accuracy",
+        "recall_gap": "recall of the worst class",
+        "odds_gap": "equalized odds",
+    }
     place = np.arange(len(groups))
     with rc_context(STYLE):
         figure, grid = drawing(9.0, 1.0 + 0.45 * len(groups), columns=len(kinds))

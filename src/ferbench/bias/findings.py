@@ -38,8 +38,10 @@ class Findings:
     @property
     def farthest(self) -> Compared | None:
         """The attribute with the largest distance over what chance gives."""
-        return largest(self.attributes, lambda c: None if c.distance is None or c.floor is None
-                       else c.distance - c.floor)  # fmt: skip
+        return largest(
+            self.attributes,
+            lambda c: None if c.distance is None or c.floor is None else c.distance - c.floor,
+        )
 
     @property
     def strongest(self) -> Compared | None:
@@ -65,10 +67,18 @@ class Findings:
 
 
 def find(
-    labels: np.ndarray, real_labels: np.ndarray, attributes: Sequence[Attribute], *,
-    predicted: np.ndarray | None, blank: int, synthetic: bool, itself: bool, min_count: int,
-    rounds: int, seed: int,
-) -> Findings:  # fmt: skip
+    labels: np.ndarray,
+    real_labels: np.ndarray,
+    attributes: Sequence[Attribute],
+    *,
+    predicted: np.ndarray | None,
+    blank: int,
+    synthetic: bool,
+    itself: bool,
+    min_count: int,
+    rounds: int,
+    seed: int,
+) -> Findings:
     """Everything, from labels [N], [M] int64, attributes of both sides and predictions [N]."""
     rng = np.random.default_rng(seed)
     return Findings(
@@ -78,15 +88,16 @@ def find(
         itself=itself,
         representation=compared.represent(labels, real_labels, rounds=rounds, rng=rng),
         attributes=tuple(
-            compared.compare(one, labels, real_labels, rounds=rounds, rng=rng)
-            for one in attributes
+            compared.compare(one, labels, real_labels, rounds=rounds, rng=rng) for one in attributes
         ),
-        groups=() if predicted is None else tuple(
+        groups=()
+        if predicted is None
+        else tuple(
             groups.score(one, labels, predicted, min_count=min_count, rounds=rounds, rng=rng)
             for one in attributes
         ),
         min_count=min_count,
-    )  # fmt: skip
+    )
 
 
 def largest(items: Sequence[T], value: Callable[[T], float | None]) -> T | None:
@@ -119,11 +130,12 @@ def _classes(found: Findings) -> Iterator[tuple[str, str]]:
         small, large = CLASSES[int(shares.own.argmin())], CLASSES[int(shares.own.argmax())]
         yield (
             f"{large} has {shares.ratio:.1f} times as many images as {small}",
-            f"`ferbench synth counts={small}:NUMBER` draws more of it" if found.synthetic else
-            "`train.sampling=balanced` or `train.class_weights=sqrt_inverse` in `ferbench "
+            f"`ferbench synth counts={small}:NUMBER` draws more of it"
+            if found.synthetic
+            else "`train.sampling=balanced` or `train.class_weights=sqrt_inverse` in `ferbench "
             f"classify`; more of it with `ferbench synth counts={small}:NUMBER` and `data=mixed "
             "mix=add`",
-        )  # fmt: skip
+        )
     elif shares.distance > shares.floor:
         yield (
             f"{100 * shares.distance:.0f} % of the images would have to change their class for "
@@ -166,10 +178,12 @@ def _stereotypes(found: Findings) -> Iterator[tuple[str, str]]:
             f"class and {one.attribute.name} go together {'more' if grows else 'less'} than in the "
             f"real images ({one.measure} {change.value:+.3f}, {change.low:+.3f} to "
             f"{change.high:+.3f})",
-            _against_stereotype(one, found) if grows else
-            "nothing to repair; but what real classes have in common is lost: `ferbench fidelity` "
+            _against_stereotype(one, found)
+            if grows
+            else "nothing to repair; but what real classes have in common is lost: "
+            "`ferbench fidelity` "
             "shows whether the classes are drawn well at all",
-        )  # fmt: skip
+        )
 
 
 def _against_stereotype(one: Compared, found: Findings) -> str:

@@ -56,8 +56,9 @@ def read(path: Path) -> AttributeFile:
     head = [word.strip() for word in head]
     if NAME not in head:
         listed = ", ".join(head) or "none"
-        raise UserError(f"{key}: no column `{NAME}` (columns: {listed}); expected the images' names"
-                        " there")  # fmt: skip
+        raise UserError(
+            f"{key}: no column `{NAME}` (columns: {listed}); expected the images' names there"
+        )
     _check_head(key, head)
     odd = next((i for i, line in enumerate(lines, 2) if len(line) != len(head)), None)
     if odd is not None:
@@ -91,14 +92,19 @@ def attributes(
     real_rows = None if real is None else file.rows_of(real)
     if real_rows is not None and not (real_rows >= 0).any():
         real_rows = None
-    return [_attribute(key, name, cells, rows, real_rows, groups)
-            for name, cells in file.cells.items()]  # fmt: skip
+    return [
+        _attribute(key, name, cells, rows, real_rows, groups) for name, cells in file.cells.items()
+    ]
 
 
 def _attribute(
-    key: str, name: str, cells: tuple[str, ...], rows: np.ndarray, real_rows: np.ndarray | None,
+    key: str,
+    name: str,
+    cells: tuple[str, ...],
+    rows: np.ndarray,
+    real_rows: np.ndarray | None,
     groups: int,
-) -> Attribute:  # fmt: skip
+) -> Attribute:
     own = _picked(cells, rows)
     real = None if real_rows is None else _picked(cells, real_rows)
     if not any(own):
@@ -109,8 +115,10 @@ def _attribute(
     numbers = _numbers(own), None if real is None else _numbers(real)
     if different > MOST_GROUPS:
         if numbers[0] is None or (real is not None and numbers[1] is None):
-            raise UserError(f"{key}: column {name} has {different} different values; expected at "
-                            f"most {MOST_GROUPS}, or numbers")  # fmt: skip
+            raise UserError(
+                f"{key}: column {name} has {different} different values; expected at "
+                f"most {MOST_GROUPS}, or numbers"
+            )
         return columns.of_numbers(name, numbers[0], numbers[1], groups=groups, given=True)
     return columns.of_words(name, own, real)
 
@@ -136,8 +144,9 @@ def _check_head(key: str, head: list[str]) -> None:
         if not word or head.count(word) > 1:
             raise UserError(f"{key}: the columns are {', '.join(head)}; expected different names")
         if word in ATTRIBUTES:
-            raise UserError(f"{key}: column {word} is computed from the images; expected another "
-                            "name")  # fmt: skip
+            raise UserError(
+                f"{key}: column {word} is computed from the images; expected another name"
+            )
 
 
 def _match(lines: Sequence[str], names: Sequence[str]) -> np.ndarray:

@@ -74,15 +74,23 @@ class GroupScores:
     @property
     def worst_class(self) -> str:
         """The class with the largest recall gap, "-" where no class has one."""
-        found = [(gap.value, name) for gap, name in zip(self.recall_gaps, CLASSES, strict=True)
-                 if gap is not None]  # fmt: skip
+        found = [
+            (gap.value, name)
+            for gap, name in zip(self.recall_gaps, CLASSES, strict=True)
+            if gap is not None
+        ]
         return max(found)[1] if found else "-"
 
 
 def score(
-    attribute: Attribute, labels: np.ndarray, predicted: np.ndarray, *, min_count: int,
-    rounds: int, rng: np.random.Generator,
-) -> GroupScores:  # fmt: skip
+    attribute: Attribute,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    min_count: int,
+    rounds: int,
+    rng: np.random.Generator,
+) -> GroupScores:
     """Scores of the attribute's groups; labels, predicted: [N] int64 of its own images."""
     counts = confusions(attribute.own.groups, labels, predicted, len(attribute.group_names))
     enough = _Enough.of(counts, min_count)

@@ -54,17 +54,24 @@ def blocks(
         Heading("Attributes"),
         Text(_reading(found)),
         tables.attributes_table(found.attributes),
-        Table(["attribute", "what it is"],
-              [[one.attribute.name, MEANING.get(one.attribute.name, "given in the file")]
-               for one in found.attributes], leading=2),
+        Table(
+            ["attribute", "what it is"],
+            [
+                [one.attribute.name, MEANING.get(one.attribute.name, "given in the file")]
+                for one in found.attributes
+            ],
+            leading=2,
+        ),
         *_given(found.attributes),
         Heading("Pictures"),
         *(Figure(path, caption) for path, caption in pictures),
         Heading("To do it again"),
         Code(command),
-        Text("`docs/bias.md` has the formulas and their limits, `docs/metrics.md` the columns of "
-             "the table; all numbers stand in `metrics.json`."),
-    ]  # fmt: skip
+        Text(
+            "`docs/bias.md` has the formulas and their limits, `docs/metrics.md` the columns of "
+            "the table; all numbers stand in `metrics.json`."
+        ),
+    ]
 
 
 def _reading(found: Findings) -> str:
@@ -114,13 +121,16 @@ def as_json(found: Findings) -> dict[str, Any]:
         "images": found.images,
         "blank": found.blank,
         "classes": {
-            "own": _named(shares.own), "real": _named(shares.real),
-            "total_variation": shares.distance, "floor": shares.floor, "ratio": shares.ratio,
+            "own": _named(shares.own),
+            "real": _named(shares.real),
+            "total_variation": shares.distance,
+            "floor": shares.floor,
+            "ratio": shares.ratio,
         },
         "attributes": {one.attribute.name: _attribute_json(one) for one in found.attributes},
         "groups": {scores.attribute.name: _groups_json(scores) for scores in found.groups},
         "advice": [list(line) for line in found.advice],
-    }  # fmt: skip
+    }
 
 
 def _attribute_json(one: Compared) -> dict[str, Any]:
@@ -129,9 +139,9 @@ def _attribute_json(one: Compared) -> dict[str, Any]:
         "measure": "eta squared" if one.attribute.numeric else "Cramer's V",
         "groups": list(names),
         "counts": {name: row.tolist() for name, row in zip(CLASSES, one.own_counts, strict=True)},
-        "real_counts": None if one.real_counts is None else {
-            name: row.tolist() for name, row in zip(CLASSES, one.real_counts, strict=True)
-        },
+        "real_counts": None
+        if one.real_counts is None
+        else {name: row.tolist() for name, row in zip(CLASSES, one.real_counts, strict=True)},
         "js_distance": one.distance,
         "js_floor": one.floor,
         "association": asdict(one.own),
@@ -141,7 +151,7 @@ def _attribute_json(one: Compared) -> dict[str, Any]:
         "real_information": one.real_information,
         "cramers_v": float(cramers_v(one.own_counts)),
         "npmi": _cells(npmi(one.own_counts)),
-    }  # fmt: skip
+    }
 
 
 def _groups_json(scores: GroupScores) -> dict[str, Any]:
@@ -181,18 +191,28 @@ def row_columns(found: Findings) -> dict[str, Any]:
     if strongest is not None:
         columns |= {"association": strongest.own.value, "association_of": strongest.attribute.name}
     if farthest is not None:
-        columns |= {"attribute_js": farthest.distance, "attribute_js_floor": farthest.floor,
-                    "attribute_js_of": farthest.attribute.name}  # fmt: skip
+        columns |= {
+            "attribute_js": farthest.distance,
+            "attribute_js_floor": farthest.floor,
+            "attribute_js_of": farthest.attribute.name,
+        }
     if amplified is not None and amplified.amplification is not None:
         change = amplified.amplification
-        columns |= {"amplification": change.value, "amplification_low": change.low,
-                    "amplification_high": change.high,
-                    "amplification_of": amplified.attribute.name}  # fmt: skip
+        columns |= {
+            "amplification": change.value,
+            "amplification_low": change.low,
+            "amplification_high": change.high,
+            "amplification_of": amplified.attribute.name,
+        }
     for name in GAPS:
         scores = found.widest(name)
         if scores is not None:
             gap = getattr(scores, name)
-            columns |= {name: gap.value, f"{name}_low": gap.low, f"{name}_high": gap.high,
-                        f"{name}_chance": gap.chance,
-                        f"{name}_of": scores.attribute.name}  # fmt: skip
+            columns |= {
+                name: gap.value,
+                f"{name}_low": gap.low,
+                f"{name}_high": gap.high,
+                f"{name}_chance": gap.chance,
+                f"{name}_of": scores.attribute.name,
+            }
     return columns

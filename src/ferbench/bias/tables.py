@@ -41,8 +41,19 @@ def _effective_number(counts: np.ndarray) -> float:
 
 def attributes_table(attributes: Sequence[Compared]) -> Table:
     """Spread and association of every attribute, with what chance gives."""
-    columns = ["attribute", "distance", "by chance up to", "measure", "association", "in real",
-               "amplification", "95 % interval", "reading", "information", "in real"]  # fmt: skip
+    columns = [
+        "attribute",
+        "distance",
+        "by chance up to",
+        "measure",
+        "association",
+        "in real",
+        "amplification",
+        "95 % interval",
+        "reading",
+        "information",
+        "in real",
+    ]
     note = (
         "distance: Jensen-Shannon, 0 to 1. association: η² of numbers, Cramér's V of words, "
         "corrected for chance, classes counted alike. information: mutual information of class and "
@@ -95,13 +106,26 @@ def _npmi_cell(value: float, count: int) -> str:
 
 def gaps_table(groups: Sequence[GroupScores]) -> Table:
     """The three gaps of every attribute with their intervals, against chance."""
-    columns = ["attribute", "accuracy gap", "by chance", "recall gap", "by chance", "of class",
-               "equalized odds", "by chance"]  # fmt: skip
+    columns = [
+        "attribute",
+        "accuracy gap",
+        "by chance",
+        "recall gap",
+        "by chance",
+        "of class",
+        "equalized odds",
+        "by chance",
+    ]
     lines = [
-        [scores.attribute.name, *_gap_cells(scores.accuracy_gap), *_gap_cells(scores.recall_gap),
-         scores.worst_class, *_gap_cells(scores.odds_gap)]
+        [
+            scores.attribute.name,
+            *_gap_cells(scores.accuracy_gap),
+            *_gap_cells(scores.recall_gap),
+            scores.worst_class,
+            *_gap_cells(scores.odds_gap),
+        ]
         for scores in groups
-    ]  # fmt: skip
+    ]
     note = (
         "In points, largest group less smallest, in brackets 95 % intervals; * is more than chance "
         "gives. recall gap: of the class where it is largest. equalized odds: largest gap of a "

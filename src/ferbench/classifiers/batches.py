@@ -74,9 +74,13 @@ def to_device(images: np.ndarray, labels: np.ndarray, device: torch.device) -> D
 
 
 def stream_to_device(
-    blocks: Iterable[np.ndarray], labels: np.ndarray, device: torch.device, *, first: int,
+    blocks: Iterable[np.ndarray],
+    labels: np.ndarray,
+    device: torch.device,
+    *,
+    first: int,
     first_share: float | None,
-) -> DeviceFaces:  # fmt: skip
+) -> DeviceFaces:
     """As `to_device`, from arrays [n, H, W] uint8 one after the other: only one is held besides.
 
     labels: [N] int64 of all of them; first, first_share: see `DeviceFaces`.
@@ -127,10 +131,13 @@ def training_batches(
     labels, device = faces.labels.cpu().numpy(), faces.images.device
     order = torch.from_numpy(
         epoch_order(
-            labels, balanced=recipe.sampling == "balanced", rng=rng, first=faces.first,
+            labels,
+            balanced=recipe.sampling == "balanced",
+            rng=rng,
+            first=faces.first,
             first_share=faces.first_share,
         )
-    )  # fmt: skip
+    )
     draws = torch.from_numpy(rng.random((len(order), DRAWS), dtype=np.float32))
     order, draws = order.to(device), draws.to(device)
     for number in range(steps_per_epoch(len(order), recipe.batch)):
@@ -144,9 +151,13 @@ def training_batches(
 
 
 def epoch_order(
-    labels: np.ndarray, *, balanced: bool, rng: np.random.Generator, first: int = 0,
+    labels: np.ndarray,
+    *,
+    balanced: bool,
+    rng: np.random.Generator,
+    first: int = 0,
     first_share: float | None = None,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """[N] int64 row numbers of one epoch, for labels [N].
 
     Natural sampling is a permutation. Balanced sampling draws the classes equally often (those
@@ -166,9 +177,7 @@ def epoch_order(
     return rng.permutation(np.concatenate(parts))
 
 
-def _drawn(
-    labels: np.ndarray, count: int, balanced: bool, rng: np.random.Generator
-) -> np.ndarray:  # fmt: skip
+def _drawn(labels: np.ndarray, count: int, balanced: bool, rng: np.random.Generator) -> np.ndarray:
     """`count` row numbers in random order, by classes or not."""
     if not balanced:
         return _cycled(np.arange(len(labels)), count, rng)
@@ -236,9 +245,7 @@ def keep_masks(draws: Tensor, probability: float, *, side_px: int) -> Tensor:
     return 1 - (rows[:, None, :, None] & columns[:, None, None, :]).float()
 
 
-def draw_mixing(
-    mixup: float, cutmix: float, *, side_px: int, rng: np.random.Generator
-) -> Mixing:  # fmt: skip
+def draw_mixing(mixup: float, cutmix: float, *, side_px: int, rng: np.random.Generator) -> Mixing:
     """Draw how one batch is mixed: mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019).
 
     mixup, cutmix: alpha of the Beta law of the share, 0 is off; with both on, a coin decides. The

@@ -25,10 +25,26 @@ from ferbench.runs.precision import Precision
 
 # The columns that say what was trained, how and on what; another scoring of a run repeats them.
 TRAINING = (
-    "data", "train_images", "synthetic_images", "data_hash", "selected_on", "model", "stem",
-    "input_px", "pretrained", "tune", "parameters", "seed", "epochs", "best_epoch", "precision",
-    "config_hash", "cell", "seconds", "images_per_second",
-)  # fmt: skip
+    "data",
+    "train_images",
+    "synthetic_images",
+    "data_hash",
+    "selected_on",
+    "model",
+    "stem",
+    "input_px",
+    "pretrained",
+    "tune",
+    "parameters",
+    "seed",
+    "epochs",
+    "best_epoch",
+    "precision",
+    "config_hash",
+    "cell",
+    "seconds",
+    "images_per_second",
+)
 
 
 @dataclass(frozen=True)
@@ -50,29 +66,46 @@ class Tested:
 
 
 def score(
-    model: nn.Module, faces: FaceSet, *, split: str, batch: int, tta: str, precision: Precision,
+    model: nn.Module,
+    faces: FaceSet,
+    *,
+    split: str,
+    batch: int,
+    tta: str,
+    precision: Precision,
     device: torch.device,
-) -> Tested:  # fmt: skip
+) -> Tested:
     """Predict a test split (private, public or kaggle) and score it."""
     tested, clean, test_hash = named_sets.test_faces(faces, split)
     on_device = batches.to_device(tested.images, tested.labels, device)
     logits = predict(model, on_device.images, batch=batch, precision=precision, tta=tta)
     found = scores.scores(tested.labels, logits, clean=clean)
     return Tested(
-        faces.manifest["name"], split, tta, test_hash, tested.names, tested.labels, logits, clean,
+        faces.manifest["name"],
+        split,
+        tta,
+        test_hash,
+        tested.names,
+        tested.labels,
+        logits,
+        clean,
         found,
-    )  # fmt: skip
+    )
 
 
 def write(
-    folder: Path, tested: Tested, *, history: Sequence[Mapping[str, float]],
-    best_epoch: int | None,
-) -> None:  # fmt: skip
+    folder: Path, tested: Tested, *, history: Sequence[Mapping[str, float]], best_epoch: int | None
+) -> None:
     """predictions.npz and the figures; learning curves where there is a history."""
     save_arrays(
-        folder / "predictions.npz", compress=True, names=tested.names, labels=tested.labels,
-        logits=tested.logits, clean=tested.clean, classes=np.array(CLASSES),
-    )  # fmt: skip
+        folder / "predictions.npz",
+        compress=True,
+        names=tested.names,
+        labels=tested.labels,
+        logits=tested.logits,
+        clean=tested.clean,
+        classes=np.array(CLASSES),
+    )
     counts = scores.confusion(tested.labels, tested.logits.argmax(1))
     probabilities = scores.softmax(tested.logits)
     title = f"{tested.data}, {tested.split}"
@@ -87,9 +120,13 @@ def write(
 
 
 def row(
-    tested: Tested, *, run: str, command: str, training: Mapping[str, Any],
+    tested: Tested,
+    *,
+    run: str,
+    command: str,
+    training: Mapping[str, Any],
     environment: Mapping[str, Any],
-) -> Row:  # fmt: skip
+) -> Row:
     """The row of the common table.
 
     run: the folder below outputs; training: the columns on data, model and training (`TRAINING`);

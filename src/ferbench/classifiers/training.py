@@ -59,11 +59,20 @@ class Fit:
 
 
 def fit(
-    model: nn.Module, train: DeviceFaces, held_out: DeviceFaces, recipe: Recipe, *, classes: int,
-    seed: int, precision: Precision, state: Path,
-    on_epoch: Callable[[list[dict[str, float]]], None], should_stop: Callable[[], bool],
-    on_start: Callable[[int], None] | None = None, renew: Callable[[int], bool] | None = None,
-) -> Fit:  # fmt: skip
+    model: nn.Module,
+    train: DeviceFaces,
+    held_out: DeviceFaces,
+    recipe: Recipe,
+    *,
+    classes: int,
+    seed: int,
+    precision: Precision,
+    state: Path,
+    on_epoch: Callable[[list[dict[str, float]]], None],
+    should_stop: Callable[[], bool],
+    on_start: Callable[[int], None] | None = None,
+    renew: Callable[[int], bool] | None = None,
+) -> Fit:
     """Train `model` in place and return the weights that did best on the held-out faces.
 
     model: maps [N, 1, H, W] float32 in [-1, 1] to [N, classes] logits, on the faces' device.
@@ -87,8 +96,14 @@ def fit(
     if on_start is not None:
         on_start(loop.at.epoch)
     shown = loop.at.epoch * loop.epoch_images + loop.at.step * recipe.batch
-    bar = tqdm(total=recipe.epochs * loop.epoch_images, initial=shown, unit="img",
-               unit_scale=True, disable=None, smoothing=0.05)  # fmt: skip
+    bar = tqdm(
+        total=recipe.epochs * loop.epoch_images,
+        initial=shown,
+        unit="img",
+        unit_scale=True,
+        disable=None,
+        smoothing=0.05,
+    )
     with bar:
         while not loop.finished():
             if not loop.renewed():
@@ -111,9 +126,16 @@ class _Loop:
     """The training loop's parts and its position; `state` and `go_on_from` hold all of it."""
 
     def __init__(
-        self, model: nn.Module, train: DeviceFaces, held_out: DeviceFaces, recipe: Recipe,
-        classes: int, seed: int, precision: Precision, renew: Callable[[int], bool] | None,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        train: DeviceFaces,
+        held_out: DeviceFaces,
+        recipe: Recipe,
+        classes: int,
+        seed: int,
+        precision: Precision,
+        renew: Callable[[int], bool] | None,
+    ) -> None:
         self.renew = renew
         self.model, self.train, self.held_out, self.recipe = model, train, held_out, recipe
         self.seed, self.precision, self.at = seed, precision, Position()
@@ -187,9 +209,11 @@ class _Loop:
     def _lr_factor(self) -> float:
         recipe = self.recipe
         return optim.lr_factor(
-            self.at.epoch * self.steps + self.at.step, steps=recipe.epochs * self.steps,
-            warmup_steps=round(recipe.warmup_epochs * self.steps), schedule=recipe.schedule,
-        )  # fmt: skip
+            self.at.epoch * self.steps + self.at.step,
+            steps=recipe.epochs * self.steps,
+            warmup_steps=round(recipe.warmup_epochs * self.steps),
+            schedule=recipe.schedule,
+        )
 
     def _update(self) -> None:
         """Clip, step, average."""
@@ -218,8 +242,10 @@ class _Loop:
         at = self.at
         best = f"{at.best_score:.4f}" if at.best_epoch else "-"
         bar.set_description(f"epoch {at.epoch + 1}/{self.recipe.epochs}", refresh=False)
-        bar.set_postfix_str(f"loss {at.loss_sum / at.seen:.3f} acc {at.hits / at.seen:.3f} "
-                            f"best {best}", refresh=False)  # fmt: skip
+        bar.set_postfix_str(
+            f"loss {at.loss_sum / at.seen:.3f} acc {at.hits / at.seen:.3f} best {best}",
+            refresh=False,
+        )
 
     def end_epoch(self) -> bool:
         """Score the held-out faces if it is time, go to the next epoch; whether they were scored.
@@ -230,23 +256,26 @@ class _Loop:
         due = self._is_scored(at.epoch + 1)
         held_out = self._score() if due else {}
         at.seconds += time.perf_counter() - began
-        at.history.append({
-            "epoch": at.epoch + 1,
-            "lr": self.recipe.peak_lr * self._lr_factor(),
-            "train_loss": at.loss_sum / at.seen,
-            "train_accuracy": at.hits / at.seen,
-            **{f"public_{name}": value for name, value in held_out.items()},
-            "seconds": at.seconds,
-            "images_per_second": at.train_images / max(at.train_seconds, 1e-9),
-        })  # fmt: skip
+        at.history.append(
+            {
+                "epoch": at.epoch + 1,
+                "lr": self.recipe.peak_lr * self._lr_factor(),
+                "train_loss": at.loss_sum / at.seen,
+                "train_accuracy": at.hits / at.seen,
+                **{f"public_{name}": value for name, value in held_out.items()},
+                "seconds": at.seconds,
+                "images_per_second": at.train_images / max(at.train_seconds, 1e-9),
+            }
+        )
         at.epoch, at.step, at.seen, at.loss_sum, at.hits = at.epoch + 1, 0, 0, 0.0, 0.0
         return due
 
     def _score(self) -> dict[str, float]:
         """Scores of the averaged weights on the held-out faces; the best weights are kept."""
         scored = self.model if self.average is None else self.average.model
-        logits = predict(scored, self.held_out.images, batch=SCORE_BATCH,
-                         precision=self.precision, tta="none")  # fmt: skip
+        logits = predict(
+            scored, self.held_out.images, batch=SCORE_BATCH, precision=self.precision, tta="none"
+        )
         found = losses.held_out_scores(self.held_out.labels.cpu(), torch.from_numpy(logits))
         _require_finite(found["loss"], f"on the held-out faces after epoch {self.at.epoch + 1}")
         self._keep_best(scored, found)

@@ -34,23 +34,25 @@ def overview() -> str:
     """What `ferbench` alone prints: commands, groups with their options, common keys, examples."""
     commands = [(name, summary(primary(name))) for name in COMMANDS]
     groups = {group: " ".join(options_of(group)) for name in COMMANDS for group in groups_of(name)}
-    return "\n".join([
-        "usage: ferbench <command> [group=option ...] [key=value ...]",
-        "",
-        "Can synthetic faces replace real ones when a machine learns facial expressions?",
-        *_part("commands", commands),
-        *_part("groups and their options", list(groups.items())),
-        *_part("keys of most commands", _common_keys()),
-        "",
-        "examples:",
-        "  ferbench prepare source=fer2013.zip",
-        "  ferbench classify -m model=cnn,resnet18 data=real seed=0,1,2",
-        "",
-        "ferbench <command> --help        its groups, keys and flags",
-        "ferbench <command> --help GROUP  the keys of a group",
-        'eval "$(ferbench --completion bash)" completes commands, groups and keys.',
-        FOOT,
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "usage: ferbench <command> [group=option ...] [key=value ...]",
+            "",
+            "Can synthetic faces replace real ones when a machine learns facial expressions?",
+            *_part("commands", commands),
+            *_part("groups and their options", list(groups.items())),
+            *_part("keys of most commands", _common_keys()),
+            "",
+            "examples:",
+            "  ferbench prepare source=fer2013.zip",
+            "  ferbench classify -m model=cnn,resnet18 data=real seed=0,1,2",
+            "",
+            "ferbench <command> --help        its groups, keys and flags",
+            "ferbench <command> --help GROUP  the keys of a group",
+            'eval "$(ferbench --completion bash)" completes commands, groups and keys.',
+            FOOT,
+        ]
+    )
 
 
 def command(name: str) -> str:
@@ -87,8 +89,9 @@ def _group(name: str, word: str, groups: dict[str, str]) -> str:
     chosen, _, option = word.partition("=")
     chosen = chosen.partition(".")[0]
     if chosen not in groups:
-        raise UserError(f"--help {word}: no such group of ferbench {name}; "
-                        f"{nearest(chosen, groups)}")  # fmt: skip
+        raise UserError(
+            f"--help {word}: no such group of ferbench {name}; {nearest(chosen, groups)}"
+        )
     if option not in ("", *options_of(chosen)):
         raise UserError(f"{word}: no such option; {nearest(option, options_of(chosen))}")
     option = option or (groups[chosen] if groups[chosen] != "null" else options_of(chosen)[0])
@@ -112,10 +115,12 @@ def _key_row(key: str, value: str, comment: str) -> tuple[str, str]:
 
 def _option_rows(group: str, default: str) -> list[tuple[str, str]]:
     return [
-        (f"{group}={option}{' *' if option == default else ''}",
-         summary(CONF / group / f"{option}.yaml"))
+        (
+            f"{group}={option}{' *' if option == default else ''}",
+            summary(CONF / group / f"{option}.yaml"),
+        )
         for option in options_of(group)
-    ]  # fmt: skip
+    ]
 
 
 def _keys_to_set(group: str, option: str) -> dict[str, tuple[str, str]]:

@@ -35,9 +35,18 @@ from ferbench.similarity import views
 
 # Keys that do not change a result, or stand for what is hashed by its content.
 NEUTRAL = (
-    "outputs", "name", "set", "gan", "judge", "batch", "device", "force", "data", "show_real",
+    "outputs",
+    "name",
+    "set",
+    "gan",
+    "judge",
+    "batch",
+    "device",
+    "force",
+    "data",
+    "show_real",
     *audit_data.KEYS,
-)  # fmt: skip
+)
 
 
 def run(job: Audit) -> None:
@@ -69,17 +78,24 @@ def _audit(
         bar.set_description_str("the real images")
         found_real = _real(job, given)
         found = audit.run(
-            images, given.sample.labels, found_real, options, seed=job.seed,
+            images,
+            given.sample.labels,
+            found_real,
+            options,
+            seed=job.seed,
             on_step=bar.set_description_str,
-        )  # fmt: skip
+        )
         added = _own_attacks(job, given, found_real, device, bar)
     found = replace(found, attacks=[*found.attacks, *added])
     save_json(folder / "metrics.json", pages.as_json(found))
     drawn = figures.draw(folder, found, images=images if job.show_real else None)
     blocks = pages.blocks(
-        found, _facts(given, found, record.facts["environment"]), given.notes, drawn,
+        found,
+        _facts(given, found, record.facts["environment"]),
+        given.notes,
+        drawn,
         _again(job, given),
-    )  # fmt: skip
+    )
     report.write(folder, f"Privacy audit of {given.sample.root.resolve().name}", blocks)
     row = _row(job, given, found, identity, record, time.perf_counter() - began)
     record.update(status="complete", finished=row.finished, row=asdict(row))
@@ -96,9 +112,13 @@ def _audit(
 def _options(job: Audit) -> Options:
     how = job.privacy
     return Options(
-        how.near_correlation, how.quantile, how.alpha, how.bootstrap, how.control_images,
+        how.near_correlation,
+        how.quantile,
+        how.alpha,
+        how.bootstrap,
+        how.control_images,
         how.percents,
-    )  # fmt: skip
+    )
 
 
 def _real(job: Audit, given: Inputs) -> Real:
@@ -112,9 +132,13 @@ def _real(job: Audit, given: Inputs) -> Real:
             judge.describe(images, batch=job.batch).features
         )
     return Real(
-        given.faces, best, encoders, drop=job.privacy.drop_correlation, cells=job.privacy.cells,
+        given.faces,
+        best,
+        encoders,
+        drop=job.privacy.drop_correlation,
+        cells=job.privacy.cells,
         rng=np.random.default_rng([job.seed, 10]),
-    )  # fmt: skip
+    )
 
 
 def _own_attacks(
@@ -132,9 +156,15 @@ def _own_attacks(
 
     inversion = Inversion(how.steps, how.rate, how.batch, features if how.loss == "judge" else None)
     return networks.run(
-        given.generator, real, inversion, images=how.images, rounds=job.privacy.bootstrap,
-        seed=job.seed, device=device, on_step=bar.set_description_str,
-    )  # fmt: skip
+        given.generator,
+        real,
+        inversion,
+        images=how.images,
+        rounds=job.privacy.bootstrap,
+        seed=job.seed,
+        device=device,
+        on_step=bar.set_description_str,
+    )
 
 
 # --- what is left --------------------------------------------------------------------------------
@@ -161,9 +191,13 @@ def _folder(job: Audit, given: Inputs, identity: Mapping[str, Any]) -> Path:
 
 
 def _row(
-    job: Audit, given: Inputs, found: audit.Audit, identity: Mapping[str, Any], record: Record,
+    job: Audit,
+    given: Inputs,
+    found: audit.Audit,
+    identity: Mapping[str, Any],
+    record: Record,
     seconds: float,
-) -> AuditRow:  # fmt: skip
+) -> AuditRow:
     facts = given.facts
     kimg = facts.get("kimg")
     return AuditRow(
@@ -183,33 +217,37 @@ def _row(
     )
 
 
-def _facts(
-    given: Inputs, found: audit.Audit, environment: Mapping[str, Any]
-) -> dict[str, str]:  # fmt: skip
+def _facts(given: Inputs, found: audit.Audit, environment: Mapping[str, Any]) -> dict[str, str]:
     """What was compared with what, for the head of the report."""
     facts, counts = given.facts, given.sample.manifest["counts"]
     made = [f"{key} {facts[key]}" for key in ("kimg", "data", "source") if key in facts]
     left = ", ".join(f"{n:,} of {split}" for split, n in found.dropped.items())
     return {
         "set": f"`{given.sample.root.resolve().name}`, {found.images:,} images "
-               f"({', '.join(f'{name} {n:,}' for name, n in counts.items())}), hash "
-               f"`{given.sample.manifest['hash'][:12]}`",
+        f"({', '.join(f'{name} {n:,}' for name, n in counts.items())}), hash "
+        f"`{given.sample.manifest['hash'][:12]}`",
         "training images": f"{found.members:,} of Training",
         "held-out images": f"{found.held:,} of PublicTest and PrivateTest",
         "left out": f"{left}: a near copy of another real image",
         "searched for copies": f"all {len(given.faces.splits['train']):,} of Training",
-        "judge": "-" if given.judge is None else
-                 f"`{given.judge.name}`, hash `{given.judge.hash[:12]}`",
+        "judge": "-"
+        if given.judge is None
+        else f"`{given.judge.name}`, hash `{given.judge.hash[:12]}`",
         "generator": ", ".join(made) or "-",
         "software": f"ferbench {environment['code_version']}, torch "
-                    f"{environment['packages']['torch']}, on {environment['hardware']}",
-    }  # fmt: skip
+        f"{environment['packages']['torch']}, on {environment['hardware']}",
+    }
 
 
 def _again(job: Audit, given: Inputs) -> str:
     """The command that gives these numbers again."""
     words = {
-        "set": given.sample.root, "gan": job.gan.path, "judge": job.judge, "data": job.data.name,
-        "seed": job.seed, "inversion.images": job.inversion.images, "outputs": job.outputs,
-    }  # fmt: skip
+        "set": given.sample.root,
+        "gan": job.gan.path,
+        "judge": job.judge,
+        "data": job.data.name,
+        "seed": job.seed,
+        "inversion.images": job.inversion.images,
+        "outputs": job.outputs,
+    }
     return shlex.join(["ferbench", "audit", *(f"{key}={value}" for key, value in words.items())])

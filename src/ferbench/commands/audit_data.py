@@ -96,9 +96,13 @@ def _inputs(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
         )
     faces = inputs.open_faces(job.data)
     whole = pool.read(faces)
-    identity: dict[str, Any] = {"audit": SET, "real": dict(faces.manifest["hashes"]),
-                                "copies": _copies_hash(whole), "zoom": job.zoom,
-                                "pictures": job.show_real}  # fmt: skip
+    identity: dict[str, Any] = {
+        "audit": SET,
+        "real": dict(faces.manifest["hashes"]),
+        "copies": _copies_hash(whole),
+        "zoom": job.zoom,
+        "pictures": job.show_real,
+    }
     if job.label_noise.folds is None:
         return Inputs(faces, whole, None, identity)
     network = asdict(job.model)
@@ -106,8 +110,13 @@ def _inputs(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
     make()  # refuses a wrong network now
     label_noise.check(whole, job.label_noise.folds)
     fitting = Fitting(make, job.train, job.seed, chosen, device, job.batch)
-    identity |= {"labels": asdict(job.label_noise), "model": network, "train": job.train.said,
-                 "seed": job.seed, "precision": chosen.name}  # fmt: skip
+    identity |= {
+        "labels": asdict(job.label_noise),
+        "model": network,
+        "train": job.train.said,
+        "seed": job.seed,
+        "precision": chosen.name,
+    }
     return Inputs(faces, whole, fitting, identity)
 
 
@@ -129,10 +138,15 @@ def _label_noise(job: Audit, given: Inputs, fitting: Fitting) -> LabelNoise:
     try:
         with _cache(job, given) as folder, StopSignal() as signal:
             return label_noise.find(
-                given.pool, fitting, folds=job.label_noise.folds, rounds=job.label_noise.bootstrap,
-                control_flips=job.label_noise.control_flips, folder=folder,
-                should_stop=lambda: bool(signal.received), on_fit=print,
-            )  # fmt: skip
+                given.pool,
+                fitting,
+                folds=job.label_noise.folds,
+                rounds=job.label_noise.bootstrap,
+                control_flips=job.label_noise.control_flips,
+                folder=folder,
+                should_stop=lambda: bool(signal.received),
+                on_fit=print,
+            )
     except Stopped:
         raise Interrupted(
             "stopped, the state is saved; the same command goes on", signal.received
@@ -163,7 +177,7 @@ def _cache(job: Audit, given: Inputs) -> Iterator[Path]:
 
 def _row(
     job: Audit, given: Inputs, found: Findings, record: Record, seconds: float
-) -> DataAuditRow:  # fmt: skip
+) -> DataAuditRow:
     environment, identity = record.facts["environment"], given.identity
     hashes = given.faces.manifest["hashes"]
     fitted = given.fitting is not None

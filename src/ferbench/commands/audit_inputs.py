@@ -71,8 +71,10 @@ def _origin(sample: SyntheticSet, faces: FaceSet, job: Audit) -> list[str]:
     facts = sample.manifest.get("generator") or {}
     seen, here = facts.get("data_hash"), faces.manifest["hashes"]["train"]
     if seen is None:
-        return ["The set does not say what its generator learned from; it is taken to be the "
-                "Training split at hand."]  # fmt: skip
+        return [
+            "The set does not say what its generator learned from; it is taken to be the "
+            "Training split at hand."
+        ]
     if seen != here:
         raise UserError(
             f"set={sample.root}: its generator learned from other faces (hash {seen[:12]}) than "
@@ -81,9 +83,7 @@ def _origin(sample: SyntheticSet, faces: FaceSet, job: Audit) -> list[str]:
     return []
 
 
-def _judge(
-    job: Audit, faces: FaceSet, device: torch.device, chosen: Precision
-) -> Judge | None:  # fmt: skip
+def _judge(job: Audit, faces: FaceSet, device: torch.device, chosen: Precision) -> Judge | None:
     """The judge that the key names, or the best there is."""
     if job.judge == "none":
         return None
@@ -111,8 +111,9 @@ def _generator(
         return None
     found = trained.load(named, device=device)
     if job.gan.path == "auto" and found.sha256 != facts.get("sha256"):
-        notes.append(f"{named} is not the generator of this set any more: its discriminator was "
-                     "not asked.")  # fmt: skip
+        notes.append(
+            f"{named} is not the generator of this set any more: its discriminator was not asked."
+        )
         return None
     trained_on = found.facts.get("data_hash", faces.manifest["hashes"]["train"])
     if trained_on != faces.manifest["hashes"]["train"] or found.classes not in ((), CLASSES):

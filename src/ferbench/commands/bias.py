@@ -85,10 +85,17 @@ def _look(job: Bias, given: Inputs, named: list[Attribute], record: Record) -> N
     real = given.faces.splits["train"]
     computed, blank = _computed(job, given)
     found = findings.find(
-        subject.labels, real.labels, [*computed, *named], predicted=subject.predicted,
-        blank=blank, synthetic=subject.synthetic, itself=subject.itself, min_count=job.min_count,
-        rounds=job.bootstrap, seed=job.seed,
-    )  # fmt: skip
+        subject.labels,
+        real.labels,
+        [*computed, *named],
+        predicted=subject.predicted,
+        blank=blank,
+        synthetic=subject.synthetic,
+        itself=subject.itself,
+        min_count=job.min_count,
+        rounds=job.bootstrap,
+        seed=job.seed,
+    )
     save_json(folder / "metrics.json", pages.as_json(found))
     drawn = figures.draw(folder, found, subject.labels, real.labels)
     blocks = pages.blocks(found, _facts(job, given, record), drawn, _again(job))
@@ -129,15 +136,23 @@ def _subject(job: Bias, faces: FaceSet) -> Subject:
     if job.set in SPLITS:
         part, manifest = faces.splits[str(job.set)], faces.manifest
         return Subject(
-            f"{manifest['name']}_{job.set}", manifest["hashes"][job.set], part.images,
-            np.asarray(part.labels), part.names.tolist(), itself=job.set == "train",
-        )  # fmt: skip
+            f"{manifest['name']}_{job.set}",
+            manifest["hashes"][job.set],
+            part.images,
+            np.asarray(part.labels),
+            part.names.tolist(),
+            itself=job.set == "train",
+        )
     read = inputs.open_set(job.set, Path(job.outputs))
     names = [str(i) for i in range(len(read.labels))]
     return Subject(
-        read.root.resolve().name, read.manifest["hash"], resize.resize(read.images, IMAGE_PX),
-        np.asarray(read.labels), names, synthetic=True,
-    )  # fmt: skip
+        read.root.resolve().name,
+        read.manifest["hash"],
+        resize.resize(read.images, IMAGE_PX),
+        np.asarray(read.labels),
+        names,
+        synthetic=True,
+    )
 
 
 def _tested(folder: Path, job: Bias, faces: FaceSet) -> Subject:
@@ -145,14 +160,21 @@ def _tested(folder: Path, job: Bias, faces: FaceSet) -> Subject:
     row = inputs.trained_row(folder)
     tested, _, test_hash = named_sets.test_faces(faces, row["test_split"])
     if row["test_hash"] != test_hash:
-        raise UserError(f"run={folder}: was tested on other images than those of "
-                        f"data={job.data.name}; expected a run on {row['test_data']}, "
-                        f"{row['test_split']} split, as it is now")  # fmt: skip
+        raise UserError(
+            f"run={folder}: was tested on other images than those of "
+            f"data={job.data.name}; expected a run on {row['test_data']}, "
+            f"{row['test_split']} split, as it is now"
+        )
     logits = _logits(folder / PREDICTIONS, tested.names)
     return Subject(
-        f"{row['test_data']}_{row['test_split']}", test_hash, tested.images, tested.labels,
-        tested.names.tolist(), classifier=row, predicted=logits.argmax(axis=1),
-    )  # fmt: skip
+        f"{row['test_data']}_{row['test_split']}",
+        test_hash,
+        tested.images,
+        tested.labels,
+        tested.names.tolist(),
+        classifier=row,
+        predicted=logits.argmax(axis=1),
+    )
 
 
 def _logits(path: Path, names: np.ndarray) -> np.ndarray:
@@ -174,8 +196,9 @@ def _check_classes(job: Bias, subject: Subject) -> None:
     few = [f"{name} {n}" for name, n in zip(CLASSES, counts, strict=True) if n < LEAST]
     if few:
         key = f"run={job.run}" if job.run else f"set={job.set or subject.name}"
-        raise UserError(f"{key}: too few images ({', '.join(few)}); expected {LEAST} or more of "
-                        "every class")  # fmt: skip
+        raise UserError(
+            f"{key}: too few images ({', '.join(few)}); expected {LEAST} or more of every class"
+        )
 
 
 def _hash(content: bytes) -> str:
@@ -211,9 +234,7 @@ def _file_attributes(job: Bias, given: Inputs) -> list[Attribute]:
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _row(
-    job: Bias, given: Inputs, found: Findings, record: Record, seconds: float
-) -> BiasRow:  # fmt: skip
+def _row(job: Bias, given: Inputs, found: Findings, record: Record, seconds: float) -> BiasRow:
     identity = given.identity
     trained = given.subject.classifier
     return BiasRow(
@@ -254,9 +275,15 @@ def _facts(job: Bias, given: Inputs, record: Record) -> dict[str, str]:
 def _again(job: Bias) -> str:
     """The command that gives these numbers again."""
     words = {
-        "set": job.set, "run": job.run, "attributes": job.attributes, "data": job.data.name,
-        "quantiles": job.quantiles, "min_count": job.min_count, "bootstrap": job.bootstrap,
-        "seed": job.seed, "outputs": job.outputs,
-    }  # fmt: skip
+        "set": job.set,
+        "run": job.run,
+        "attributes": job.attributes,
+        "data": job.data.name,
+        "quantiles": job.quantiles,
+        "min_count": job.min_count,
+        "bootstrap": job.bootstrap,
+        "seed": job.seed,
+        "outputs": job.outputs,
+    }
     given = [f"{key}={value}" for key, value in words.items() if value is not None]
     return shlex.join(["ferbench", "bias", *given])

@@ -56,9 +56,14 @@ def run(job: Classify) -> Path:
 
 
 def _fit_and_score(
-    job: Classify, given: Given, training: TrainingSet, folder: Path, record: Record,
-    device: torch.device, chosen: Precision,
-) -> None:  # fmt: skip
+    job: Classify,
+    given: Given,
+    training: TrainingSet,
+    folder: Path,
+    record: Record,
+    device: torch.device,
+    chosen: Precision,
+) -> None:
     record.update(training_set={"hash": _data_hash(job.data, given, training), **training.counts()})
     runs.seed_everything(job.seed)
     model = build(classes=len(CLASSES), **asdict(job.model))
@@ -66,22 +71,31 @@ def _fit_and_score(
         model.load_state_dict(given.start.weights)
     model.to(device)
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{job.model.name} ({parameters / 1e6:.2f} M parameters) on {job.data.label} "
-          f"({_in_words(training, given)}), {runs.hardware(device)}, {chosen.name}")  # fmt: skip
+    print(
+        f"{job.model.name} ({parameters / 1e6:.2f} M parameters) on {job.data.label} "
+        f"({_in_words(training, given)}), {runs.hardware(device)}, {chosen.name}"
+    )
     print(f"run: {folder}")
     fit = _fit(job, model, given, training, folder, device, chosen)
     model.load_state_dict(fit.weights)
     checkpoint.save_weights(folder / inputs.WEIGHTS, fit.weights)
     tested = scoring.score(
-        model, given.faces, split=job.eval.split, batch=job.eval.batch, tta=job.eval.tta,
-        precision=chosen, device=device,
-    )  # fmt: skip
+        model,
+        given.faces,
+        split=job.eval.split,
+        batch=job.eval.batch,
+        tta=job.eval.tta,
+        precision=chosen,
+        device=device,
+    )
     scoring.write(folder, tested, history=fit.history, best_epoch=fit.best_epoch)
     row = scoring.row(
-        tested, run=runs.name_in(Path(job.outputs), folder), command="classify",
+        tested,
+        run=runs.name_in(Path(job.outputs), folder),
+        command="classify",
         training=_training_facts(job, given, training, record, fit, parameters, chosen),
         environment=record.facts["environment"],
-    )  # fmt: skip
+    )
     record.update(status="complete", finished=row.finished, row=asdict(row))
     results.append_row(Path(job.outputs) / "metrics.csv", row)
     (folder / STATE).unlink(missing_ok=True)
@@ -89,14 +103,22 @@ def _fit_and_score(
 
 
 def _fit(
-    job: Classify, model: FaceClassifier, given: Given, training: TrainingSet, folder: Path,
-    device: torch.device, chosen: Precision,
-) -> Fit:  # fmt: skip
+    job: Classify,
+    model: FaceClassifier,
+    given: Given,
+    training: TrainingSet,
+    folder: Path,
+    device: torch.device,
+    chosen: Precision,
+) -> Fit:
     """Train, with the epoch's numbers in metrics.jsonl and the logger; stop on a signal."""
     train = batches.stream_to_device(
-        training.blocks(), training.labels, device, first=len(training.real),
+        training.blocks(),
+        training.labels,
+        device,
+        first=len(training.real),
         first_share=job.data.real_weight,
-    )  # fmt: skip
+    )
     if given.teacher is not None:
         train = taught(train, given.teacher, real=job.data.taught_real)
     public = given.faces.splits["public"]
@@ -105,11 +127,19 @@ def _fit(
         with StopSignal() as signal:
             should_stop = lambda: bool(signal.received)  # noqa: E731
             return classifier.fit(
-                model, train, batches.to_device(public.images, public.labels, device), job.train,
-                classes=len(CLASSES), seed=job.seed, precision=chosen, state=folder / STATE,
-                should_stop=should_stop, on_start=progress.begin, on_epoch=progress.log,
+                model,
+                train,
+                batches.to_device(public.images, public.labels, device),
+                job.train,
+                classes=len(CLASSES),
+                seed=job.seed,
+                precision=chosen,
+                state=folder / STATE,
+                should_stop=should_stop,
+                on_start=progress.begin,
+                on_epoch=progress.log,
                 renew=_renewal(job, given, train, chosen, should_stop),
-            )  # fmt: skip
+            )
     except Stopped:
         raise Interrupted(
             f"stopped, the state is saved; go on with `ferbench classify resume={folder}`",
@@ -120,16 +150,22 @@ def _fit(
 
 
 def _renewal(
-    job: Classify, given: Given, train: DeviceFaces, chosen: Precision,
+    job: Classify,
+    given: Given,
+    train: DeviceFaces,
+    chosen: Precision,
     should_stop: Callable[[], bool],
-) -> Callable[[int], bool] | None:  # fmt: skip
+) -> Callable[[int], bool] | None:
     """With data.synthetic_online: what draws the images of an epoch."""
     if given.generator is None:
         return None
     return FreshFaces(
-        train, sampler_of(given.generator, chosen), draw_seed=job.data.draw_seed,
-        teacher=given.teacher, should_stop=should_stop,
-    ).renew  # fmt: skip
+        train,
+        sampler_of(given.generator, chosen),
+        draw_seed=job.data.draw_seed,
+        teacher=given.teacher,
+        should_stop=should_stop,
+    ).renew
 
 
 class _Progress:
@@ -145,9 +181,13 @@ class _Progress:
             print(f"going on from the state of epoch {epochs_done}")
         chosen = self.job.logger
         self.logger = open_logger(
-            chosen.name, self.folder, config=asdict(self.job), project=chosen.project,
-            address=chosen.address, first_step=epochs_done + 1,
-        )  # fmt: skip
+            chosen.name,
+            self.folder,
+            config=asdict(self.job),
+            project=chosen.project,
+            address=chosen.address,
+            first_step=epochs_done + 1,
+        )
 
     def log(self, history: list[dict[str, float]]) -> None:
         """metrics.jsonl is written whole, so that a resumed run leaves no line twice."""
@@ -187,9 +227,14 @@ def _data_hash(data: DataConfig, given: Given, training: TrainingSet) -> str:
 
 
 def _training_facts(
-    job: Classify, given: Given, training: TrainingSet, record: Record, fit: Fit,
-    parameters: int, chosen: Precision,
-) -> dict[str, Any]:  # fmt: skip
+    job: Classify,
+    given: Given,
+    training: TrainingSet,
+    record: Record,
+    fit: Fit,
+    parameters: int,
+    chosen: Precision,
+) -> dict[str, Any]:
     """The row's columns on data, model and training (`scoring.TRAINING`)."""
     config, start = _result_config(job, given.hashes), given.start
     cell = {key: config[key] for key in config if key != "seed"}

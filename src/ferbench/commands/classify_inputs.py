@@ -96,8 +96,9 @@ def _check_used(data: DataConfig) -> None:
         value = getattr(data, key)
         if value and not (key == "teacher" and data.taught_real):
             expected = "null" if key == "teacher" else "false"
-            raise UserError(f"data.{key}={value}: {data.label} has no synthetic images; expected "
-                            f"{expected}")  # fmt: skip
+            raise UserError(
+                f"data.{key}={value}: {data.label} has no synthetic images; expected {expected}"
+            )
 
 
 # --- the teacher ---------------------------------------------------------------------------------
@@ -147,11 +148,13 @@ def _open_start(run: Path, job: Classify) -> Start:
     for key in NETWORK:
         here, there = getattr(job.model, key), getattr(theirs, key)
         if here != there:
-            raise UserError(f"start={run}: its network has model.{key}={there}; expected {here}, "
-                            "as this run's")  # fmt: skip
+            raise UserError(
+                f"start={run}: its network has model.{key}={there}; expected {here}, as this run's"
+            )
     if job.model.pretrained != "none":
-        raise UserError(f"model.pretrained={job.model.pretrained}: start gives the weights; "
-                        "expected none")  # fmt: skip
+        raise UserError(
+            f"model.pretrained={job.model.pretrained}: start gives the weights; expected none"
+        )
     seen = row["train_images"] - row["synthetic_images"]
     if job.data.real_limit is not None and seen:
         print(f"note: start={run} learned from {seen:,} real faces itself")

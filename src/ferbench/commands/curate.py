@@ -29,9 +29,20 @@ from ferbench.runs.precision import Precision
 
 # Keys that do not change the set, or stand for what is hashed by its content.
 NEUTRAL = (
-    "outputs", "name", "set", "gan", "pool_per_image", "psi", "judge", "gate_judge", "batch",
-    "device", "force", "data", "short",
-)  # fmt: skip
+    "outputs",
+    "name",
+    "set",
+    "gan",
+    "pool_per_image",
+    "psi",
+    "judge",
+    "gate_judge",
+    "batch",
+    "device",
+    "force",
+    "data",
+    "short",
+)
 OWN = ("format", "kind", "classes", "image_px", "counts", "hash", "gate", "seeds", "curation")
 POOL_INDEX = "pool_index.npy"
 GATE_IMAGES = 7000  # of the set and of the pool, that the gate's judge looks at
@@ -59,10 +70,15 @@ def _curate(job: Curate, given: Inputs, record: Record) -> None:
     print(f"pool: {pool.root}, {len(pool):,} images\nset: {folder}")
     with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
         found = chain.run(
-            pool.images, pool.labels, given.faces.splits["train"],
-            given.faces.splits["public"].images, given.judge, _settings(job), batch=job.batch,
+            pool.images,
+            pool.labels,
+            given.faces.splits["train"],
+            given.faces.splits["public"].images,
+            given.judge,
+            _settings(job),
+            batch=job.batch,
             on_step=bar.set_description_str,
-        )  # fmt: skip
+        )
         bar.set_description_str("writing")
         gate, pool_accuracy = _write(job, folder, given, found)
     record.update(status="complete", finished=runs.now(), seconds=time.perf_counter() - began)
@@ -73,8 +89,10 @@ def _curate(job: Curate, given: Inputs, record: Record) -> None:
     print(gates.describe(gate))
     print(f"  the pool's class accuracy by the same judge: {pool_accuracy:.3f}")
     if gate["same_judge"]:
-        print("  this judge filtered the set, so its accuracy says little (same_judge); "
-              "gate_judge=RUN names another")  # fmt: skip
+        print(
+            "  this judge filtered the set, so its accuracy says little (same_judge); "
+            "gate_judge=RUN names another"
+        )
     print(f"done: {folder} ({time.perf_counter() - began:.0f} s)")
 
 
@@ -130,7 +148,7 @@ def _is_done(folder: Path) -> bool:
 
 def _write(
     job: Curate, folder: Path, given: Inputs, found: Curated
-) -> tuple[dict[str, Any], float]:  # fmt: skip
+) -> tuple[dict[str, Any], float]:
     """The set on the disk, its manifest last; the gate and the pool's accuracy by its judge."""
     block = synthetic_set.BLOCK_ROWS
     with SetWriter(folder, len(found.rows), IMAGE_PX, resume=False) as writer:
@@ -179,4 +197,4 @@ def _facts(
             "steps": [asdict(step) for step in found.steps],
             "missing": found.missing,
         },
-    }  # fmt: skip
+    }

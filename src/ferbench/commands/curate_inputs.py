@@ -78,8 +78,10 @@ def _pool(job: Curate, faces: FaceSet) -> SyntheticSet:
     px, facts = pool.images.shape[-1], pool.manifest.get("generator") or {}
     seen, here = facts.get("data_hash"), faces.manifest["hashes"]["train"]
     if px != IMAGE_PX:
-        raise UserError(f"{named}: its images have {px} x {px} pixels; expected {IMAGE_PX} "
-                        f"(ferbench synth out_px={IMAGE_PX})")  # fmt: skip
+        raise UserError(
+            f"{named}: its images have {px} x {px} pixels; expected {IMAGE_PX} "
+            f"(ferbench synth out_px={IMAGE_PX})"
+        )
     if seen not in (None, here):
         raise UserError(
             f"{named}: its generator learned from other faces (hash {seen[:12]}) than the Training "
@@ -111,10 +113,17 @@ def _drawn(job: Curate) -> Path:
     """Folder of the pool that `ferbench synth` draws, or has drawn before, from job.gan."""
     assert job.n is not None
     words = {
-        "gan": job.gan.path, "n": round(job.pool_per_image * job.n), "balance": job.balance,
-        "seed": job.seed, "psi": job.psi, "out_px": IMAGE_PX, "device": job.device,
-        "precision": job.precision, "judge": job.judge, "outputs": job.outputs,
-    }  # fmt: skip
+        "gan": job.gan.path,
+        "n": round(job.pool_per_image * job.n),
+        "balance": job.balance,
+        "seed": job.seed,
+        "psi": job.psi,
+        "out_px": IMAGE_PX,
+        "device": job.device,
+        "precision": job.precision,
+        "judge": job.judge,
+        "outputs": job.outputs,
+    }
     command = ["synth", *(f"{key}={value}" for key, value in words.items())]
     print(f"$ ferbench {shlex.join(command)}", flush=True)
     folder = None
@@ -128,6 +137,8 @@ def _drawn(job: Curate) -> Path:
                 if line.startswith(start):
                     folder = line.removeprefix(start).rstrip("\n").removesuffix(AGAIN)
     if process.returncode or folder is None:
-        raise UserError(f"gan={job.gan.path}: `ferbench synth` ended with status "
-                        f"{process.returncode}; its message says why")  # fmt: skip
+        raise UserError(
+            f"gan={job.gan.path}: `ferbench synth` ended with status "
+            f"{process.returncode}; its message says why"
+        )
     return Path(folder)

@@ -43,14 +43,29 @@ def steps(job: Demo) -> list[list[str]]:
     return [
         ["prepare", "source=toy", *faces, *common],
         [*learn, "data=toy", *faces],
-        ["train-gan", "gan=tiny", "data=toy", "logger=none", f"total_kimg={job.gan_kimg}", *run,
-         *faces, *common],
+        [
+            "train-gan",
+            "gan=tiny",
+            "data=toy",
+            "logger=none",
+            f"total_kimg={job.gan_kimg}",
+            *run,
+            *faces,
+            *common,
+        ],
         ["synth", f"n={job.train_faces}", "out_px=48", "grid=true", *run, *common],
         [*learn, "data=synthetic", "data.base=toy", *faces],
         [*learn, "data=mixed", "data.base=toy", "data.real_fraction=0.5", *faces],
-        ["synth", "gan.path=fer48-long", f"n={SHIPPED_FACES}", "grid=true", "judge=none", *run,
-         *common],
-    ]  # fmt: skip
+        [
+            "synth",
+            "gan.path=fer48-long",
+            f"n={SHIPPED_FACES}",
+            "grid=true",
+            "judge=none",
+            *run,
+            *common,
+        ],
+    ]
 
 
 def _run_step(words: list[str]) -> None:

@@ -37,18 +37,31 @@ def run(job: Evaluate) -> None:
 
 
 def _score(
-    job: Evaluate, model: FaceClassifier, faces: FaceSet, trained: dict[str, Any], record: Record,
-    device: torch.device, chosen: Precision,
-) -> None:  # fmt: skip
+    job: Evaluate,
+    model: FaceClassifier,
+    faces: FaceSet,
+    trained: dict[str, Any],
+    record: Record,
+    device: torch.device,
+    chosen: Precision,
+) -> None:
     tested = scoring.score(
-        model, faces, split=job.eval.split, batch=job.eval.batch, tta=job.eval.tta,
-        precision=chosen, device=device,
-    )  # fmt: skip
+        model,
+        faces,
+        split=job.eval.split,
+        batch=job.eval.batch,
+        tta=job.eval.tta,
+        precision=chosen,
+        device=device,
+    )
     scoring.write(record.folder, tested, history=(), best_epoch=None)
     row = scoring.row(
-        tested, run=runs.name_in(Path(job.outputs), record.folder), command="evaluate",
-        training=trained, environment=record.facts["environment"],
-    )  # fmt: skip
+        tested,
+        run=runs.name_in(Path(job.outputs), record.folder),
+        command="evaluate",
+        training=trained,
+        environment=record.facts["environment"],
+    )
     record.update(status="complete", finished=row.finished, row=asdict(row))
     results.append_row(Path(job.outputs) / "metrics.csv", row)
     print(f"run: {record.folder}\n{scoring.summary(tested)}")

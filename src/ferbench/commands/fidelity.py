@@ -28,9 +28,7 @@ from ferbench.runs import Record, precision
 from ferbench.runs.precision import Precision
 
 # Keys that do not change a result, or stand for what is hashed by its content.
-NEUTRAL = (
-    "outputs", "name", "set", "judge", "weights", "gan", "batch", "device", "force", "data",
-)  # fmt: skip
+NEUTRAL = ("outputs", "name", "set", "judge", "weights", "gan", "batch", "device", "force", "data")
 # What pictures are drawn: in a run's hash only where they are not these, which runs had before.
 PICTURES = {"map": "tsne", "map_images": 1000}
 
@@ -69,9 +67,8 @@ def _measure_and_write(
     )
     save_json(folder / "metrics.json", fidelity_report.as_json(found))
     pictures = fidelity_pictures.draw(
-        folder, found, real, sample.described, seed=job.seed, map=job.map,
-        map_images=job.map_images,
-    )  # fmt: skip
+        folder, found, real, sample.described, seed=job.seed, map=job.map, map_images=job.map_images
+    )
     facts, again = _facts(given, record.facts["environment"]), _again(job, given)
     title = f"Fidelity of {given.sample.name}"
     report.write(folder, title, fidelity_report.blocks(found, facts, pictures, again))
@@ -104,9 +101,12 @@ def _path_length(job: Fidelity, given: Inputs) -> float | None:
         return None
     assert given.judge is not None
     return path_length.path_length(
-        given.generator.network, given.judge.embed, pairs=job.path_pairs, seed=job.seed,
+        given.generator.network,
+        given.judge.embed,
+        pairs=job.path_pairs,
+        seed=job.seed,
         batch=min(job.batch, 64),
-    )  # fmt: skip
+    )
 
 
 def _learned_from(row: Row, sample: Images) -> bool:
@@ -148,9 +148,13 @@ def _folder(job: Fidelity, given: Inputs, identity: Mapping[str, Any]) -> Path:
 
 
 def _row(
-    job: Fidelity, given: Inputs, found: Measured, identity: Mapping[str, Any], record: Record,
+    job: Fidelity,
+    given: Inputs,
+    found: Measured,
+    identity: Mapping[str, Any],
+    record: Record,
     seconds: float,
-) -> FidelityRow:  # fmt: skip
+) -> FidelityRow:
     facts = given.sample.facts
     kimg = facts.get("kimg")
     return FidelityRow(
@@ -196,10 +200,14 @@ def _again(job: Fidelity, given: Inputs) -> str:
     """The command that gives these numbers again."""
     words = {
         "set": job.set or str(Path(job.outputs) / "synth" / given.sample.name),
-        "features": job.features, "judge": job.judge, "n": job.n, "gan": job.gan.path,
-        "data": job.data.base, "seed": job.seed, "outputs": job.outputs,
-        **{key: getattr(job, key) for key, usual in PICTURES.items()
-           if getattr(job, key) != usual},
-    }  # fmt: skip
+        "features": job.features,
+        "judge": job.judge,
+        "n": job.n,
+        "gan": job.gan.path,
+        "data": job.data.base,
+        "seed": job.seed,
+        "outputs": job.outputs,
+        **{key: getattr(job, key) for key, usual in PICTURES.items() if getattr(job, key) != usual},
+    }
     given_words = [f"{key}={value}" for key, value in words.items() if value is not None]
     return shlex.join(["ferbench", "fidelity", *given_words])

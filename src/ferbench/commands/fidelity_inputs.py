@@ -44,9 +44,10 @@ def read(job: Fidelity, device: torch.device, chosen: Precision, *, least: int) 
         real_images(faces, REFERENCE),
     )
     for side, key in (
-        (sample, f"set={job.set or sample.name}"), (reference, f"data={job.data.base}: Training"),
+        (sample, f"set={job.set or sample.name}"),
+        (reference, f"data={job.data.base}: Training"),
         (floor, f"data={job.data.base}: PublicTest without copies"),
-    ):  # fmt: skip
+    ):
         check_counts(side, key, least)
     judge = _judge(job, reference.hash, device, chosen)
     generator = None
@@ -57,9 +58,7 @@ def read(job: Fidelity, device: torch.device, chosen: Precision, *, least: int) 
     eyes = judge
     if job.features == "inception" or eyes is None:
         weights = None if job.weights is None else Path(job.weights)
-        return Inputs(
-            reference, sample, floor, inception.load(weights, device), judge, generator
-        )  # fmt: skip
+        return Inputs(reference, sample, floor, inception.load(weights, device), judge, generator)
     return Inputs(reference, sample, floor, eyes, judge, generator)
 
 

@@ -90,8 +90,9 @@ def open_endless(data: DataConfig, outputs: Path, device: torch.device) -> Train
     key = "data.generator"
     found = load_generator(data.generator or newest_generator(outputs, key), key, device)
     if found.classes != CLASSES:
-        raise UserError(f"{key}={found.source}: its classes are {list(found.classes)}; expected "
-                        f"{list(CLASSES)}")  # fmt: skip
+        raise UserError(
+            f"{key}={found.source}: its classes are {list(found.classes)}; expected {list(CLASSES)}"
+        )
     _check_kind(found.facts, data, f"{key}={found.source}: the generator")
     return found
 
@@ -107,9 +108,7 @@ def open_set(path: str | None, outputs: Path) -> SyntheticSet:
         raise UserError(f"set={error}") from None
 
 
-def select_training(
-    data: DataConfig, faces: FaceSet, pool: Pool | None
-) -> TrainingSet:  # fmt: skip
+def select_training(data: DataConfig, faces: FaceSet, pool: Pool | None) -> TrainingSet:
     """What the section says to learn from; UserError if the synthetic set has too little of it.
 
     faces: what `open_base` gave; pool: what `open_synthetic` gave, or the `endless` one.
@@ -128,8 +127,10 @@ def select_training(
     else:
         found = mixing.only_synthetic(faces, pool, limit=data.synthetic_limit, balance=balance)
     if data.real_weight is not None and not (len(found.real) and len(found.synthetic)):
-        raise UserError(f"data.real_weight={data.real_weight}: all images of {data.label} are of "
-                        "one kind; expected null")  # fmt: skip
+        raise UserError(
+            f"data.real_weight={data.real_weight}: all images of {data.label} are of "
+            "one kind; expected null"
+        )
     return mixing.match_levels(found, faces) if data.normalize == "source" else found
 
 
@@ -143,8 +144,9 @@ def _check_kind(facts: Mapping[str, Any], data: DataConfig, whose: str) -> None:
     """Refuse a generator that learned from toy faces for real ones, and the other way round."""
     kind = facts.get("data")
     if kind in FOLDERS and kind != data.base:
-        raise UserError(f"{whose} learned from {kind} faces; expected {data.base} ones, as "
-                        "data.base says")  # fmt: skip
+        raise UserError(
+            f"{whose} learned from {kind} faces; expected {data.base} ones, as data.base says"
+        )
 
 
 def _opened(data: DataConfig, folder: Path) -> FaceSet:
@@ -165,11 +167,15 @@ def _tell_origin(pool: Pool, faces: FaceSet) -> None:
     if seen is None or seen == faces.manifest["hashes"]["train"]:
         return
     if seen == limited.get("hash"):
-        print(f"note: the generator of {pool.root} learned from all {limited['of']:,} real faces, "
-              f"this run may use {len(faces.splits['train']):,} of them")  # fmt: skip
+        print(
+            f"note: the generator of {pool.root} learned from all {limited['of']:,} real faces, "
+            f"this run may use {len(faces.splits['train']):,} of them"
+        )
     else:
-        print(f"note: the generator of {pool.root} learned from other faces than those of this "
-              "run's training split")  # fmt: skip
+        print(
+            f"note: the generator of {pool.root} learned from other faces than those of this "
+            "run's training split"
+        )
 
 
 # --- trained classifiers -------------------------------------------------------------------------
@@ -197,9 +203,7 @@ def load_classifier(run: Path) -> FaceClassifier:
     return model
 
 
-def load_judge(
-    run: Path, device: torch.device, precision: Precision, key: str = "judge"
-) -> Judge:  # fmt: skip
+def load_judge(run: Path, device: torch.device, precision: Precision, key: str = "judge") -> Judge:
     """The classifier of a complete run of `ferbench classify` on real faces alone, as a judge.
 
     Raises UserError, naming `key`, if it is none, or if training started from another run.
@@ -208,17 +212,23 @@ def load_judge(
     if row["synthetic_images"]:
         raise UserError(f"{key}={run}: learned from synthetic faces; expected a run on real ones")
     if row["pretrained"] not in OWN_STARTS:
-        raise UserError(f"{key}={run}: began with the weights of {row['pretrained']}; expected a "
-                        "run that saw its own real faces alone")  # fmt: skip
+        raise UserError(
+            f"{key}={run}: began with the weights of {row['pretrained']}; expected a "
+            "run that saw its own real faces alone"
+        )
     model = load_classifier(run)
     name, weights = run.resolve().name, sha256_of(run / WEIGHTS)
     return Judge(model, precision, device, name=name, hash=weights, data_hash=row["data_hash"])
 
 
 def judge_of(
-    data: str, data_hash: str, run: Path, device: torch.device, precision: Precision,
+    data: str,
+    data_hash: str,
+    run: Path,
+    device: torch.device,
+    precision: Precision,
     key: str = "judge",
-) -> Judge:  # fmt: skip
+) -> Judge:
     """`load_judge`, and UserError if it learned from another Training split than that of `data`."""
     judge = load_judge(run, device, precision, key)
     if judge.data_hash != data_hash:

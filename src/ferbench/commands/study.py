@@ -62,8 +62,10 @@ def run(job: RunStudy, launcher: Launcher) -> None:
     pages_folder.mkdir(parents=True, exist_ok=True)
     compared = pages.write(pages_folder, study, reached, command=_command(job))
     for one in compared:
-        print(f"{one.cell.label} against {one.other.label}: {one.points} points ({one.interval}): "
-              f"{one.verdict}")  # fmt: skip
+        print(
+            f"{one.cell.label} against {one.other.label}: {one.points} points ({one.interval}): "
+            f"{one.verdict}"
+        )
     print(f"report: {pages_folder / 'report.md'}, {pages_folder / 'report.html'}")
     now = progress(asked, ledger)
     if failed and now.left:  # what failed here, another process may have done
@@ -110,8 +112,13 @@ def _check(study: Study, launcher: Launcher) -> None:
 
 def _command(job: RunStudy) -> str:
     """The command line that made the study."""
-    said = {"name": job.name, "file": job.file, "budget": job.budget, "seeds": job.seeds,
-            "words": job.words}  # fmt: skip
+    said = {
+        "name": job.name,
+        "file": job.file,
+        "budget": job.budget,
+        "seeds": job.seeds,
+        "words": job.words,
+    }
     return shlex.join(
         ["ferbench", "study", *(f"{key}={value}" for key, value in said.items() if value)]
     )
@@ -130,9 +137,12 @@ def _run_all(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
             return failed
         print(_standing(study, now))
         wave = _Wave(
-            [task for task in ready if task.command == ready[0].command], now.folders, ledger,
-            study, launcher,
-        )  # fmt: skip
+            [task for task in ready if task.command == ready[0].command],
+            now.folders,
+            ledger,
+            study,
+            launcher,
+        )
         jobs = [filled(task.words, now.folders) for task in wave.tasks]
         failed += [id for id in launcher.run(ready[0].command, jobs, wave) if id is not None]
 
@@ -152,9 +162,12 @@ class _Wave:
         task, began = self.tasks[i], time.time()
         words = filled(task.words, self.folders)
         now = progress(self.study, self.ledger)
-        print(f"\n[{len(now.tasks) - len(now.left) + 1}/{len(now.tasks)}] {task.id}; "
-              f"left: {now.time_left()}\n$ ferbench {task.command} "
-              f"{shlex.join(words)}", flush=True)  # fmt: skip
+        print(
+            f"\n[{len(now.tasks) - len(now.left) + 1}/{len(now.tasks)}] {task.id}; "
+            f"left: {now.time_left()}\n$ ferbench {task.command} "
+            f"{shlex.join(words)}",
+            flush=True,
+        )
         try:
             entry = entry_of(task, words, Path(command()), began=began)
         except Exception as error:

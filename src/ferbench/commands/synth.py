@@ -30,9 +30,19 @@ from ferbench.runs import Interrupted, Record, StopSignal, precision
 
 # Keys that do not change the set, or that generator and counts say better.
 NEUTRAL = (
-    "outputs", "name", "gan", "n", "balance", "force", "export", "grid", "interpolate",
-    "style_mix", "truncation_sheet", "judge",
-)  # fmt: skip
+    "outputs",
+    "name",
+    "gan",
+    "n",
+    "balance",
+    "force",
+    "export",
+    "grid",
+    "interpolate",
+    "style_mix",
+    "truncation_sheet",
+    "judge",
+)
 NO_CLASS = "image"  # what the images of an unconditional generator are called
 FILE_NAME = re.compile(r"\w[\w .-]*")
 GATE_IMAGES = 7000  # the judge looks at so many
@@ -61,10 +71,14 @@ def run(job: Synth) -> Path:
     classes = _classes(job, generator)
     plan = Plan(classes, _counts(job, generator, classes))
     drawer = Sampler(
-        generator, Truncation(job.psi, job.cutoff, job.center, job.center_latents),
-        noise=job.noise, precision=precision.choose(job.precision, device), out_px=job.out_px,
-        resize=job.resize, batch=job.batch,
-    )  # fmt: skip
+        generator,
+        Truncation(job.psi, job.cutoff, job.center, job.center_latents),
+        noise=job.noise,
+        precision=precision.choose(job.precision, device),
+        out_px=job.out_px,
+        resize=job.resize,
+        batch=job.batch,
+    )
     _check_pictures(job, drawer)
     folder = _folder(job, drawer, plan)
     with _disk_errors(folder):
@@ -162,8 +176,10 @@ def _make(job: Synth, folder: Path, drawer: Sampler, plan: Plan) -> None:
     n, px = plan.n, drawer.image_px
     _check_room(folder, n, px)
     device = drawer.network.mapping.w_avg.device
-    print(f"{n:,} images of {px} px from {drawer.generator.source}, {runs.hardware(device)}, "
-          f"{drawer.precision.name}\nset: {folder}")  # fmt: skip
+    print(
+        f"{n:,} images of {px} px from {drawer.generator.source}, {runs.hardware(device)}, "
+        f"{drawer.precision.name}\nset: {folder}"
+    )
     gan = {"path": drawer.generator.source}
     config = yaml.safe_dump(asdict(job) | {"force": False, "gan": gan}, sort_keys=False)
     read = {"generator": drawer.generator.sha256}
@@ -186,9 +202,7 @@ def _draw(job: Synth, writer: SetWriter, drawer: Sampler, plan: Plan, record: Re
     first, started = writer.done, time.monotonic()
     try:
         with StopSignal() as signal:
-            stream(
-                drawer, writer, labels, seed=job.seed, should_stop=lambda: bool(signal.received)
-            )  # fmt: skip
+            stream(drawer, writer, labels, seed=job.seed, should_stop=lambda: bool(signal.received))
     except Stopped as stopped:
         raise Interrupted(
             f"{stopped} of {plan.n:,}, which are kept; the same command goes on", signal.received
@@ -227,15 +241,13 @@ def _facts(job: Synth, drawer: Sampler, plan: Plan) -> dict[str, Any]:
     generator, native = drawer.generator, drawer.config.img_resolution
     resized = {"from_px": native, "method": job.resize} if drawer.image_px != native else None
     return {
-        "generator": {
-            **generator.facts, "sha256": generator.sha256, "source": generator.source
-        },
+        "generator": {**generator.facts, "sha256": generator.sha256, "source": generator.source},
         "seeds": {"first": job.seed, "count": plan.n, "rule": "image i has first + i"},
         "truncation": asdict(drawer.truncation),
         "noise": job.noise,
         "precision": drawer.precision.name,
         "resized": resized,
-    }  # fmt: skip
+    }
 
 
 def _check_room(folder: Path, n: int, image_px: int) -> None:

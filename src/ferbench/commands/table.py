@@ -25,8 +25,13 @@ def run(job: Table) -> None:
         return
     columns = [name.strip() for name in (job.columns or "").split(",") if name.strip()]
     text = show.show(
-        results.read_all(path), kind=job.kind or "", where=job.where or "", sort=job.sort or "",
-        format=job.format, group=job.group, columns=columns,
+        results.read_all(path),
+        kind=job.kind or "",
+        where=job.where or "",
+        sort=job.sort or "",
+        format=job.format,
+        group=job.group,
+        columns=columns,
         width=shutil.get_terminal_size((100, 24)).columns,
-    )  # fmt: skip
+    )
     print(text, end="")

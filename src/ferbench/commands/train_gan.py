@@ -45,14 +45,23 @@ def run(job: TrainGan) -> Path:
         judge_path = _judge_path(job, faces, plan)
         train = faces.splits["train"]
         material = setup.material(
-            train.images, train.labels, res=recipe.res, conditional=recipe.conditional,
+            train.images,
+            train.labels,
+            res=recipe.res,
+            conditional=recipe.conditional,
             scalar_label=recipe.scalar_label,
             channels=1 if start is None else start.network.config.img_channels,
-        )  # fmt: skip
+        )
         trainer = setup.trainer(
-            recipe, material, start=start, precision=chosen.name, shards=plan.shards,
-            own_shards=processes.own_part(plan.shards), seed=job.seed, device=device,
-        )  # fmt: skip
+            recipe,
+            material,
+            start=start,
+            precision=chosen.name,
+            shards=plan.shards,
+            own_shards=processes.own_part(plan.shards),
+            seed=job.seed,
+            device=device,
+        )
         batches = setup.real_batches(material, recipe, seed=job.seed, device=device)
         if plan.state is not None:
             _take_up(trainer, batches, plan)
@@ -70,23 +79,44 @@ def run(job: TrainGan) -> Path:
 
 
 def _train(
-    job: TrainGan, recipe: GanRecipe, material: Material, trainer: sg.Trainer,
-    batches: sg.RealBatches, plan: Plan, record: Record, judge: tuple[Judge, Reference] | None,
-) -> None:  # fmt: skip
+    job: TrainGan,
+    recipe: GanRecipe,
+    material: Material,
+    trainer: sg.Trainer,
+    batches: sg.RealBatches,
+    plan: Plan,
+    record: Record,
+    judge: tuple[Judge, Reference] | None,
+) -> None:
     """In the first process: train with reports, and end as complete or as interrupted."""
     history = [] if plan.state is None else Reports.history_of(plan.state)
     logger = open_logger(
-        job.logger.name, plan.folder, config=asdict(job), project=job.logger.project,
-        address=job.logger.address, first_step=len(history) + 1,
-    )  # fmt: skip
+        job.logger.name,
+        plan.folder,
+        config=asdict(job),
+        project=job.logger.project,
+        address=job.logger.address,
+        first_step=len(history) + 1,
+    )
     facts = {
-        "run": plan.folder.name, "gan": recipe.name, "seed": job.seed, "data": job.data.name,
-        "data_hash": record.facts["inputs"]["train"], "code_version": runs.code_version(),
-    }  # fmt: skip
+        "run": plan.folder.name,
+        "gan": recipe.name,
+        "seed": job.seed,
+        "data": job.data.name,
+        "data_hash": record.facts["inputs"]["train"],
+        "code_version": runs.code_version(),
+    }
     reports = Reports(
-        plan.folder, recipe, material, trainer, batches, judge=judge, logger=logger, facts=facts,
+        plan.folder,
+        recipe,
+        material,
+        trainer,
+        batches,
+        judge=judge,
+        logger=logger,
+        facts=facts,
         state=plan.state,
-    )  # fmt: skip
+    )
     with StopSignal() as signal:
         _loop(recipe, material, trainer, batches, reports, signal)
     kimg = trainer.images / 1000
@@ -101,9 +131,13 @@ def _train(
 
 
 def _loop(
-    recipe: GanRecipe, material: Material, trainer: sg.Trainer, batches: sg.RealBatches,
-    reports: Reports | None, signal: StopSignal,
-) -> None:  # fmt: skip
+    recipe: GanRecipe,
+    material: Material,
+    trainer: sg.Trainer,
+    batches: sg.RealBatches,
+    reports: Reports | None,
+    signal: StopSignal,
+) -> None:
     """The library's loop, in every process; states are gathered by all and saved by the first."""
     ticks = 0
 
@@ -122,10 +156,15 @@ def _loop(
 
     try:
         sg.train(
-            trainer, batches, total_images=round(recipe.total_kimg * 1000),
-            tick_images=round(recipe.tick_kimg * 1000), tick_conditions=material.kinds,
-            tick_seeds=TICK_SEEDS, on_tick=on_tick, should_stop=should_stop,
-        )  # fmt: skip
+            trainer,
+            batches,
+            total_images=round(recipe.total_kimg * 1000),
+            tick_images=round(recipe.tick_kimg * 1000),
+            tick_conditions=material.kinds,
+            tick_seeds=TICK_SEEDS,
+            on_tick=on_tick,
+            should_stop=should_stop,
+        )
         if trainer.images < recipe.total_kimg * 1000:
             state = trainer.state_dict()
             if reports is not None:
@@ -190,9 +229,14 @@ def _judge(
 
 
 def _introduce(
-    job: TrainGan, recipe: GanRecipe, material: Material, trainer: sg.Trainer, plan: Plan,
-    device: torch.device, chosen: Precision,
-) -> None:  # fmt: skip
+    job: TrainGan,
+    recipe: GanRecipe,
+    material: Material,
+    trainer: sg.Trainer,
+    plan: Plan,
+    device: torch.device,
+    chosen: Precision,
+) -> None:
     sizes = [
         sum(p.numel() for p in net.parameters()) / 1e6
         for net in (trainer.generator, trainer.discriminator)

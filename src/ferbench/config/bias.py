@@ -30,8 +30,10 @@ class Bias:
         check_seed(self.seed)
         check_name(self.name)
         if self.run is not None and self.set is not None:
-            raise UserError(f"set={self.set}: run={self.run} is looked at on its own test split; "
-                            "expected one of the two")  # fmt: skip
+            raise UserError(
+                f"set={self.set}: run={self.run} is looked at on its own test split; "
+                "expected one of the two"
+            )
         between("quantiles", self.quantiles, 2, 20)
         at_least("min_count", self.min_count, 2)
         between("bootstrap", self.bootstrap, 10, 100_000)

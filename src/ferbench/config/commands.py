@@ -30,12 +30,38 @@ from ferbench.recipes.classifier import Recipe
 
 LENGTHS = ("total_kimg",)  # keys that a run to go on with may be given anew
 # Paths and free text: the command line takes them as they stand, commas and brackets included.
-LITERAL = frozenset({
-    "outputs", "source", "run", "resume", "name", "where", "columns", "judge", "gan.diff_policy",
-    "gan.path", "gate_judge", "counts", "interpolate", "set", "weights", "file", "seeds", "words",
-    "only", "attributes", "privacy.control_percents", "data.folder", "data.synthetic",
-    "data.teacher", "data.generator", "start", "logger.project", "logger.address",
-})  # fmt: skip
+LITERAL = frozenset(
+    {
+        "outputs",
+        "source",
+        "run",
+        "resume",
+        "name",
+        "where",
+        "columns",
+        "judge",
+        "gan.diff_policy",
+        "gan.path",
+        "gate_judge",
+        "counts",
+        "interpolate",
+        "set",
+        "weights",
+        "file",
+        "seeds",
+        "words",
+        "only",
+        "attributes",
+        "privacy.control_percents",
+        "data.folder",
+        "data.synthetic",
+        "data.teacher",
+        "data.generator",
+        "start",
+        "logger.project",
+        "logger.address",
+    }
+)
 # Keys that may be written without their section.
 SHORT_KEYS = {
     key: f"data.{key}"

@@ -75,5 +75,6 @@ class Curate:
         if self.gan.path is not None and self.set is not None:
             raise UserError(f"set={self.set}: gan= draws the pool; expected one of the two")
         if self.gan.path is not None and self.n is None:
-            raise UserError(f"n=null: with gan={self.gan.path} it says how much to draw; "
-                            "expected n=NUMBER")  # fmt: skip
+            raise UserError(
+                f"n=null: with gan={self.gan.path} it says how much to draw; expected n=NUMBER"
+            )

@@ -127,20 +127,28 @@ class DataConfig:
                 raise UserError(f"data.{key}=null: a value is needed with data={self.name}")
         whole = self.name == "synthetic" and self.synthetic_limit is None
         if whole and not self.synthetic_online and self.synthetic_balance == "natural":
-            raise UserError("data.synthetic_balance=natural: chooses among the images of a set; "
-                            "expected data.synthetic_limit=N with it")  # fmt: skip
+            raise UserError(
+                "data.synthetic_balance=natural: chooses among the images of a set; "
+                "expected data.synthetic_limit=N with it"
+            )
 
     def _check_online(self) -> None:
         """Refuse a source of images that would not be asked, and what needs them all at once."""
         if self.synthetic_online and self.synthetic is not None:
-            raise UserError(f"data.synthetic={self.synthetic}: not with data.synthetic_online=true,"
-                            " which draws its images itself; expected null")  # fmt: skip
+            raise UserError(
+                f"data.synthetic={self.synthetic}: not with data.synthetic_online=true,"
+                " which draws its images itself; expected null"
+            )
         if self.synthetic_online and self.normalize == "source":
-            raise UserError("data.normalize=source: not with data.synthetic_online=true, where no "
-                            "set has statistics; expected shared")  # fmt: skip
+            raise UserError(
+                "data.normalize=source: not with data.synthetic_online=true, where no "
+                "set has statistics; expected shared"
+            )
         if self.generator is not None and not self.synthetic_online:
-            raise UserError(f"data.generator={self.generator}: draws images with "
-                            "data.synthetic_online=true alone; expected that, or null")  # fmt: skip
+            raise UserError(
+                f"data.generator={self.generator}: draws images with "
+                "data.synthetic_online=true alone; expected that, or null"
+            )
 
     def _check_toy(self) -> None:
         for key in ("toy_train", "toy_public", "toy_private"):
@@ -168,11 +176,14 @@ class DataConfig:
     def faces_folder(self) -> str:
         """Where the set of data=real or data=toy lies; UserError with the others."""
         if self.name not in BASES or self.folder is None:
-            raise UserError(f"data={self.name}: only ferbench classify learns from synthetic "
-                            "faces; expected data=real or data=toy")  # fmt: skip
+            raise UserError(
+                f"data={self.name}: only ferbench classify learns from synthetic "
+                "faces; expected data=real or data=toy"
+            )
         if self.taught:
-            raise UserError(f"data.teacher={self.teacher}: only ferbench classify has a teacher; "
-                            "expected null")  # fmt: skip
+            raise UserError(
+                f"data.teacher={self.teacher}: only ferbench classify has a teacher; expected null"
+            )
         return self.folder
 
     @property
@@ -182,8 +193,10 @@ class DataConfig:
         value: float | None = getattr(self, key)
         if value is None:
             low, high = RANGES[key]
-            raise UserError(f"data.{key}=: a value is needed with data=mixed mix={self.mix}; "
-                            f"expected one from {low:g} to {high:g}")  # fmt: skip
+            raise UserError(
+                f"data.{key}=: a value is needed with data=mixed mix={self.mix}; "
+                f"expected one from {low:g} to {high:g}"
+            )
         return value
 
     @property

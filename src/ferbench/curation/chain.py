@@ -64,9 +64,16 @@ class Curated:
 
 
 def run(
-    images: np.ndarray, labels: np.ndarray, train: Faces, held: np.ndarray, judge: Judge,
-    settings: Settings, *, batch: int, on_step: Callable[[str], object],
-) -> Curated:  # fmt: skip
+    images: np.ndarray,
+    labels: np.ndarray,
+    train: Faces,
+    held: np.ndarray,
+    judge: Judge,
+    settings: Settings,
+    *,
+    batch: int,
+    on_step: Callable[[str], object],
+) -> Curated:
     """Choose among a pool: images [N, 48, 48] uint8 (maybe memory-mapped), labels [N] int64.
 
     train: the real Training images; held: [H, 48, 48] uint8, PublicTest's. The same seed gives the
@@ -143,13 +150,16 @@ class _Chain:
         rows = np.flatnonzero(self.left)
         found = finder.find(self.images, rows)
         self.left[rows[np.any(list(found.values()), axis=0)]] = False
-        self._note("training copies", {
-            **vars(strictness),
-            "limits": finder.limits,
-            "held_out_singletons": finder.held_singles,
-            "held_out_near_copies": finder.held_near,
-            "found": {name: int(mask.sum()) for name, mask in found.items()},
-        })  # fmt: skip
+        self._note(
+            "training copies",
+            {
+                **vars(strictness),
+                "limits": finder.limits,
+                "held_out_singletons": finder.held_singles,
+                "held_out_near_copies": finder.held_near,
+                "found": {name: int(mask.sum()) for name, mask in found.items()},
+            },
+        )
 
     def near_duplicates(self, near_correlation: float) -> None:
         """Of images that look alike keep the one that the judge is surest of."""
@@ -181,16 +191,19 @@ class _Chain:
             }
         self.left[:] = False
         self.left[np.concatenate(rows)] = True
-        self._note("spread" if facts else "drawn", {"cells": settings.cells, "classes": facts}
-                   if facts else {})  # fmt: skip
+        self._note(
+            "spread" if facts else "drawn",
+            {"cells": settings.cells, "classes": facts} if facts else {},
+        )
         order = label_counts.interleaved([len(part) for part in rows])
         taken = np.empty(len(order), np.int64)
         for k, part in enumerate(rows):
             taken[order == k] = part
         missing = {
             name: wanted[k] - len(rows[k])
-            for k, name in enumerate(CLASSES) if len(rows[k]) < wanted[k]
-        }  # fmt: skip
+            for k, name in enumerate(CLASSES)
+            if len(rows[k]) < wanted[k]
+        }
         return Curated(taken, order, self.steps, missing)
 
     def _note(self, name: str, facts: dict[str, Any]) -> None:
@@ -221,13 +234,16 @@ def _wanted(settings: Settings, available: list[int], real: np.ndarray) -> list[
 def _check_enough(settings: Settings, available: list[int], wanted: list[int]) -> None:
     short = [
         f"{name} {have:,} of {want:,}"
-        for name, have, want in zip(CLASSES, available, wanted, strict=True) if have < want
-    ]  # fmt: skip
+        for name, have, want in zip(CLASSES, available, wanted, strict=True)
+        if have < want
+    ]
     if not any(available):
         raise UserError("set: no image of the pool is left; expected weaker filters")
     if short and settings.short == "refuse":
-        raise UserError(f"short=refuse: too few images are left ({', '.join(short)}); expected a "
-                        "larger pool, weaker filters or short=accept")  # fmt: skip
+        raise UserError(
+            f"short=refuse: too few images are left ({', '.join(short)}); expected a "
+            "larger pool, weaker filters or short=accept"
+        )
 
 
 def table(steps: list[Step]) -> str:

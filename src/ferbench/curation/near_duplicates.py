@@ -34,8 +34,9 @@ def first_of_alike(
         own = np.ascontiguousarray(images[rows[places]])
         vectors = (_coarse(own), _coarse(own[:, :, ::-1]))
         fresh = np.flatnonzero(~chosen.alike(own, vectors, near_correlation))
-        fresh = fresh[_first_within(own[fresh], vectors[0][fresh], vectors[1][fresh],
-                                    near_correlation)]  # fmt: skip
+        fresh = fresh[
+            _first_within(own[fresh], vectors[0][fresh], vectors[1][fresh], near_correlation)
+        ]
         chosen.add(rows[places[fresh]], vectors[0][fresh])
         stay[places[fresh]] = True
     return stay

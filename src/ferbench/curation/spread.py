@@ -32,9 +32,12 @@ def fill(room: np.ndarray, shares: np.ndarray, wanted: int) -> np.ndarray:
 
 
 def choose(
-    candidates: np.ndarray, cells: np.ndarray | None, real: np.ndarray | None, wanted: int,
+    candidates: np.ndarray,
+    cells: np.ndarray | None,
+    real: np.ndarray | None,
+    wanted: int,
     rng: np.random.Generator,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """`wanted` of the candidates [n] of one class (or all, if there are fewer), ascending.
 
     cells: [n], of each candidate; real: [C] real images in each cell, none empty. Inside a cell, or

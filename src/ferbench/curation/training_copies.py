@@ -47,9 +47,12 @@ class TrainingCopies:
     """
 
     def __init__(
-        self, train: np.ndarray, held: np.ndarray, encoders: Mapping[str, Encode],
+        self,
+        train: np.ndarray,
+        held: np.ndarray,
+        encoders: Mapping[str, Encode],
         strictness: Strictness,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._train, self._near = train, strictness.near_correlation
         self._pixels, self._gradients = matches.Pixels(train), gradients(train)
         self._encoders = {**encoders, "hashes": hashes}

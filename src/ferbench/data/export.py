@@ -78,8 +78,10 @@ def _encoded(
         seeds = range(first_seed + first, first_seed + first + len(images))
         named = zip((classes[label] for label in labels), seeds, strict=True)
         names = [f"{name}/{name}_{seed:010d}" for name, seed in named]
-        yield [(f"{SPLIT}/{name}.png", data)
-               for name, data in zip(names, threads.map(png, images), strict=True)]  # fmt: skip
+        yield [
+            (f"{SPLIT}/{name}.png", data)
+            for name, data in zip(names, threads.map(png, images), strict=True)
+        ]
 
 
 @contextmanager

@@ -40,9 +40,7 @@ def limited(faces: FaceSet, *, fraction: float, seed: int) -> FaceSet:
         name: array[rows] if name.endswith("_train") else array
         for name, array in faces.extras.items()
     }
-    return replace(
-        faces, splits=faces.splits | {"train": part}, manifest=manifest, extras=extras
-    )  # fmt: skip
+    return replace(faces, splits=faces.splits | {"train": part}, manifest=manifest, extras=extras)
 
 
 def only_real(faces: FaceSet) -> TrainingSet:
@@ -51,9 +49,7 @@ def only_real(faces: FaceSet) -> TrainingSet:
     return TrainingSet(_real(faces, np.arange(len(train))), _nothing(), sha256)
 
 
-def only_synthetic(
-    faces: FaceSet, pool: Pool, *, limit: int | None, balance: str
-) -> TrainingSet:  # fmt: skip
+def only_synthetic(faces: FaceSet, pool: Pool, *, limit: int | None, balance: str) -> TrainingSet:
     """The first `limit` synthetic images, `balance` as in `wanted_counts`; None: all there are.
 
     Of an endless pool, None is as many as the training split has. Raises UserError if a class has
@@ -95,9 +91,7 @@ def added(faces: FaceSet, pool: Pool, *, synthetic_per_real: float, balance: str
     return TrainingSet(real, _synthetic(pool, wanted_counts(faces, count, balance)))
 
 
-def augmented(
-    faces: FaceSet, *, synthetic_per_real: float, balance: str, seed: int
-) -> TrainingSet:  # fmt: skip
+def augmented(faces: FaceSet, *, synthetic_per_real: float, balance: str, seed: int) -> TrainingSet:
     """The control of `added`: in place of every synthetic image a real one of its class once more.
 
     The training loop augments each pass over an image anew, so the repeated ones are further
@@ -126,8 +120,9 @@ def match_levels(training: TrainingSet, faces: FaceSet) -> TrainingSet:
     mean, std = gray_statistics(reference)
     own_mean, own_std = gray_statistics(training.synthetic)
     if own_std == 0:
-        raise UserError(f"data.normalize=source: every synthetic pixel is {own_mean:.0f}; "
-                        "expected images")  # fmt: skip
+        raise UserError(
+            f"data.normalize=source: every synthetic pixel is {own_mean:.0f}; expected images"
+        )
     levels = mean + (np.arange(256) - own_mean) * std / own_std
     table = levels.round().clip(0, 255).astype(np.uint8)
     return replace(training, synthetic=replace(training.synthetic, levels=table), sha256=None)

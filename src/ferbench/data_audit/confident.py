@@ -65,9 +65,12 @@ def learn(
     others = probabilities.copy()
     others[np.arange(len(labels)), labels] = -1.0
     return Opinion(
-        np.where(confident, best, labels), own - others.max(axis=1), limits,
-        _calibrated(joint, counts), labels,
-    )  # fmt: skip
+        np.where(confident, best, labels),
+        own - others.max(axis=1),
+        limits,
+        _calibrated(joint, counts),
+        labels,
+    )
 
 
 def _calibrated(joint: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -86,9 +89,14 @@ def noise(joint: np.ndarray) -> np.ndarray:
 
 
 def noise_intervals(
-    labels: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, *, rounds: int,
-    rng: np.random.Generator, level: float = 0.95,
-) -> np.ndarray:  # fmt: skip
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    groups: np.ndarray,
+    *,
+    rounds: int,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> np.ndarray:
     """[8, 2] float64: percentile bootstrap intervals of `noise`; copies are drawn together.
 
     They hold the spread of the images, neither that of the training nor the method's own bias.

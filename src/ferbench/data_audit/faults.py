@@ -95,7 +95,8 @@ def find(pool: Pool) -> Faults:
         },
         leaks=[
             _leak(pool, identical, split, earlier)
-            for split in range(len(SPLITS)) for earlier in range(split)
+            for split in range(len(SPLITS))
+            for earlier in range(split)
         ],
         within={
             name: sum(max(int((pool.split[rows] == i).sum()) - 1, 0) for rows in identical)
@@ -105,7 +106,7 @@ def find(pool: Pool) -> Faults:
         blank=_counts(pool, blank),
         constant_blank=int((flat.min(axis=1) == flat.max(axis=1)).sum()),
         blank_groups=_groups(pool, [rows for rows in identical if blank[rows].all()]),
-    )  # fmt: skip
+    )
 
 
 def _groups(pool: Pool, groups: Sequence[np.ndarray]) -> Groups:

@@ -20,9 +20,11 @@ DARK = 0.6  # of the scale, from which text on it is white
 def draw(folder: Path, found: Findings, *, show_real: bool) -> list[tuple[Path, str]]:
     """Write the figures into the folder; each with its caption. show_real: disputed images too."""
     drawn = [
-        (_balance(folder / "balance.png", found.faults.balance),
-         "Share of each class in each split, in percent."),
-    ]  # fmt: skip
+        (
+            _balance(folder / "balance.png", found.faults.balance),
+            "Share of each class in each split, in percent.",
+        )
+    ]
     mixed = found.faults.groups[ANY].mixed
     if mixed.any():
         path = folder / "conflicts.png"
@@ -34,21 +36,32 @@ def draw(folder: Path, found: Findings, *, show_real: bool) -> list[tuple[Path, 
     share = 100 * joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-12)
     path = folder / "labels.png"
     _matrix(path, share, "{:.0f}", ("estimated by confident learning, %", "given"))
-    drawn.append((path, "Of each given label, the shares of the labels that confident learning "
-                        "takes for right."))  # fmt: skip
+    drawn.append(
+        (
+            path,
+            "Of each given label, the shares of the labels that confident learning "
+            "takes for right.",
+        )
+    )
     if found.noise.control is not None:
         drawn.append(
-            (_control(folder / "control.png", found.noise.control),
-             "Labels made wrong on purpose: share of them that is found, and share of the list "
-             "that they are, when the images are read in order of their margin. The dashed line is "
-             "where the list has as many images as it does here.")
-        )  # fmt: skip
+            (
+                _control(folder / "control.png", found.noise.control),
+                "Labels made wrong on purpose: share of them that is found, and share of the list "
+                "that they are, when the images are read in order of their margin. "
+                "The dashed line is "
+                "where the list has as many images as it does here.",
+            )
+        )
     if show_real and found.noise.opinion.disputed.any():
         drawn.append(
-            (_disputed(folder / "disputed.png", found),
-             "The most disputed images: given label, then the proposed one. These are real faces: "
-             "not to be passed on.")
-        )  # fmt: skip
+            (
+                _disputed(folder / "disputed.png", found),
+                "The most disputed images: given label, then the proposed one. "
+                "These are real faces: "
+                "not to be passed on.",
+            )
+        )
     return drawn
 
 
@@ -60,8 +73,16 @@ def _balance(path: Path, balance: Balance) -> Path:
     with rc_context(STYLE):
         figure, axes = drawing(7.2, 3.2)
         for i, (split, (color, hatch)) in enumerate(zip(SPLITS, LOOKS, strict=True)):
-            bars = axes.bar(place + 0.28 * (i - 1), share[i], 0.27, label=split, color=color,
-                            hatch=hatch, edgecolor="white", linewidth=0.5)  # fmt: skip
+            bars = axes.bar(
+                place + 0.28 * (i - 1),
+                share[i],
+                0.27,
+                label=split,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0.5,
+            )
             axes.bar_label(bars, fmt="{:.1f}", fontsize=7, padding=1.5)
         axes.set_xticks(place, CLASSES)
         axes.tick_params(axis="x", length=0)
@@ -106,8 +127,12 @@ def _control(path: Path, control: Control) -> Path:
         axes.plot(percent, 100 * found / length, color=ORANGE, linestyle="-.", label="precision")
         axes.plot([0, 100], [0, 100], color=GRAY, linewidth=1, label="recall by chance")
         axes.axvline(100 * control.by_chance, color="black", linestyle="--", linewidth=1)
-        axes.set(xlim=(0, 100), ylim=(0, 103), xlabel="length of the list, percent of the images",
-                 ylabel="percent")  # fmt: skip
+        axes.set(
+            xlim=(0, 100),
+            ylim=(0, 103),
+            xlabel="length of the list, percent of the images",
+            ylabel="percent",
+        )
         axes.legend(loc="center right")
         axes.grid(True, color="0.9")
         save(figure, path)

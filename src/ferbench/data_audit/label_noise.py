@@ -49,9 +49,16 @@ def check(pool: Pool, folds: int) -> None:
 
 
 def find(
-    pool: Pool, how: Fitting, *, folds: int, control_flips: float, rounds: int, folder: Path,
-    should_stop: Callable[[], bool], on_fit: Callable[[str], None],
-) -> LabelNoise:  # fmt: skip
+    pool: Pool,
+    how: Fitting,
+    *,
+    folds: int,
+    control_flips: float,
+    rounds: int,
+    folder: Path,
+    should_stop: Callable[[], bool],
+    on_fit: Callable[[str], None],
+) -> LabelNoise:
     """Fit `folds` classifiers, and one more on flipped labels for the control.
 
     folds: a number that passes `check`.
@@ -73,19 +80,29 @@ def find(
     probabilities = classification.softmax(found)
     opinion = confident.learn(labels, probabilities)
     return LabelNoise(
-        rows, folds, probabilities, opinion, confident.noise(opinion.joint),
+        rows,
+        folds,
+        probabilities,
+        opinion,
+        confident.noise(opinion.joint),
         confident.noise_intervals(
-            labels, probabilities, groups, rounds=rounds,
+            labels,
+            probabilities,
+            groups,
+            rounds=rounds,
             rng=np.random.default_rng([how.seed, BOOTSTRAP]),
         ),
         _control(logits, labels, fold == 0, control_flips, how.seed) if control_flips else None,
-    )  # fmt: skip
+    )
 
 
 def _control(
-    logits: Callable[[str, np.ndarray, np.ndarray], np.ndarray], labels: np.ndarray,
-    held: np.ndarray, share: float, seed: int,
-) -> Control:  # fmt: skip
+    logits: Callable[[str, np.ndarray, np.ndarray], np.ndarray],
+    labels: np.ndarray,
+    held: np.ndarray,
+    share: float,
+    seed: int,
+) -> Control:
     """The same search with a share of all labels flipped, in the images of `held`."""
     given = control.flip(labels, share, np.random.default_rng([seed, FLIPS]))
     found = logits(f"control_{share:g}", held, given)

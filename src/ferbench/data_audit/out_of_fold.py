@@ -75,9 +75,14 @@ class Fitting:
 
 
 def logits(
-    images: np.ndarray, labels: np.ndarray, held: np.ndarray, how: Fitting, *, path: Path,
+    images: np.ndarray,
+    labels: np.ndarray,
+    held: np.ndarray,
+    how: Fitting,
+    *,
+    path: Path,
     should_stop: Callable[[], bool],
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """[n, 7] float32: logits of the images of the mask `held` by a classifier fitted on the others.
 
     images: [N, 48, 48] uint8; labels: [N] int64; held: [N] bool. path: a .npy file that the logits
@@ -92,10 +97,17 @@ def logits(
     shown = batches.to_device(images[held], labels[held], how.device)
     watched = batches.DeviceFaces(shown.images[:WATCHED], shown.labels[:WATCHED])
     fit = training.fit(
-        model, batches.to_device(images[~held], labels[~held], how.device), watched, how.recipe,
-        classes=len(CLASSES), seed=how.seed, precision=how.precision, state=state,
-        on_epoch=lambda _: None, should_stop=should_stop,
-    )  # fmt: skip
+        model,
+        batches.to_device(images[~held], labels[~held], how.device),
+        watched,
+        how.recipe,
+        classes=len(CLASSES),
+        seed=how.seed,
+        precision=how.precision,
+        state=state,
+        on_epoch=lambda _: None,
+        should_stop=should_stop,
+    )
     model.load_state_dict(fit.weights)
     found = predict(model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS)
     save_array(path, found)

@@ -76,8 +76,10 @@ def read(faces: FaceSet) -> Pool:
         raise UserError(f"{path}: no such file; `ferbench prepare force=true` makes it") from None
     except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{path}: not the copies of this set ({reason}); "
-                        "`ferbench prepare force=true` makes it again") from None  # fmt: skip
+        raise UserError(
+            f"{path}: not the copies of this set ({reason}); "
+            "`ferbench prepare force=true` makes it again"
+        ) from None
     return Pool(**{**vars(pool), "groups": groups})
 
 

@@ -76,9 +76,11 @@ def blocks(
         *(Figure(path, caption) for path, caption in pictures),
         Heading("To do it again"),
         Code(command),
-        Text("`docs/data.md` says how copies are found, `docs/metrics.md` defines the columns of "
-             "the table; all numbers stand in `metrics.json`."),
-    ]  # fmt: skip
+        Text(
+            "`docs/data.md` says how copies are found, `docs/metrics.md` defines the columns of "
+            "the table; all numbers stand in `metrics.json`."
+        ),
+    ]
 
 
 COPIES = (
@@ -199,13 +201,15 @@ def as_json(found: Findings) -> dict[str, Any]:
         "enlarged": None if found.enlarged is None else asdict(found.enlarged),
         "blank": {split: _named(row) for split, row in zip(SPLITS, faults.blank, strict=True)},
         "blank_constant": faults.constant_blank,
-        "balance": vars(faults.balance) | {
-            "counts": {split: _named(row)
-                       for split, row in zip(SPLITS, faults.balance.counts, strict=True)},
+        "balance": vars(faults.balance)
+        | {
+            "counts": {
+                split: _named(row) for split, row in zip(SPLITS, faults.balance.counts, strict=True)
+            }
         },
         "labels": None if found.noise is None else _noise_json(found.noise),
         "advice": [list(line) for line in found.advice],
-    }  # fmt: skip
+    }
 
 
 def _noise_json(noise: LabelNoise) -> dict[str, Any]:
@@ -218,14 +222,21 @@ def _noise_json(noise: LabelNoise) -> dict[str, Any]:
         "disputed": int(opinion.disputed.sum()),
         "thresholds": _named(opinion.thresholds, finite=True),
         "joint": _by_class(opinion.joint),
-        "noise": {name: {"rate": rate, "interval": ends} for name, rate, ends in rates
-                  if np.isfinite(rate)},
-        "control": None if control is None else {
-            **{name: value for name, value in vars(control).items() if name != "ranks"},
-            "recall": control.recall, "precision": control.precision,
-            "by_chance": control.by_chance, "at_top": control.at_top,
+        "noise": {
+            name: {"rate": rate, "interval": ends}
+            for name, rate, ends in rates
+            if np.isfinite(rate)
         },
-    }  # fmt: skip
+        "control": None
+        if control is None
+        else {
+            **{name: value for name, value in vars(control).items() if name != "ranks"},
+            "recall": control.recall,
+            "precision": control.precision,
+            "by_chance": control.by_chance,
+            "at_top": control.at_top,
+        },
+    }
 
 
 def _named(values: np.ndarray, *, finite: bool = False) -> dict[str, Any]:
@@ -271,6 +282,8 @@ def _noise_columns(noise: LabelNoise) -> dict[str, Any]:
         "label_noise_high": high,
     }
     if noise.control is not None:
-        columns |= {"control_recall": noise.control.recall,
-                    "control_precision": noise.control.precision}  # fmt: skip
+        columns |= {
+            "control_recall": noise.control.recall,
+            "control_precision": noise.control.precision,
+        }
     return columns

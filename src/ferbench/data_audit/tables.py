@@ -20,21 +20,30 @@ SHOWN = 20  # disputed images in the report's table; disputed.csv has all
 def copies_table(faults: Faults) -> Table:
     """Groups of copies by kind."""
     lines = [
-        [kind, *(f"{n:,}" for n in (one.groups, one.images, one.redundant, one.across,
-                                    one.conflicting))]
+        [
+            kind,
+            *(
+                f"{n:,}"
+                for n in (one.groups, one.images, one.redundant, one.across, one.conflicting)
+            ),
+        ]
         for kind, one in faults.groups.items()
-    ]  # fmt: skip
+    ]
     blank = faults.blank_groups
     return Table(
-        ["copies", "groups", "images", "redundant", "groups across splits",
-         "with several labels"], lines,
+        ["copies", "groups", "images", "redundant", "groups across splits", "with several labels"],
+        lines,
         note="Redundant: all but one of each group. Groups of near and mirrored copies are chains "
-             "of pairs, with the identical copies of their images; *any* joins all kinds. "
-             + (f"Of the identical groups {blank.groups} "
-                f"({blank.images:,} images) {'is' if blank.groups == 1 else 'are'} blank; "
-                f"without, {faults.groups['identical'].conflicting - blank.conflicting} have "
-                "several labels." if blank.groups else ""),
-    )  # fmt: skip
+        "of pairs, with the identical copies of their images; *any* joins all kinds. "
+        + (
+            f"Of the identical groups {blank.groups} "
+            f"({blank.images:,} images) {'is' if blank.groups == 1 else 'are'} blank; "
+            f"without, {faults.groups['identical'].conflicting - blank.conflicting} have "
+            "several labels."
+            if blank.groups
+            else ""
+        ),
+    )
 
 
 def splits_table(faults: Faults) -> Table:
@@ -42,15 +51,18 @@ def splits_table(faults: Faults) -> Table:
     lines = []
     for i, split in enumerate(SPLITS):
         leaks = {leak.earlier: leak for leak in faults.leaks if leak.split == split}
-        cells = [f"{leaks[one].images:,} ({leaks[one].other_label})" if one in leaks else "-"
-                 for one in SPLITS[:-1]]  # fmt: skip
+        cells = [
+            f"{leaks[one].images:,} ({leaks[one].other_label})" if one in leaks else "-"
+            for one in SPLITS[:-1]
+        ]
         size, blank = faults.balance.counts[i].sum(), faults.blank[i].sum()
         lines.append([split, f"{size:,}", f"{faults.within[split]:,}", *cells, f"{blank}"])
     return Table(
-        ["split", "images", "copies inside", "also in train", "also in public", "blank"], lines,
+        ["split", "images", "copies inside", "also in train", "also in public", "blank"],
+        lines,
         note="Pixel by pixel. In brackets: with a label that no identical image of the earlier "
-             "split has.",
-    )  # fmt: skip
+        "split has.",
+    )
 
 
 def conflicts_table(faults: Faults, kind: str) -> Table:
@@ -61,25 +73,32 @@ def conflicts_table(faults: Faults, kind: str) -> Table:
         for name, row in zip(CLASSES, mixed, strict=True)
     ]
     return Table(
-        [f"{kind} copies with both labels: groups", *CLASSES, "sum"], lines,
+        [f"{kind} copies with both labels: groups", *CLASSES, "sum"],
+        lines,
         note="A group with three labels counts for each pair of them.",
-    )  # fmt: skip
+    )
 
 
 def balance_table(balance: Balance) -> Table:
     """Images of each class and their share of the split."""
     totals = balance.counts.sum(axis=1)
     lines = [
-        [name, *(f"{n:,} ({100 * n / total:.1f} %)"
-                 for n, total in zip(balance.counts[:, k], totals, strict=True))]
+        [
+            name,
+            *(
+                f"{n:,} ({100 * n / total:.1f} %)"
+                for n, total in zip(balance.counts[:, k], totals, strict=True)
+            ),
+        ]
         for k, name in enumerate(CLASSES)
-    ]  # fmt: skip
+    ]
     return Table(
-        ["class", *SPLITS], lines,
+        ["class", *SPLITS],
+        lines,
         note=f"The same shares in all splits? χ² = {balance.chi2:.1f} with {balance.freedom} "
-             f"degrees of freedom, p = {balance.p:.2g}, Cramér's V = {balance.cramers_v:.3f}. The "
-             "test takes images for independent draws, which copies are not.",
-    )  # fmt: skip
+        f"degrees of freedom, p = {balance.p:.2g}, Cramér's V = {balance.cramers_v:.3f}. The "
+        "test takes images for independent draws, which copies are not.",
+    )
 
 
 def enlarged_table(found: Enlarged) -> Table:
@@ -111,16 +130,26 @@ def noise_table(noise: LabelNoise) -> Table:
     for k, (name, mask) in enumerate(zip([*CLASSES, "all"], chosen, strict=True)):
         if mask.any():
             low, high = noise.intervals[k]
-            lines.append([
-                name, f"{mask.sum():,}", f"{100 * right[mask].mean():.1f}",
-                f"{disputed[mask].sum():,} ({100 * disputed[mask].mean():.1f} %)",
-                f"{100 * noise.noise[k]:.1f} [{100 * low:.1f}, {100 * high:.1f}]",
-            ])  # fmt: skip
+            lines.append(
+                [
+                    name,
+                    f"{mask.sum():,}",
+                    f"{100 * right[mask].mean():.1f}",
+                    f"{disputed[mask].sum():,} ({100 * disputed[mask].mean():.1f} %)",
+                    f"{100 * noise.noise[k]:.1f} [{100 * low:.1f}, {100 * high:.1f}]",
+                ]
+            )
     return Table(
-        ["given label", "images", "classifier agrees, %", "on the list",
-         "called wrong, % [95 % interval]"], lines,
+        [
+            "given label",
+            "images",
+            "classifier agrees, %",
+            "on the list",
+            "called wrong, % [95 % interval]",
+        ],
+        lines,
         note="The interval holds the spread of the images alone.",
-    )  # fmt: skip
+    )
 
 
 def joint_table(noise: LabelNoise) -> Table:
@@ -129,8 +158,9 @@ def joint_table(noise: LabelNoise) -> Table:
     share = 100 * noise.opinion.joint / np.maximum(given, 1e-12)
     lines = [
         [name, *(f"{value:.1f}" for value in row)]
-        for name, row, total in zip(CLASSES, share, given[:, 0], strict=True) if total > 0
-    ]  # fmt: skip
+        for name, row, total in zip(CLASSES, share, given[:, 0], strict=True)
+        if total > 0
+    ]
     return Table(["given label, % called", *CLASSES], lines)
 
 

@@ -157,8 +157,10 @@ def class_counts(labels: np.ndarray) -> tuple[int, ...]:
 
 def draw(labels: np.ndarray, counts: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Rows of so many random images of each class, ascending; there are as many."""
-    chosen = [rng.choice(np.flatnonzero(labels == k), count, replace=False)
-              for k, count in enumerate(counts)]  # fmt: skip
+    chosen = [
+        rng.choice(np.flatnonzero(labels == k), count, replace=False)
+        for k, count in enumerate(counts)
+    ]
     return np.sort(np.concatenate(chosen))
 
 
@@ -171,9 +173,12 @@ def _values(real: Part, own: Described, k: int, how: How) -> Values:
     mean, covariance = feature_sets.gaussian_of(own.features)
     kid_images = min(how.kid_images, len(own), len(real.points.features))
     kid, kid_sd = feature_sets.kernel_distance(
-        real.points.features, own.features, subsets=how.kid_subsets, size=kid_images,
+        real.points.features,
+        own.features,
+        subsets=how.kid_subsets,
+        size=kid_images,
         rng=_rng(how, k),
-    )  # fmt: skip
+    )
     points = _some(own.features, how.neighbor_images, _rng(how, k))
     found = feature_sets.overlap(
         real.points, points, k=how.neighbors, density_k=how.density_neighbors

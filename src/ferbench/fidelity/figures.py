@@ -47,8 +47,16 @@ def _draw_bars(axes: Axes, panel: Panel) -> None:
     width = 0.84 / n
     for i, (name, values) in enumerate(panel.series.items()):
         color, hatch = BARS[name]
-        bars = axes.bar(place + width * (i - (n - 1) / 2), values, 0.96 * width, label=name,
-                        color=color, hatch=hatch, edgecolor="white", linewidth=0.5)  # fmt: skip
+        bars = axes.bar(
+            place + width * (i - (n - 1) / 2),
+            values,
+            0.96 * width,
+            label=name,
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.5,
+        )
         axes.bar_label(bars, fmt="{:.3g}", fontsize=7, padding=1.5)
     axes.set_xticks(place, CLASSES)
     axes.tick_params(axis="x", length=0)
@@ -68,9 +76,13 @@ class Points:
 
 
 def plot_points(
-    groups: Sequence[Points], *, path: Path, title: str, axis_names: tuple[str, str],
+    groups: Sequence[Points],
+    *,
+    path: Path,
+    title: str,
+    axis_names: tuple[str, str],
     together: str = "",
-) -> None:  # fmt: skip
+) -> None:
     """Groups side by side on the same axes, colored by class, each class named at its middle.
 
     together: title of one more panel with all groups (two at most), told apart by color and
@@ -106,15 +118,27 @@ def _scatter(axes: Axes, group: Points) -> None:
         own = group.xy[group.labels == k]
         if len(own):
             x, y = np.median(own, axis=0)
-            frame = {"facecolor": "white", "edgecolor": CLASS_COLORS[k], "boxstyle": "round",
-                     "pad": 0.15}  # fmt: skip
+            frame = {
+                "facecolor": "white",
+                "edgecolor": CLASS_COLORS[k],
+                "boxstyle": "round",
+                "pad": 0.15,
+            }
             axes.text(x, y, name, ha="center", va="center", fontsize=8, bbox=frame, clip_on=True)
 
 
 def _scatter_sources(axes: Axes, groups: Sequence[Points]) -> None:
     """All groups in one panel, the later ones above, half transparent."""
     for group, (color, marker) in zip(groups, SOURCES, strict=False):
-        axes.scatter(group.xy[:, 0], group.xy[:, 1], s=9, c=color, marker=marker, alpha=0.4,
-                     linewidths=0.7 if marker == "x" else 0, rasterized=True,
-                     label=group.title)  # fmt: skip
+        axes.scatter(
+            group.xy[:, 0],
+            group.xy[:, 1],
+            s=9,
+            c=color,
+            marker=marker,
+            alpha=0.4,
+            linewidths=0.7 if marker == "x" else 0,
+            rasterized=True,
+            label=group.title,
+        )
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, markerscale=1.6)

@@ -104,9 +104,7 @@ def look(
         return Described(side.images, labels, file["features"], file["logits"])
 
 
-def _features(
-    side: Images, eyes: Judge | Inception, batch: int
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def _features(side: Images, eyes: Judge | Inception, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """[N, F] float32 features and [N, K] float32 logits."""
     seen: list[Description] = []
     with tqdm(total=len(side.labels), unit="img", desc=side.name, disable=None, leave=False) as bar:
@@ -133,9 +131,14 @@ def judged(side: Images, eyes: Judge | Inception, judge: Judge | None, *, batch:
 
 
 def measure(
-    real: Described, sample: Seen, floor: Seen, how: How, *, path_length: float | None,
+    real: Described,
+    sample: Seen,
+    floor: Seen,
+    how: How,
+    *,
+    path_length: float | None,
     trained: tuple[Row, ...],
-) -> Measured:  # fmt: skip
+) -> Measured:
     """All numbers; matched and floor have as many images of each class as the smaller of both."""
     both = (comparison.class_counts(side.described.labels) for side in (sample, floor))
     counts = tuple(min(pair) for pair in zip(*both, strict=True))

@@ -19,9 +19,15 @@ MAP_NAMES = {"tsne": "t-SNE", "umap": "UMAP"}
 
 
 def draw(
-    folder: Path, found: Measured, real: Described, sample: Described, *, seed: int, map: str,
+    folder: Path,
+    found: Measured,
+    real: Described,
+    sample: Described,
+    *,
+    seed: int,
+    map: str,
     map_images: int,
-) -> list[tuple[Path, str]]:  # fmt: skip
+) -> list[tuple[Path, str]]:
     """Write the figures into the folder; each with its caption.
 
     map: of the features: "pca" (the plane of principal components alone), "tsne" or "umap" (one
@@ -41,10 +47,13 @@ def draw(
         path = folder / "map.png"
         _draw_map(path, [real, sample], map, map_images, seed)
         drawn.append(
-            (path, f"Both sides' features by {MAP_NAMES[map]}, fitted to them together: near "
-                   "points are alike, far ones and sizes of clouds mean nothing. Where real and "
-                   "synthetic images form clouds of their own, the network tells them apart.")
-        )  # fmt: skip
+            (
+                path,
+                f"Both sides' features by {MAP_NAMES[map]}, fitted to them together: near "
+                "points are alike, far ones and sizes of clouds mean nothing. Where real and "
+                "synthetic images form clouds of their own, the network tells them apart.",
+            )
+        )
     return drawn
 
 
@@ -92,6 +101,9 @@ def _draw_map(path: Path, sides: Sequence[Described], kind: str, images: int, se
     titles, places = ("real (reference)", "set"), np.split(xy, [len(some[0])])
     groups = [Points(t, at, s.labels) for t, at, s in zip(titles, places, some, strict=True)]
     figures.plot_points(
-        groups, path=path, title=f"features by {MAP_NAMES[kind]}, each class named at its middle",
-        axis_names=("", ""), together="both, by source",
-    )  # fmt: skip
+        groups,
+        path=path,
+        title=f"features by {MAP_NAMES[kind]}, each class named at its middle",
+        axis_names=("", ""),
+        together="both, by source",
+    )

@@ -137,9 +137,11 @@ def as_json(found: Measured) -> dict[str, Any]:
     real = {"diversity": spread, "pixel_diversity": pixels}
     trained = {row.run: row.accuracy for row in found.trained}
     return sides | {
-        "classes": list(CLASSES), "reference": real, "path_length": found.path_length,
+        "classes": list(CLASSES),
+        "reference": real,
+        "path_length": found.path_length,
         "trained_accuracy": trained,
-    }  # fmt: skip
+    }
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -166,8 +168,9 @@ def values_table(found: Measured) -> Table:
     """Every overall number of the set, of its matched part and of the floor."""
     sides = found.sides.values()
     heads = [f"{name}, n={side.values.overall.images:,}" for name, side in found.sides.items()]
-    lines = [[name, better, *(text(side.values) for side in sides)]
-             for name, better, text in METRICS]  # fmt: skip
+    lines = [
+        [name, better, *(text(side.values) for side in sides)] for name, better, text in METRICS
+    ]
     lines.append(["Jensen-Shannon distance", "lower", *(f"{s.js.overall:.3f}" for s in sides)])
     spread = [f"{found.diversity(side).mean():.3f}" for side in sides]
     lines.append(["diversity, share of real", "near 1", *spread])
@@ -181,8 +184,19 @@ def values_table(found: Measured) -> Table:
 
 def classes_table(found: Measured) -> Table:
     """The numbers of each class, with the floor's in brackets."""
-    columns = ["class", "images", "gate", "diversity", "FID", "KID x 1000", "JS", "precision",
-               "recall", "coverage", "pixel RMS"]  # fmt: skip
+    columns = [
+        "class",
+        "images",
+        "gate",
+        "diversity",
+        "FID",
+        "KID x 1000",
+        "JS",
+        "precision",
+        "recall",
+        "coverage",
+        "pixel RMS",
+    ]
     lines = [[name, *_class_cells(found, k)] for k, name in enumerate(CLASSES)]
     note = (
         "In brackets the floor. FID, JS (Jensen-Shannon distance), precision, recall and coverage "
@@ -237,9 +251,15 @@ def blocks(
 ) -> list[Block]:
     """The report's blocks. facts: what was compared with what, by name; pictures: with captions."""
     trained = [
-        [row.run, row.model, str(row.seed), f"{row.test_data}, {row.test_split}",
-         f"{row.accuracy:.3f}"] for row in found.trained
-    ]  # fmt: skip
+        [
+            row.run,
+            row.model,
+            str(row.seed),
+            f"{row.test_data}, {row.test_split}",
+            f"{row.accuracy:.3f}",
+        ]
+        for row in found.trained
+    ]
     learners: list[Block] = []
     if trained:
         columns = ["run", "model", "seed", "test set", "accuracy"]
@@ -256,4 +276,4 @@ def blocks(
         Heading("To do it again"),
         Code(command),
         Text("`docs/metrics.md` defines every number; all of them stand in `metrics.json`."),
-    ]  # fmt: skip
+    ]

@@ -36,9 +36,14 @@ def seeds_of(draw_seed: int, epoch: int, images: int) -> list[int]:
 def sampler_of(generator: TrainedGenerator, precision: Precision) -> Sampler:
     """The generator as `ferbench synth out_px=48` has it: not truncated, noise from the seed."""
     return Sampler(
-        generator, WHOLE, noise="seed", precision=precision, out_px=IMAGE_PX, resize="area",
+        generator,
+        WHOLE,
+        noise="seed",
+        precision=precision,
+        out_px=IMAGE_PX,
+        resize="area",
         batch=BATCH,
-    )  # fmt: skip
+    )
 
 
 class FreshFaces:
@@ -49,9 +54,14 @@ class FreshFaces:
     """
 
     def __init__(
-        self, faces: DeviceFaces, sampler: Sampler, *, draw_seed: int, teacher: Teacher | None,
+        self,
+        faces: DeviceFaces,
+        sampler: Sampler,
+        *,
+        draw_seed: int,
+        teacher: Teacher | None,
         should_stop: Callable[[], bool],
-    ) -> None:  # fmt: skip
+    ) -> None:
         assert (teacher is None) == (faces.targets is None)
         self.faces, self.sampler, self.draw_seed = faces, sampler, draw_seed
         self.teacher, self.should_stop = teacher, should_stop
@@ -64,8 +74,14 @@ class FreshFaces:
         """
         images = self.faces.images[self.faces.first :]  # a view: what is written here is seen there
         seeds = seeds_of(self.draw_seed, epoch, len(images))
-        with tqdm(total=len(seeds), desc=f"faces of epoch {epoch + 1}", unit="img", disable=None,
-                  leave=False, file=sys.stderr) as bar:  # fmt: skip
+        with tqdm(
+            total=len(seeds),
+            desc=f"faces of epoch {epoch + 1}",
+            unit="img",
+            disable=None,
+            leave=False,
+            file=sys.stderr,
+        ) as bar:
             for start in range(0, len(seeds), BATCH):
                 if self.should_stop():
                     return False

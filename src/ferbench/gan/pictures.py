@@ -171,7 +171,10 @@ def _sheet(
 def _save_gif(path: Path, frames: Sequence[Image.Image]) -> Path:
     """Write frames that run forth and back for ever, whole or not at all."""
     others = [*frames[1:], *frames[-2:0:-1]]
-    write_whole(path, lambda beside: frames[0].save(
-        beside, "GIF", save_all=True, append_images=others, duration=FRAME_MILLISECONDS, loop=0
-    ))  # fmt: skip
+    write_whole(
+        path,
+        lambda beside: frames[0].save(
+            beside, "GIF", save_all=True, append_images=others, duration=FRAME_MILLISECONDS, loop=0
+        ),
+    )
     return path

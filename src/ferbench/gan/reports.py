@@ -33,10 +33,18 @@ class Reports:
     """Called with every tick in the first process; keeps the run's history and its best weights."""
 
     def __init__(
-        self, folder: Path, recipe: GanRecipe, faces: Material, trainer: sg.Trainer,
-        batches: sg.RealBatches, *, judge: tuple[Judge, Reference] | None, logger: Logger,
-        facts: Mapping[str, Any], state: Mapping[str, Any] | None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        recipe: GanRecipe,
+        faces: Material,
+        trainer: sg.Trainer,
+        batches: sg.RealBatches,
+        *,
+        judge: tuple[Judge, Reference] | None,
+        logger: Logger,
+        facts: Mapping[str, Any],
+        state: Mapping[str, Any] | None,
+    ) -> None:
         """facts: what light checkpoints shall say of this run besides what a tick tells.
 
         state: what `save` wrote, to go on from its history and best score.
@@ -50,10 +58,13 @@ class Reports:
         self.real_diversity = watch.real_diversity(faces)
         self.warned: list[str] = []
         self.bar = tqdm(
-            total=round(self.total_kimg, 1), initial=trainer.images / 1000, unit="kimg",
-            disable=None, leave=False,
+            total=round(self.total_kimg, 1),
+            initial=trainer.images / 1000,
+            unit="kimg",
+            disable=None,
+            leave=False,
             bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} kimg [{elapsed}<{remaining}{postfix}]",
-        )  # fmt: skip
+        )
         if judge is not None and self.best and self.best.get("judge") != judge[0].identity:
             self._judge_best_anew(*judge)
 
@@ -142,9 +153,13 @@ class Reports:
 
     def _ask(self, judge: Judge, real: Reference, generator: sg.TwoStageGenerator) -> Score:
         return score.score(
-            generator, self.faces.kinds, judge, real,
-            per_class=self.recipe.score_per_class, dtype=self.trainer.options.dtype,
-        )  # fmt: skip
+            generator,
+            self.faces.kinds,
+            judge,
+            real,
+            per_class=self.recipe.score_per_class,
+            dtype=self.trainer.options.dtype,
+        )
 
     def _keep_best(self, found: Score, judge: Judge) -> None:
         best = self._rated(found, judge, self.trainer.images / 1000)
@@ -157,9 +172,12 @@ class Reports:
         accuracy = found.accuracy if math.isfinite(found.accuracy) else None
         by_accuracy = self.recipe.select == "accuracy" and accuracy is not None
         return {
-            "value": -found.accuracy if by_accuracy else found.distance, "kimg": kimg,
-            "distance": found.distance, "class_accuracy": accuracy, "judge": judge.identity,
-        }  # fmt: skip
+            "value": -found.accuracy if by_accuracy else found.distance,
+            "kimg": kimg,
+            "distance": found.distance,
+            "class_accuracy": accuracy,
+            "judge": judge.identity,
+        }
 
     def _judge_best_anew(self, judge: Judge, real: Reference) -> None:
         """Rate the best weights so far as this judge does: those of another do not compare."""
@@ -169,8 +187,10 @@ class Reports:
             return
         network = trained.load(file, device=self.trainer.losses.device).network
         self.best = self._rated(self._ask(judge, real, network), judge, self.best["kimg"])
-        _say(f"the best weights so far, of {self.best['kimg']:.1f} kimg, have distance "
-             f"{self.best['distance']:.2f} in the eyes of {judge.name}")  # fmt: skip
+        _say(
+            f"the best weights so far, of {self.best['kimg']:.1f} kimg, have distance "
+            f"{self.best['distance']:.2f} in the eyes of {judge.name}"
+        )
 
     def _write_light(self, name: str, scores: Mapping[str, Any]) -> None:
         trainer = self.trainer

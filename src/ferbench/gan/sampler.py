@@ -48,9 +48,16 @@ class Sampler:
     """
 
     def __init__(
-        self, generator: TrainedGenerator, truncation: Truncation, *, noise: str,
-        precision: Precision, out_px: int | None, resize: str, batch: int,
-    ) -> None:  # fmt: skip
+        self,
+        generator: TrainedGenerator,
+        truncation: Truncation,
+        *,
+        noise: str,
+        precision: Precision,
+        out_px: int | None,
+        resize: str,
+        batch: int,
+    ) -> None:
         self.generator, self.truncation = generator, truncation
         self.network, self.config = generator.network, generator.network.config
         self.image_px: int = out_px or self.config.img_resolution
@@ -58,8 +65,10 @@ class Sampler:
         self.precision = precision
         self._dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision.name]
         if truncation.cutoff is not None and truncation.cutoff > self.config.num_ws:
-            raise UserError(f"cutoff={truncation.cutoff}: this generator has {self.config.num_ws} "
-                            f"style layers; expected 0 to {self.config.num_ws}")  # fmt: skip
+            raise UserError(
+                f"cutoff={truncation.cutoff}: this generator has {self.config.num_ws} "
+                f"style layers; expected 0 to {self.config.num_ws}"
+            )
 
     @cached_property
     def _kinds(self) -> Tensor:
@@ -70,10 +79,11 @@ class Sampler:
     def class_centers(self) -> Tensor:
         """Mean w of each class, [K, w_dim]; for a generator with classes."""
         return sg.class_centers(
-            self.network.mapping, self._kinds.to(self.network.mapping.w_avg),
+            self.network.mapping,
+            self._kinds.to(self.network.mapping.w_avg),
             latents=self.truncation.center_latents,
             generator=torch.Generator().manual_seed(CENTER_SEED),
-        )  # fmt: skip
+        )
 
     def conditions(self, labels: Sequence[int] | np.ndarray) -> Tensor:
         """Conditions [N, c_dim] of labels; [N, 0] for an unconditional generator."""
@@ -93,10 +103,11 @@ class Sampler:
     ) -> np.ndarray:
         """As `draw`, in batches and in the generator's colors: [N, H, H] or [N, 3, H, H] uint8."""
         parts = [
-            self._images(seeds[i : i + self.batch], labels[i : i + self.batch],
-                         truncation or self.truncation)
+            self._images(
+                seeds[i : i + self.batch], labels[i : i + self.batch], truncation or self.truncation
+            )
             for i in range(0, len(seeds), self.batch)
-        ]  # fmt: skip
+        ]
         return np.concatenate([self._pixels(part, gray=False) for part in parts])
 
     @torch.no_grad()
@@ -107,9 +118,12 @@ class Sampler:
         like = self.network.mapping.w_avg
         z = sg.latents(streams, self.config.z_dim).to(like)
         ws: Tensor = self.network.mapping(
-            z, conditions.to(like), psi=truncation.psi, cutoff=truncation.cutoff,
+            z,
+            conditions.to(like),
+            psi=truncation.psi,
+            cutoff=truncation.cutoff,
             center=self._center(labels, truncation),
-        )  # fmt: skip
+        )
         return ws
 
     @torch.no_grad()
@@ -130,13 +144,17 @@ class Sampler:
     ) -> Tensor:
         conditions = self.conditions(labels)
         return sg.sample(
-            self.network, seeds, conditions, psi=truncation.psi, cutoff=truncation.cutoff,
-            center=self._center(labels, truncation), noise=self.noise, dtype=self._dtype,
-        )  # fmt: skip
+            self.network,
+            seeds,
+            conditions,
+            psi=truncation.psi,
+            cutoff=truncation.cutoff,
+            center=self._center(labels, truncation),
+            noise=self.noise,
+            dtype=self._dtype,
+        )
 
-    def _center(
-        self, labels: Sequence[int] | np.ndarray, truncation: Truncation
-    ) -> Tensor | None:  # fmt: skip
+    def _center(self, labels: Sequence[int] | np.ndarray, truncation: Truncation) -> Tensor | None:
         """Where each image is pulled to; None: the running mean of w, or nowhere."""
         if truncation.psi == 1 or truncation.center == "global" or not self.config.c_dim:
             return None
@@ -166,9 +184,13 @@ class Stopped(Exception):
 
 
 def stream(
-    sampler: Sampler, writer: SetWriter, labels: np.ndarray, *, seed: int,
+    sampler: Sampler,
+    writer: SetWriter,
+    labels: np.ndarray,
+    *,
+    seed: int,
     should_stop: Callable[[], bool],
-) -> None:  # fmt: skip
+) -> None:
     """Fill a set batch by batch, from where it stands: image i is that of seed + i and labels[i].
 
     Progress is saved between batches, so a set that was stopped and gone on with has the same bytes

@@ -66,9 +66,14 @@ def weighted_gaussian(features: np.ndarray, weights: np.ndarray) -> tuple[np.nda
 
 
 def score(
-    generator: sg.TwoStageGenerator, kinds: torch.Tensor, judge: Judge, real: Reference, *,
-    per_class: int, dtype: torch.dtype,
-) -> Score:  # fmt: skip
+    generator: sg.TwoStageGenerator,
+    kinds: torch.Tensor,
+    judge: Judge,
+    real: Reference,
+    *,
+    per_class: int,
+    dtype: torch.dtype,
+) -> Score:
     """Draw `per_class` images of every kind, always of the same seeds, and ask the judge.
 
     kinds: [K, c_dim]; K = 1 is an unconditional generator, whose accuracy is nan.

@@ -43,9 +43,14 @@ class Material:
 
 
 def material(
-    images: np.ndarray, labels: np.ndarray, *, res: int, channels: int, conditional: bool,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    res: int,
+    channels: int,
+    conditional: bool,
     scalar_label: bool = False,
-) -> Material:  # fmt: skip
+) -> Material:
     """Faces at the size of the networks with one-hot conditions, or none.
 
     images: [N, H, W] uint8; channels: 3 repeats the gray one. scalar_label: the condition is the
@@ -123,9 +128,16 @@ def real_batches(
 
 
 def trainer(
-    recipe: GanRecipe, faces: Material, *, start: TrainedGenerator | None, precision: str,
-    shards: int, own_shards: range, seed: int, device: torch.device,
-) -> sg.Trainer:  # fmt: skip
+    recipe: GanRecipe,
+    faces: Material,
+    *,
+    start: TrainedGenerator | None,
+    precision: str,
+    shards: int,
+    own_shards: range,
+    seed: int,
+    device: torch.device,
+) -> sg.Trainer:
     """Networks, optimizers and loop; torch's own generator is seeded for the initial weights.
 
     start: networks to go on from, None for new ones. precision: fp32, bf16 or fp16.
@@ -139,16 +151,24 @@ def trainer(
     generator.train().requires_grad_(True).to(device)
     discriminator.train().requires_grad_(True).to(device)
     optimizers = sg.build_optimizers(
-        generator, discriminator, lr=recipe.lr, betas=(recipe.adam_beta1, recipe.adam_beta2),
-        eps=recipe.adam_eps, path_interval=recipe.path_interval, r1_interval=recipe.r1_interval,
-    )  # fmt: skip
+        generator,
+        discriminator,
+        lr=recipe.lr,
+        betas=(recipe.adam_beta1, recipe.adam_beta2),
+        eps=recipe.adam_eps,
+        path_interval=recipe.path_interval,
+        r1_interval=recipe.r1_interval,
+    )
     augment = _augment(recipe, start)
     return sg.Trainer(
-        generator, discriminator, optimizers, options(recipe, precision, device),
+        generator,
+        discriminator,
+        optimizers,
+        options(recipe, precision, device),
         streams=[sg.shard_streams(seed, shard, device=device) for shard in own_shards],
         conditions=_wanted_conditions(recipe, faces),
         augment=augment.to(device) if isinstance(augment, sg.AugmentPipe) else augment,
-    )  # fmt: skip
+    )
 
 
 def networks(recipe: GanRecipe, faces: Material, *, precision: str) -> tuple[Any, Any]:

@@ -51,9 +51,13 @@ def _symmetric_root(matrix: np.ndarray) -> np.ndarray:
 
 
 def kernel_distance(
-    features_a: np.ndarray, features_b: np.ndarray, *, subsets: int, size: int,
+    features_a: np.ndarray,
+    features_b: np.ndarray,
+    *,
+    subsets: int,
+    size: int,
     rng: np.random.Generator,
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float, float]:
     """Kernel distance (KID; Binkowski et al. 2018, section 4): mean and deviation over subsets.
 
     Each of the `subsets` takes `size` images of both sides without replacement. The mean has no
@@ -63,8 +67,10 @@ def kernel_distance(
     features: [N, F] and [M, F], N and M at least `size`, size at least 2.
     """
     sides = (features_a, features_b)
-    values = [squared_mmd(*(rng.choice(side, size, replace=False) for side in sides))
-              for _ in range(subsets)]  # fmt: skip
+    values = [
+        squared_mmd(*(rng.choice(side, size, replace=False) for side in sides))
+        for _ in range(subsets)
+    ]
     return float(np.mean(values)), float(np.std(values))
 
 

@@ -12,9 +12,13 @@ BLOCK_NUMBERS = 2**25  # distances in memory at once: 128 MiB; no result depends
 
 
 def nearest(
-    queries: np.ndarray, references: np.ndarray, k: int, *, exclude_self: bool = False,
+    queries: np.ndarray,
+    references: np.ndarray,
+    k: int,
+    *,
+    exclude_self: bool = False,
     block: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     """Euclidean distances [N, k] float32 of the k nearest references, ascending, and their rows.
 
     queries: [N, F]; references: [M, F], both finite float; rows: [N, k] int64. exclude_self: row i

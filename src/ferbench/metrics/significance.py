@@ -54,9 +54,13 @@ def difference(hits: np.ndarray, others: np.ndarray, *, seed: int) -> Difference
     low, high = np.percentile(_resampled_means(gaps, rng), [2.5, 97.5])
     p = mcnemar(hits[0], others[0]) if len(hits) == 1 else _sign_flips(gaps, rng)
     return Difference(
-        float(gaps.mean()), float(low), float(high), p,
-        _over_seeds(hits.mean(1) - others.mean(1)), len(hits),
-    )  # fmt: skip
+        float(gaps.mean()),
+        float(low),
+        float(high),
+        p,
+        _over_seeds(hits.mean(1) - others.mean(1)),
+        len(hits),
+    )
 
 
 def _resampled_means(gaps: np.ndarray, rng: np.random.Generator) -> np.ndarray:

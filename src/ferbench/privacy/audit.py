@@ -91,9 +91,10 @@ class Audit:
         alpha, unsound = self.options.alpha, self.unsound
         tests = [k for k, one in self.outcomes.items() if one.p < alpha and k not in unsound]
         attacks = [
-            (one.name, one.space) for one in self.attacks
+            (one.name, one.space)
+            for one in self.attacks
             if one.flagged(alpha) and (one.name, one.space) not in [*tests, *unsound]
-        ]  # fmt: skip
+        ]
         return tests + attacks
 
     @property
@@ -115,9 +116,14 @@ class Audit:
 
 
 def run(
-    images: np.ndarray, labels: np.ndarray, real: Real, options: Options, *, seed: int,
+    images: np.ndarray,
+    labels: np.ndarray,
+    real: Real,
+    options: Options,
+    *,
+    seed: int,
     on_step: Callable[[str], None],
-) -> Audit:  # fmt: skip
+) -> Audit:
     """Audit a set: images [N, 48, 48] uint8 with labels [N] in the order of `CLASSES`.
 
     on_step is told what is done next. The same seed gives the same numbers.
@@ -127,44 +133,70 @@ def run(
     on_step(f"the set: {len(images):,} images")
     portrait, attacked = copying.study(images, real, seat)
     control = controls.run(
-        real, images=min(options.control_images, len(images)), percents=options.percents,
-        quantile=options.quantile, near_correlation=options.near_correlation, rng=streams[1],
+        real,
+        images=min(options.control_images, len(images)),
+        percents=options.percents,
+        quantile=options.quantile,
+        near_correlation=options.near_correlation,
+        rng=streams[1],
         on_step=on_step,
-    )  # fmt: skip
+    )
     outcomes = copying.outcomes(
-        portrait, attacked, real, seat, near_correlation=options.near_correlation,
-        bias=control.bias,
-    )  # fmt: skip
+        portrait, attacked, real, seat, near_correlation=options.near_correlation, bias=control.bias
+    )
     on_step("intervals")
     return Audit(
-        len(images), np.array(labels), len(real.members), len(real.held), real.dropped, portrait,
+        len(images),
+        np.array(labels),
+        len(real.members),
+        len(real.held),
+        real.dropped,
+        portrait,
         outcomes,
         {name: space.published_c_t(portrait.seen[name]) for name, space in seat.spaces.items()},
         _set_attacks(attacked, real, seat, control.bias, options, streams[2]),
-        control, options, real, seat,
-    )  # fmt: skip
+        control,
+        options,
+        real,
+        seat,
+    )
 
 
 def _set_attacks(
-    attacked: Attackeds, real: Real, seat: Seat, bias: Outcomes, options: Options,
+    attacked: Attackeds,
+    real: Real,
+    seat: Seat,
+    bias: Outcomes,
+    options: Options,
     rng: np.random.Generator,
-) -> list[AttackResult]:  # fmt: skip
+) -> list[AttackResult]:
     """Membership inference from the set alone, in every space."""
     kinds = Attacked(real.members.labels, seat.held_labels)
     return [
         attack_by_class(
-            name, where, space.scores(attacked[where], calibrated=calibrated), kinds,
-            rounds=options.bootstrap, rng=rng, bias=bias,
+            name,
+            where,
+            space.scores(attacked[where], calibrated=calibrated),
+            kinds,
+            rounds=options.bootstrap,
+            rng=rng,
+            bias=bias,
         )
         for where, space in seat.spaces.items()
         for name, calibrated in ATTACKS.items()
-    ]  # fmt: skip
+    ]
 
 
 def attack_by_class(
-    name: str, space: str, scores: Attacked, labels: Attacked, *, rounds: int,
-    rng: np.random.Generator, bias: Outcomes,
-) -> AttackResult:  # fmt: skip
+    name: str,
+    space: str,
+    scores: Attacked,
+    labels: Attacked,
+    *,
+    rounds: int,
+    rng: np.random.Generator,
+    bias: Outcomes,
+) -> AttackResult:
     """An attack by its scores of members and others, larger for members, and by class."""
     overall = statistics.attack(scores.members, scores.others, rounds=rounds, rng=rng)
     classes: list[Attack | None] = []
@@ -178,10 +210,15 @@ def attack_by_class(
     known = bias.get((name, space))
     tried = [_p(one, known) for one in classes if one is not None]
     return AttackResult(
-        name, space, overall, tuple(classes), _p(overall, known),
+        name,
+        space,
+        overall,
+        tuple(classes),
+        _p(overall, known),
         min([1.0, *(len(tried) * p for p in tried)]),
-        statistics.roc(scores.members, scores.others), decides=known is None,
-    )  # fmt: skip
+        statistics.roc(scores.members, scores.others),
+        decides=known is None,
+    )
 
 
 def _p(one: Attack, bias: Found | None) -> float:

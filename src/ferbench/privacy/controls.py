@@ -56,9 +56,15 @@ class Controls:
 
 
 def run(
-    real: Real, *, images: int, percents: Sequence[float], quantile: float,
-    near_correlation: float, rng: np.random.Generator, on_step: Callable[[str], None],
-) -> Controls:  # fmt: skip
+    real: Real,
+    *,
+    images: int,
+    percents: Sequence[float],
+    quantile: float,
+    near_correlation: float,
+    rng: np.random.Generator,
+    on_step: Callable[[str], None],
+) -> Controls:
     """Make and measure the control sets.
 
     images: their size at most; percents: planted shares, besides a single image.

@@ -32,19 +32,26 @@ def draw(folder: Path, audit: Audit, *, images: np.ndarray | None) -> list[tuple
     images: of the set, if its nearest training images may be shown; None: they may not.
     """
     drawn = [
-        (_roc(folder / "roc.png", audit),
-         "Membership inference: share of training images found against the share of held-out "
-         "images taken for one. Chance is the gray line."),
-        (_distances(folder / "distances.png", audit),
-         "Distance of each image of the set to the nearest of equally many training and held-out "
-         "images. Copies are a hump at the left of the training images alone."),
-    ]  # fmt: skip
+        (
+            _roc(folder / "roc.png", audit),
+            "Membership inference: share of training images found against the share of held-out "
+            "images taken for one. Chance is the gray line.",
+        ),
+        (
+            _distances(folder / "distances.png", audit),
+            "Distance of each image of the set to the nearest of equally many training and "
+            "held-out "
+            "images. Copies are a hump at the left of the training images alone.",
+        ),
+    ]
     if images is not None:
         drawn.append(
-            (_pairs(folder / "neighbors.png", audit, images),
-             "Images of the set, each with the training image to its right that correlates most "
-             "with it; nearest pairs first. These are real faces: not to be passed on.")
-        )  # fmt: skip
+            (
+                _pairs(folder / "neighbors.png", audit, images),
+                "Images of the set, each with the training image to its right that correlates most "
+                "with it; nearest pairs first. These are real faces: not to be passed on.",
+            )
+        )
     return drawn
 
 
@@ -62,8 +69,14 @@ def _roc(path: Path, audit: Audit) -> Path:
             label = f"{one.name} ({one.space}), AUC {one.overall.auc:.3f}"
             axes.plot(false, true, color=color, linestyle=line, label=label)
         axes.axvline(0.01, color=GRAY, linestyle=":", linewidth=1)
-        axes.set(xscale="log", yscale="log", xlim=(low, 1), ylim=(low, 1),
-                 xlabel="false positive rate", ylabel="true positive rate")  # fmt: skip
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlim=(low, 1),
+            ylim=(low, 1),
+            xlabel="false positive rate",
+            ylabel="true positive rate",
+        )
         axes.legend(loc="lower right", fontsize=8)
         save(figure, path)
     return path

@@ -27,9 +27,13 @@ FALL = 0.25  # and in which it falls at the end
 
 
 def discriminator_scores(
-    discriminator: Any, images: np.ndarray, labels: np.ndarray, *, rng: np.random.Generator,
+    discriminator: Any,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    rng: np.random.Generator,
     device: torch.device,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """[N] float64 logits, larger where an image seems real: LOGAN's white-box attack.
 
     Hayes et al. 2019: a discriminator that has memorized its training images scores them higher.
@@ -46,10 +50,15 @@ def discriminator_scores(
         order = rng.permutation(len(images))
         filled = np.resize(order, -(-len(order) // BATCH) * BATCH)  # the last group is whole, too
         logits = [
-            _logits(discriminator, pixels[rows], None if conditions is None else conditions[rows],
-                    config.img_channels, device)
+            _logits(
+                discriminator,
+                pixels[rows],
+                None if conditions is None else conditions[rows],
+                config.img_channels,
+                device,
+            )
             for rows in np.split(filled, len(filled) // BATCH)
-        ]  # fmt: skip
+        ]
         total[order] += np.concatenate(logits)[: len(order)]
     mean: np.ndarray = total / ROUNDS
     return mean
@@ -57,9 +66,12 @@ def discriminator_scores(
 
 @torch.inference_mode()
 def _logits(
-    discriminator: Any, pixels: Tensor, conditions: Tensor | None, channels: int,
+    discriminator: Any,
+    pixels: Tensor,
+    conditions: Tensor | None,
+    channels: int,
     device: torch.device,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     images = sg.from_uint8(pixels.to(device)).expand(-1, channels, -1, -1)
     c = None if conditions is None else conditions.to(device)
     logits: np.ndarray = discriminator(images, c).double().cpu().numpy()
@@ -84,9 +96,15 @@ class Inversion:
 
 
 def invert(
-    network: Any, images: np.ndarray, labels: np.ndarray, how: Inversion, *, device: torch.device,
-    seed: int, on_batch: Callable[[int], None],
-) -> np.ndarray:  # fmt: skip
+    network: Any,
+    images: np.ndarray,
+    labels: np.ndarray,
+    how: Inversion,
+    *,
+    device: torch.device,
+    seed: int,
+    on_batch: Callable[[int], None],
+) -> np.ndarray:
     """[N] float64: how far the generator's best image is from each of the images.
 
     The style w of each image (one for all layers) goes from the mean style of its class down the

@@ -19,9 +19,16 @@ ASK_NETWORKS = frozenset({DISCRIMINATOR, INVERSION})  # attacks that the set alo
 
 
 def run(
-    generator: TrainedGenerator, real: Real, inversion: Inversion, *, images: int, rounds: int,
-    seed: int, device: torch.device, on_step: Callable[[str], None],
-) -> list[AttackResult]:  # fmt: skip
+    generator: TrainedGenerator,
+    real: Real,
+    inversion: Inversion,
+    *,
+    images: int,
+    rounds: int,
+    seed: int,
+    device: torch.device,
+    on_step: Callable[[str], None],
+) -> list[AttackResult]:
     """The discriminator's score of all members and held-out images, and the inversion of some.
 
     images: how many members, and as many held-out images, are inverted; 0 leaves it out. The first
@@ -53,9 +60,14 @@ def _images(real: Real, rows: Attacked) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _result(
-    name: str, space: str, real: Real, rows: Attacked, scores: np.ndarray, rounds: int,
+    name: str,
+    space: str,
+    real: Real,
+    rows: Attacked,
+    scores: np.ndarray,
+    rounds: int,
     rng: np.random.Generator,
-) -> AttackResult:  # fmt: skip
+) -> AttackResult:
     """The attack with these scores of the rows' images, members first."""
     split = Attacked(*np.split(scores, [len(rows.members)]))
     labels = Attacked(real.members.labels[rows.members], real.held.labels[rows.others])
@@ -63,9 +75,14 @@ def _result(
 
 
 def _errors(
-    generator: TrainedGenerator, real: Real, rows: Attacked, inversion: Inversion, seed: int,
-    device: torch.device, on_step: Callable[[str], None],
-) -> np.ndarray:  # fmt: skip
+    generator: TrainedGenerator,
+    real: Real,
+    rows: Attacked,
+    inversion: Inversion,
+    seed: int,
+    device: torch.device,
+    on_step: Callable[[str], None],
+) -> np.ndarray:
     """[N] errors with which the generator gives the rows' images back."""
     images, labels = _images(real, rows)
     done = 0

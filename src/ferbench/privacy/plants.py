@@ -50,8 +50,11 @@ def faded(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 VARIANTS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
-    "plain": plain, "mirrored": mirrored, "cropped": cropped, "faded": faded,
-}  # fmt: skip
+    "plain": plain,
+    "mirrored": mirrored,
+    "cropped": cropped,
+    "faded": faded,
+}
 
 
 def _resized(images: np.ndarray, px: int, mode: str) -> torch.Tensor:

@@ -81,9 +81,7 @@ def study(
     return portrait, {name: smallest(parts) for name, parts in attacked.items()}
 
 
-def _portrait(
-    images: np.ndarray, views: Mapping[str, Views], real: Real, seat: Seat
-) -> Portrait:  # fmt: skip
+def _portrait(images: np.ndarray, views: Mapping[str, Views], real: Real, seat: Seat) -> Portrait:
     near = views["gradients"]
     return Portrait(
         identical=real.train_pixels.find(images),
@@ -95,9 +93,14 @@ def _portrait(
 
 
 def outcomes(
-    portrait: Portrait, attacked: Attackeds, real: Real, seat: Seat, *, near_correlation: float,
+    portrait: Portrait,
+    attacked: Attackeds,
+    real: Real,
+    seat: Seat,
+    *,
+    near_correlation: float,
     bias: Outcomes,
-) -> Outcomes:  # fmt: skip
+) -> Outcomes:
     """Every test of a set. bias: what held-out images give in spaces that know the members."""
     found: Outcomes = {
         ("identical", "pixels"): _identical(portrait),

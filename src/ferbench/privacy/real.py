@@ -55,9 +55,15 @@ class Real:
     """
 
     def __init__(
-        self, faces: FaceSet, best: np.ndarray, encoders: Mapping[str, Encode], *, drop: float,
-        cells: int, rng: np.random.Generator,
-    ) -> None:  # fmt: skip
+        self,
+        faces: FaceSet,
+        best: np.ndarray,
+        encoders: Mapping[str, Encode],
+        *,
+        drop: float,
+        cells: int,
+        rng: np.random.Generator,
+    ) -> None:
         sizes = np.cumsum([len(faces.splits[split]) for split in SPLITS])[:-1]
         single = dict(zip(SPLITS, np.split(best < drop, sizes), strict=True))
         self.train = faces.splits["train"]
@@ -65,9 +71,11 @@ class Real:
         self.members = self.train.take(self.member_rows)
         tests = [faces.splits[split].take(single[split]) for split in SPLITS[1:]]
         self.held = Faces(
-            *(np.concatenate([getattr(one, part) for one in tests])
-              for part in ("images", "labels", "names"))
-        )  # fmt: skip
+            *(
+                np.concatenate([getattr(one, part) for one in tests])
+                for part in ("images", "labels", "names")
+            )
+        )
         self.dropped = {split: int((~single[split]).sum()) for split in SPLITS}
         _check(self)
         self.encoders = encoders

@@ -54,9 +54,12 @@ def _terminal(title: str, table: Table) -> str:
 
 
 def blocks(
-    audit: Audit, facts: Mapping[str, str], notes: Sequence[str],
-    pictures: Sequence[tuple[Path, str]], command: str,
-) -> list[Block]:  # fmt: skip
+    audit: Audit,
+    facts: Mapping[str, str],
+    notes: Sequence[str],
+    pictures: Sequence[tuple[Path, str]],
+    command: str,
+) -> list[Block]:
     """The report. facts: what was compared, by name; notes: what else the reader must know."""
     meanings = [[name, text] for name, text in MEANINGS.items()]
     return [
@@ -82,9 +85,11 @@ def blocks(
         *(Text(text) for text in METHOD),
         Heading("To do it again"),
         Code(command),
-        Text("`docs/metrics.md` defines the columns of the table; all numbers stand in "
-             "`metrics.json`."),
-    ]  # fmt: skip
+        Text(
+            "`docs/metrics.md` defines the columns of the table; all numbers stand in "
+            "`metrics.json`."
+        ),
+    ]
 
 
 METHOD = (
@@ -115,11 +120,16 @@ def as_json(audit: Audit) -> dict[str, Any]:
     """Every number, for metrics.json."""
     match, control = audit.portrait.match, audit.controls
     copies = [
-        {"image": int(i), "training_image": str(audit.real.train.names[match.row[i]]),
-         "correlation": float(match.correlation[i]), "mirrored": bool(match.mirrored[i]),
-         "enlarged": float(match.zoom[i]), "identical": bool(audit.portrait.identical[i] >= 0)}
+        {
+            "image": int(i),
+            "training_image": str(audit.real.train.names[match.row[i]]),
+            "correlation": float(match.correlation[i]),
+            "mirrored": bool(match.mirrored[i]),
+            "enlarged": float(match.zoom[i]),
+            "identical": bool(audit.portrait.identical[i] >= 0),
+        }
         for i in np.flatnonzero(audit.near)
-    ]  # fmt: skip
+    ]
     return {
         "verdict": verdict.level(audit),
         "flags": [list(key) for key in audit.flags],
@@ -137,12 +147,13 @@ def as_json(audit: Audit) -> dict[str, Any]:
             "void": [list(key) for key in audit.unsound],
             "bias": _outcomes(control.bias),
             "planted": list(control.levels),
-            "positive": {name: [_outcomes(one) for one in found]
-                         for name, found in control.positive.items()},
+            "positive": {
+                name: [_outcomes(one) for one in found] for name, found in control.positive.items()
+            },
             "detection_limit_percent": {name: audit.detection_limit(name) for name in VARIANTS},
         },
         "options": asdict(audit.options),
-    }  # fmt: skip
+    }
 
 
 def _outcomes(found: Outcomes) -> list[dict[str, Any]]:
@@ -154,8 +165,14 @@ def _attack(one: AttackResult) -> dict[str, Any]:
         name: None if attack is None else asdict(attack)
         for name, attack in zip(CLASSES, one.classes, strict=True)
     }
-    return {"attack": one.name, "space": one.space, "p": one.p, "class_p": one.class_p,
-            "overall": asdict(one.overall), "classes": classes}  # fmt: skip
+    return {
+        "attack": one.name,
+        "space": one.space,
+        "p": one.p,
+        "class_p": one.class_p,
+        "overall": asdict(one.overall),
+        "classes": classes,
+    }
 
 
 def row_columns(audit: Audit) -> dict[str, Any]:

@@ -60,9 +60,12 @@ FALSE_POSITIVES = 0.01
 
 
 def attack(
-    members: np.ndarray, others: np.ndarray, *, rounds: int = 0,
+    members: np.ndarray,
+    others: np.ndarray,
+    *,
+    rounds: int = 0,
     rng: np.random.Generator | None = None,
-) -> Attack:  # fmt: skip
+) -> Attack:
     """The attack whose scores are these, [M] and [N] floats, larger for a member.
 
     rounds: of the bootstrap, which draws members and others anew; 0 for no intervals.
@@ -166,9 +169,13 @@ def _cluster_squares(values: np.ndarray, groups: np.ndarray) -> float:
 
 
 def c_t(
-    held: np.ndarray, held_cells: np.ndarray, synthetic: np.ndarray, synthetic_cells: np.ndarray,
-    *, least: int,
-) -> float | None:  # fmt: skip
+    held: np.ndarray,
+    held_cells: np.ndarray,
+    synthetic: np.ndarray,
+    synthetic_cells: np.ndarray,
+    *,
+    least: int,
+) -> float | None:
     """The data-copying statistic C_T (Meehan, Chaudhuri and Dasgupta 2020, section 4.2).
 
     held, synthetic: [N], [M] distances to the nearest training image; cells: the region of the

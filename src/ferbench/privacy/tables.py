@@ -34,21 +34,34 @@ def _test_line(audit: Audit, key: tuple[str, str]) -> list[str]:
     limits = [control.limit(variant, alpha, key) for variant in VARIANTS]
     shares = ["-" if n is None else f"{100 * n / control.images:.2g}" for n in limits]
     return [
-        test, space, number(found.value), number(found.chance), p_value(found.p),
+        test,
+        space,
+        number(found.value),
+        number(found.chance),
+        p_value(found.p),
         "-" if negative is None else number(negative.value),
-        "void" if key in audit.unsound else outcome, *shares,
-    ]  # fmt: skip
+        "void" if key in audit.unsound else outcome,
+        *shares,
+    ]
 
 
 def attacks_table(audit: Audit) -> Table:
     """Every attack on all candidates."""
     columns = ["attack", "on", "AUC", "95 %", "TPR at 1 % FPR", "95 %", "p", "outcome"]
     lines = [
-        [one.name, one.space, *_attack_cells(one.overall), p_value(min(one.p, one.class_p)),
-         "void" if (one.name, one.space) in audit.unsound else
-         "flagged" if one.flagged(audit.options.alpha) else "passed"]
+        [
+            one.name,
+            one.space,
+            *_attack_cells(one.overall),
+            p_value(min(one.p, one.class_p)),
+            "void"
+            if (one.name, one.space) in audit.unsound
+            else "flagged"
+            if one.flagged(audit.options.alpha)
+            else "passed",
+        ]
         for one in audit.attacks
-    ]  # fmt: skip
+    ]
     first = audit.attacks[0].overall
     note = (
         f"{first.members:,} training images against {first.others:,} held-out ones; chance is an "
@@ -60,8 +73,13 @@ def attacks_table(audit: Audit) -> Table:
 def classes_table(audit: Audit) -> Table:
     """The attacks by class: AUC with its interval."""
     shown = [one for one in audit.attacks if one.name != "calibrated membership"]
-    columns = ["class", "members", "others", "near copies",
-               *(f"{one.name} ({one.space})" for one in shown)]  # fmt: skip
+    columns = [
+        "class",
+        "members",
+        "others",
+        "near copies",
+        *(f"{one.name} ({one.space})" for one in shown),
+    ]
     lines = []
     for k, name in enumerate(CLASSES):
         members = int((audit.real.members.labels == k).sum())
@@ -90,14 +108,28 @@ def pairs_table(audit: Audit) -> Table:
     match = audit.portrait.match
     order = np.argsort(-match.correlation, kind="stable")[:LISTED]
     lines = [
-        [str(i), CLASSES[audit.labels[i]], str(audit.real.train.names[match.row[i]]),
-         CLASSES[audit.real.train.labels[match.row[i]]], f"{match.correlation[i]:.3f}",
-         "yes" if match.mirrored[i] else "no", f"{match.zoom[i]:g}",
-         "copy" if audit.near[i] else ""]
+        [
+            str(i),
+            CLASSES[audit.labels[i]],
+            str(audit.real.train.names[match.row[i]]),
+            CLASSES[audit.real.train.labels[match.row[i]]],
+            f"{match.correlation[i]:.3f}",
+            "yes" if match.mirrored[i] else "no",
+            f"{match.zoom[i]:g}",
+            "copy" if audit.near[i] else "",
+        ]
         for i in order
-    ]  # fmt: skip
-    columns = ["image", "its class", "training image", "class", "correlation", "mirrored",
-               "enlarged", ""]  # fmt: skip
+    ]
+    columns = [
+        "image",
+        "its class",
+        "training image",
+        "class",
+        "correlation",
+        "mirrored",
+        "enlarged",
+        "",
+    ]
     limit = audit.options.near_correlation
     return Table(columns, lines, note=f"From {limit:g} on an image counts as a copy.", leading=4)
 
@@ -120,10 +152,13 @@ def distances_table(audit: Audit) -> Table:
 def copying_table(audit: Audit) -> Table:
     """C_T and authenticity as they are published, for comparison with papers."""
     lines = [
-        [name, "-" if value is None else f"{value:.2f}",
-         number(audit.outcomes["authenticity", name].value)]
+        [
+            name,
+            "-" if value is None else f"{value:.2f}",
+            number(audit.outcomes["authenticity", name].value),
+        ]
         for name, value in audit.copying.items()
-    ]  # fmt: skip
+    ]
     note = (
         "As published, against all training images. Both fall for smooth or average images, too, "
         "with or without copies; the tests above compare them with held-out images in the place of "
@@ -133,8 +168,12 @@ def copying_table(audit: Audit) -> Table:
 
 
 def _attack_cells(one: Attack) -> list[str]:
-    return [f"{one.auc:.3f}", _interval(one.auc_interval), f"{one.tpr:.3f}",
-            _interval(one.tpr_interval)]  # fmt: skip
+    return [
+        f"{one.auc:.3f}",
+        _interval(one.auc_interval),
+        f"{one.tpr:.3f}",
+        _interval(one.tpr_interval),
+    ]
 
 
 def _auc(one: Attack | None) -> str:

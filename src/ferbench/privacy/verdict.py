@@ -94,9 +94,10 @@ def limits(audit: Audit) -> str:
         found = audit.detection_limit(variant)
         top = 100 * audit.controls.levels[-1] / n
         parts.append(
-            f"{variant} from {found:.2g} %" if found is not None else
-            f"{variant} not even at {top:.2g} %"
-        )  # fmt: skip
+            f"{variant} from {found:.2g} %"
+            if found is not None
+            else f"{variant} not even at {top:.2g} %"
+        )
     return (
         "Detection limit: of sets with planted copies of training images the audit flags "
         f"{', '.join(parts)} of {n:,} images."

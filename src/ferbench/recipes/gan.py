@@ -10,14 +10,33 @@ from ferbench.checks import at_least, between, one_of, positive
 from ferbench.errors import UserError
 
 PIPES = (
-    "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc",
-)  # fmt: skip
+    "blit",
+    "geom",
+    "color",
+    "filter",
+    "noise",
+    "cutout",
+    "bg",
+    "bgc",
+    "bgcf",
+    "bgcfn",
+    "bgcfnc",
+)
 SMALLEST_PX, LARGEST_PX = 6, 1024
 # Keys that do not change what a run has learned after so many images.
 _NEUTRAL = (
-    "name", "total_kimg", "stop_on_collapse", "collapse_diversity", "collapse_logit",
-    "collapse_from_kimg", "state_ticks", "sample_ticks", "score_ticks", "score_per_class", "select",
-)  # fmt: skip
+    "name",
+    "total_kimg",
+    "stop_on_collapse",
+    "collapse_diversity",
+    "collapse_logit",
+    "collapse_from_kimg",
+    "state_ticks",
+    "sample_ticks",
+    "score_ticks",
+    "score_per_class",
+    "select",
+)
 # Keys that came later, with the value that stands for what was done before: older runs are found.
 _UNSAID = (("scalar_label", False), ("reuse_fakes", False), ("compile", False))
 
@@ -140,16 +159,35 @@ class GanRecipe:
 
     def _check_bounds(self) -> None:
         ones = (
-            "z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max", "mbstd_group",
-            "d_mapping_layers", "batch", "shards", "path_shrink", "ada_interval", "nonfinite_limit",
-            "state_ticks", "sample_ticks", "score_ticks",
-        )  # fmt: skip
+            "z_dim",
+            "w_dim",
+            "mapping_layers",
+            "channel_base",
+            "channel_max",
+            "mbstd_group",
+            "d_mapping_layers",
+            "batch",
+            "shards",
+            "path_shrink",
+            "ada_interval",
+            "nonfinite_limit",
+            "state_ticks",
+            "sample_ticks",
+            "score_ticks",
+        )
         for key in ones:
             at_least(f"gan.{key}", getattr(self, key), 1)
         zeros = (
-            "r1_gamma", "r1_interval", "path_weight", "path_interval", "aux_weight", "lr",
-            "adam_eps", "collapse_diversity", "collapse_from_kimg",
-        )  # fmt: skip
+            "r1_gamma",
+            "r1_interval",
+            "path_weight",
+            "path_interval",
+            "aux_weight",
+            "lr",
+            "adam_eps",
+            "collapse_diversity",
+            "collapse_from_kimg",
+        )
         for key in zeros:
             at_least(f"gan.{key}", getattr(self, key), 0)
         for key in ("total_kimg", "ada_ramp_kimg", "ema_kimg", "tick_kimg", "conv_clamp"):

@@ -74,11 +74,14 @@ Block = Heading | Text | Table | Figure | Code
 def grid(title: str, table: Table) -> Grid:
     """A table for `table_layout.terminal`; its note is the caller's to print."""
     return Grid(
-        heading=title, note="", columns=list(table.columns),
+        heading=title,
+        note="",
+        columns=list(table.columns),
         lines=[[Cell(cell) for cell in line] for line in table.lines],
-        numeric=[j >= table.leading for j in range(len(table.columns))], best=set(),
+        numeric=[j >= table.leading for j in range(len(table.columns))],
+        best=set(),
         leading=table.leading,
-    )  # fmt: skip
+    )
 
 
 def write(folder: Path, title: str, blocks: Sequence[Block]) -> None:

@@ -85,8 +85,14 @@ def plot_reliability(found: Reliability, *, path: Path, title: str = "") -> None
         top.bar(centers, confidence - accuracy, bottom=accuracy, label="gap to confidence", **gap)
         top.hlines(found.accuracy, found.edges[:-1], found.edges[1:], color=BLUE, linewidth=3)
         top.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="calibrated")
-        top.text(0.97, 0.05, f"ECE = {100 * found.ece:.1f}%", transform=top.transAxes, ha="right",
-                 bbox={"facecolor": "white", "edgecolor": GRAY, "boxstyle": "round"})  # fmt: skip
+        top.text(
+            0.97,
+            0.05,
+            f"ECE = {100 * found.ece:.1f}%",
+            transform=top.transAxes,
+            ha="right",
+            bbox={"facecolor": "white", "edgecolor": GRAY, "boxstyle": "round"},
+        )
         top.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
         _head(figure, top, title)
         low.bar(centers, found.counts / found.counts.sum(), color=GRAY, **look)
@@ -109,9 +115,15 @@ def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
         for k, (name, color, hatch) in enumerate(kinds):
             values = 100 * getattr(found, name.lower())
             bars = axes.bar(
-                place + 0.28 * (k - 1), values, 0.27, label=name, color=color, hatch=hatch,
-                edgecolor="white", linewidth=0.5,
-            )  # fmt: skip
+                place + 0.28 * (k - 1),
+                values,
+                0.27,
+                label=name,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0.5,
+            )
             axes.bar_label(bars, fmt="%.0f", fontsize=7, padding=1.5)
         names = [f"{name}\n({n})" for name, n in zip(CLASSES, found.support, strict=True)]
         axes.set_xticks(place, names)
@@ -123,9 +135,13 @@ def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
 
 
 def plot_accuracy(
-    labels: Sequence[str], values: np.ndarray, *, path: Path, title: str,
+    labels: Sequence[str],
+    values: np.ndarray,
+    *,
+    path: Path,
+    title: str,
     reported: Sequence[float] = (),
-) -> None:  # fmt: skip
+) -> None:
     """Accuracies as horizontal bars with their intervals, the first on top; chance is dashed.
 
     labels: one a bar, shown at the left. values: [N, 3] accuracy and both ends of its 95 %
@@ -138,14 +154,28 @@ def plot_accuracy(
         figure, axes = drawing(6.6, 1.3 + 0.42 * len(labels))
         place = np.arange(len(labels))
         axes.barh(place, accuracy, 0.6, color=BLUE)
-        axes.errorbar(accuracy, place, xerr=[accuracy - low, high - accuracy], fmt="none",
-                      ecolor="black", elinewidth=1.0, capsize=3)  # fmt: skip
+        axes.errorbar(
+            accuracy,
+            place,
+            xerr=[accuracy - low, high - accuracy],
+            fmt="none",
+            ecolor="black",
+            elinewidth=1.0,
+            capsize=3,
+        )
         for y, value, end in zip(place, accuracy, high, strict=True):
             axes.annotate(f"{value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center")
         axes.axvline(100 / len(CLASSES), color=GRAY, linestyle="--", linewidth=1.0, label="chance")
         if np.isfinite(reported).any():
-            axes.plot(100 * np.array(reported), place, "D", color=ORANGE, markeredgecolor="white",
-                      markersize=8, label="reported by earlier work")  # fmt: skip
+            axes.plot(
+                100 * np.array(reported),
+                place,
+                "D",
+                color=ORANGE,
+                markeredgecolor="white",
+                markersize=8,
+                label="reported by earlier work",
+            )
         axes.set_yticks(place, labels)
         axes.invert_yaxis()
         axes.set(xlim=(0, min(108, high.max() + 12)), xlabel="accuracy, percent (whiskers: 95 %)")

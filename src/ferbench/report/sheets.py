@@ -50,9 +50,14 @@ def save(image: Image.Image, path: Path) -> None:
 
 
 def _write_names(
-    paper: Image.Image, rows: Sequence[str], columns: Sequence[str], title: str, *,
-    at: tuple[int, int], step: tuple[int, int],
-) -> None:  # fmt: skip
+    paper: Image.Image,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    *,
+    at: tuple[int, int],
+    step: tuple[int, int],
+) -> None:
     draw, font = ImageDraw.Draw(paper), ImageFont.load_default(FONT_PX)
     left, top = at
     wide, high = (size + GAP_PX for size in step)

@@ -252,9 +252,13 @@ class BiasRow(RunRow):
 
 # Which row a command writes. A command of another kind adds its class here; its columns follow.
 ROWS: dict[str, type[RunRow]] = {
-    "classify": Row, "evaluate": Row, "fidelity": FidelityRow, "audit": AuditRow,
-    "audit-data": DataAuditRow, "bias": BiasRow,
-}  # fmt: skip
+    "classify": Row,
+    "evaluate": Row,
+    "fidelity": FidelityRow,
+    "audit": AuditRow,
+    "audit-data": DataAuditRow,
+    "bias": BiasRow,
+}
 
 
 def columns_of(kind: type[RunRow]) -> tuple[str, ...]:

@@ -54,8 +54,11 @@ def show(
         view, table = tables[0] if tables else _no_lines(VIEWS[kind or "classifier"], group)
         return _csv(table.sort_values(list(view.apart), kind="stable"), list(columns), group, view)
     asked = [f"{key}={value}" for key, value in (("kind", kind), ("where", where)) if value]
-    grids = [grid for view, table in tables
-             for grid in _grids(table, list(columns), view, group=group, bold=bold)]  # fmt: skip
+    grids = [
+        grid
+        for view, table in tables
+        for grid in _grids(table, list(columns), view, group=group, bold=bold)
+    ]
     texts = [LAYOUTS[format](grid, width) for grid in grids]
     return "\n".join(texts) or f"None of the {len(rows)} rows matches {' '.join(asked)}\n"
 
@@ -170,9 +173,14 @@ def _grids(
 
 
 def _grid(
-    part: pd.DataFrame, shown: list[str], view: View, *, group: bool, bold: bool,
+    part: pd.DataFrame,
+    shown: list[str],
+    view: View,
+    *,
+    group: bool,
+    bold: bool,
     all_parts: list[pd.DataFrame],
-) -> Grid:  # fmt: skip
+) -> Grid:
     """The cells of the rows of one test set."""
     leading = [name for name in _leading(part, group, view) if name not in shown]
     names = [*leading, *shown]

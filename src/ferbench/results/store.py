@@ -21,9 +21,17 @@ from ferbench.results.csv_lines import csv_header, csv_line, parse_line, row_fro
 from ferbench.results.rows import COLUMNS, Row, RunRow, moment
 
 __all__ = [
-    "FailedRun", "Rebuilt", "Row", "RunRow", "append_row", "failed_runs", "read_all",
-    "read_rows", "rebuild", "restore_row",
-]  # fmt: skip
+    "FailedRun",
+    "Rebuilt",
+    "Row",
+    "RunRow",
+    "append_row",
+    "failed_runs",
+    "read_all",
+    "read_rows",
+    "rebuild",
+    "restore_row",
+]
 
 RUN_FILE = "run.json"
 LOCK_SECONDS = 120.0

@@ -96,9 +96,8 @@ _FINDINGS = tuple(name for name in _AUDIT[_AUDIT.index("verdict") :] if KINDS[na
 _DATA = columns_of(DataAuditRow)
 _FAULTS = _DATA[_DATA.index("identical_groups") :]
 _BIAS = tuple(
-    name for name in columns_of(BiasRow) if name in BiasRow.__annotations__
-    and KINDS[name] is float
-)  # fmt: skip
+    name for name in columns_of(BiasRow) if name in BiasRow.__annotations__ and KINDS[name] is float
+)
 _SHARES = ("precision_knn", "recall_knn", "coverage", "trained_accuracy")
 
 # By the name that `kind=` has for it; the first that has rows is the one that CSV shows.
@@ -114,8 +113,18 @@ VIEWS: dict[str, View] = {
         by_cell=("model", "data", "train_images"),
         by_run=("run", "data", "seed"),
         telling=(
-            "synthetic_images", "selected_on", "stem", "input_px", "pretrained", "tune", "epochs",
-            "precision", "tta", "code_version", "cell", "data_hash",
+            "synthetic_images",
+            "selected_on",
+            "stem",
+            "input_px",
+            "pretrained",
+            "tune",
+            "epochs",
+            "precision",
+            "tta",
+            "code_version",
+            "cell",
+            "data_hash",
         ),
         sort="accuracy",
     ),
@@ -123,8 +132,15 @@ VIEWS: dict[str, View] = {
         row=FidelityRow,
         title="fidelity, features of {features_name} ({features_hash:.8}), against {reference}",
         shown=(
-            "fid", "fid_matched", "fid_floor", "kid", "precision_knn", "recall_knn", "coverage",
-            "diversity", "gate_accuracy",
+            "fid",
+            "fid_matched",
+            "fid_floor",
+            "kid",
+            "precision_knn",
+            "recall_knn",
+            "coverage",
+            "diversity",
+            "gate_accuracy",
         ),
         better=_ways(
             _VALUES,
@@ -143,14 +159,27 @@ VIEWS: dict[str, View] = {
         row=AuditRow,
         title="audit against the Training split of {data} ({data_hash:.8})",
         shown=(
-            "flags", "identical_copies", "near_copies", "membership_auc", "membership_tpr_at_1fpr",
-            "discriminator_auc", "closer_to_training", "authenticity", "detection_limit",
+            "flags",
+            "identical_copies",
+            "near_copies",
+            "membership_auc",
+            "membership_tpr_at_1fpr",
+            "discriminator_auc",
+            "closer_to_training",
+            "authenticity",
+            "detection_limit",
         ),
         better=_ways(_FINDINGS, set(_FINDINGS) - {"authenticity", "ct_statistic"}, set()),
-        percent=frozenset({
-            "membership_tpr_at_1fpr", "discriminator_tpr_at_1fpr", "inversion_tpr_at_1fpr",
-            "closer_to_training", "authenticity", "detection_limit",
-        }),
+        percent=frozenset(
+            {
+                "membership_tpr_at_1fpr",
+                "discriminator_tpr_at_1fpr",
+                "inversion_tpr_at_1fpr",
+                "closer_to_training",
+                "authenticity",
+                "detection_limit",
+            }
+        ),
         apart=("data_hash",),
         group=("cell", "set_hash"),
         by_cell=("set_name", "set_images", "verdict"),
@@ -162,18 +191,34 @@ VIEWS: dict[str, View] = {
         row=DataAuditRow,
         title="faults of the {data} faces",
         shown=(
-            "redundant_copies", "conflicting_groups", "public_in_train", "private_in_train",
-            "blank_images", "fold_accuracy", "label_noise", "disputed_images", "control_recall",
+            "redundant_copies",
+            "conflicting_groups",
+            "public_in_train",
+            "private_in_train",
+            "blank_images",
+            "fold_accuracy",
+            "label_noise",
+            "disputed_images",
+            "control_recall",
             "control_precision",
         ),
         better=_ways(
-            tuple(name for name in _FAULTS if KINDS[name] is not str), set(_FAULTS),
+            tuple(name for name in _FAULTS if KINDS[name] is not str),
+            set(_FAULTS),
             {"folds", "control_flips"},
-        ) | {name: "higher" for name in ("fold_accuracy", "control_recall", "control_precision")},
-        percent=frozenset({
-            "fold_accuracy", "label_noise", "label_noise_low", "label_noise_high", "control_flips",
-            "control_recall", "control_precision",
-        }),
+        )
+        | {name: "higher" for name in ("fold_accuracy", "control_recall", "control_precision")},
+        percent=frozenset(
+            {
+                "fold_accuracy",
+                "label_noise",
+                "label_noise_low",
+                "label_noise_high",
+                "control_flips",
+                "control_recall",
+                "control_precision",
+            }
+        ),
         apart=("data",),
         group=("cell", "set_hash"),
         by_cell=("set_name", "set_images"),
@@ -185,12 +230,20 @@ VIEWS: dict[str, View] = {
         row=BiasRow,
         title="bias, against the Training split of {data} ({data_hash:.8})",
         shown=(
-            "class_difference", "attribute_js", "attribute_js_floor", "association",
-            "amplification", "accuracy_gap", "accuracy_gap_chance", "recall_gap",
-            "recall_gap_chance", "odds_gap",
+            "class_difference",
+            "attribute_js",
+            "attribute_js_floor",
+            "association",
+            "amplification",
+            "accuracy_gap",
+            "accuracy_gap_chance",
+            "recall_gap",
+            "recall_gap_chance",
+            "odds_gap",
         ),
         better=_ways(
-            _BIAS, set(_BIAS),
+            _BIAS,
+            set(_BIAS),
             {name for name in _BIAS if name.endswith(("_floor", "_chance", "_low", "_high"))},
         ),
         percent=frozenset(name for name in _BIAS if "_gap" in name) | {"class_difference"},
@@ -201,5 +254,5 @@ VIEWS: dict[str, View] = {
         telling=("attributes_hash", "precision", "code_version", "cell"),
         sort="class_difference",
     ),
-}  # fmt: skip
+}
 assert all(set(view.better) <= set(COLUMNS) for view in VIEWS.values())

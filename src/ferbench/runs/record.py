@@ -251,9 +251,13 @@ def free_folder(folder: Path) -> Path:
 
 
 def row_columns(
-    record: Record, outputs: Path, identity: Mapping[str, Any], *, seconds: float,
+    record: Record,
+    outputs: Path,
+    identity: Mapping[str, Any],
+    *,
+    seconds: float,
     not_in_cell: Sequence[str] = ("seed",),
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """What the row of any measurement says of its run: name, time, hashes, versions, machine.
 
     identity: all that the result depends on. not_in_cell: its keys that runs of one cell differ in.

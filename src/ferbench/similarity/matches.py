@@ -71,9 +71,13 @@ class Pixels:
 
 
 def best_match(
-    images: np.ndarray, views: Views, references: np.ndarray, vectors: np.ndarray, *,
+    images: np.ndarray,
+    views: Views,
+    references: np.ndarray,
+    vectors: np.ndarray,
+    *,
     exclude_self: bool = False,
-) -> Match:  # fmt: skip
+) -> Match:
     """The reference that correlates most with each image, of the candidates (see the module).
 
     images: [N, 48, 48], references: [M, 48, 48] uint8; views, vectors [M, F]: their gradients.
@@ -108,9 +112,13 @@ def _candidates(
 
 
 def _correlations(
-    images: np.ndarray, query: np.ndarray, flips: np.ndarray, references: np.ndarray,
-    rows: np.ndarray, zoom: float,
-) -> np.ndarray:  # fmt: skip
+    images: np.ndarray,
+    query: np.ndarray,
+    flips: np.ndarray,
+    references: np.ndarray,
+    rows: np.ndarray,
+    zoom: float,
+) -> np.ndarray:
     """[P] float64: aligned correlation of images[query], mirrored where flipped, with the rows."""
     found = np.empty(len(query))
     for start in range(0, len(query), BATCH):

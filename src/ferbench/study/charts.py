@@ -20,14 +20,15 @@ def bars(outcomes: Sequence[Outcome], *, path: Path, title: str) -> None:
     """Accuracy of every cell with its 95 % interval; a diamond where earlier work had a figure."""
     values = np.array([(o.mean("accuracy"), *o.interval) for o in outcomes])
     figures.plot_accuracy(
-        [outcome.cell.label for outcome in outcomes], values, path=path, title=title,
+        [outcome.cell.label for outcome in outcomes],
+        values,
+        path=path,
+        title=title,
         reported=[outcome.cell.earlier.get("accuracy", np.nan) for outcome in outcomes],
-    )  # fmt: skip
+    )
 
 
-def lines(
-    outcomes: Sequence[Outcome], chart: Mapping[str, Any], *, path: Path, title: str
-) -> None:  # fmt: skip
+def lines(outcomes: Sequence[Outcome], chart: Mapping[str, Any], *, path: Path, title: str) -> None:
     """Accuracy with its 95 % interval over chart["x"], a line for each value of chart["lines"]."""
     from matplotlib import rc_context
 
@@ -42,9 +43,16 @@ def lines(
             at = np.array([float(outcome.cell.variables[x]) for outcome in line])
             values = np.array([100 * outcome.mean("accuracy") for outcome in line])
             ends = 100 * np.array([outcome.interval for outcome in line]).T  # [2, cells]
-            axes.errorbar(at, values, yerr=abs(ends - values), capsize=3, elinewidth=1,
-                          marker=MARKERS[i % len(MARKERS)], color=COLORS[i % len(COLORS)],
-                          label=name or None)  # fmt: skip
+            axes.errorbar(
+                at,
+                values,
+                yerr=abs(ends - values),
+                capsize=3,
+                elinewidth=1,
+                marker=MARKERS[i % len(MARKERS)],
+                color=COLORS[i % len(COLORS)],
+                label=name or None,
+            )
         if chart.get("log"):
             axes.set_xscale("log", base=2)
             ticks = sorted({float(outcome.cell.variables[x]) for outcome in shown})

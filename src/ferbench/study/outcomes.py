@@ -151,8 +151,9 @@ def pivot(
     lines = []
     for name in dict.fromkeys(cell.value(*rows) for cell in cells):
         chosen = {cell.value(columns): cell.id for cell in cells if cell.value(*rows) == name}
-        lines.append([name, *(mean_text(outcomes.get(chosen.get(at, "")), column)
-                              for at in across)])  # fmt: skip
+        lines.append(
+            [name, *(mean_text(outcomes.get(chosen.get(at, "")), column) for at in across)]
+        )
     return [", ".join(rows), *(f"{columns} {at}" for at in across)], lines
 
 

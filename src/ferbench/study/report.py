@@ -29,9 +29,13 @@ from ferbench.study.outcomes import (
 from ferbench.study.plan import SCORES, Study
 
 NAMES = {
-    "accuracy": "accuracy", "accuracy_dedup": "without copies", "macro_f1": "macro F1",
-    "auroc": "AUROC", "macro_precision": "precision", "macro_recall": "recall",
-}  # fmt: skip
+    "accuracy": "accuracy",
+    "accuracy_dedup": "without copies",
+    "macro_f1": "macro F1",
+    "auroc": "AUROC",
+    "macro_precision": "precision",
+    "macro_recall": "recall",
+}
 SHEET_COLUMNS = 10
 WHISKERS = "whiskers: 95 % interval, over seeds, or of fewer than three over test images."
 
@@ -45,10 +49,15 @@ def write(folder: Path, study: Study, progress: Progress, *, command: str) -> li
     compared = compare(study, outcomes)
     shown = list(outcomes.values())
     blocks: list[Block] = [
-        Text(study.question), *_setting(study, progress, shown), *_figures(folder, study, shown),
-        *_table(study, outcomes), *_pivots(study, outcomes), *_comparisons(compared, study),
-        *_sets(folder, progress), *_commands(study, progress, command),
-    ]  # fmt: skip
+        Text(study.question),
+        *_setting(study, progress, shown),
+        *_figures(folder, study, shown),
+        *_table(study, outcomes),
+        *_pivots(study, outcomes),
+        *_comparisons(compared, study),
+        *_sets(folder, progress),
+        *_commands(study, progress, command),
+    ]
     report.write(folder, study.title, blocks)
     return compared
 
@@ -60,11 +69,12 @@ def _setting(study: Study, progress: Progress, shown: Sequence[Outcome]) -> list
     left = len(progress.left)
     said = [
         f"Budget *{study.budget}*{': ' + study.budget_note if study.budget_note else ''}; seeds of "
-        f"the classifiers: {', '.join(map(str, study.seeds))}.",
+        f"the classifiers: {', '.join(map(str, study.seeds))}."
     ]
     if rows:
-        tests = sorted({f"{row['test_data']} {row['test_split']} ({row['n_test']:,} images)"
-                        for row in rows})  # fmt: skip
+        tests = sorted(
+            {f"{row['test_data']} {row['test_split']} ({row['n_test']:,} images)" for row in rows}
+        )
         machines = sorted({f"{row['hardware']}, torch {row['torch']}" for row in rows})
         spent = in_words(sum(entry.seconds for entry in progress.entries.values()))
         said += [
@@ -127,20 +137,36 @@ def _comparisons(compared: Sequence[Compared], study: Study) -> list[Block]:
     if not compared:
         return []
     causes = any(one.cell.cause for one in compared)
-    columns = ["cell", *(["what it changes"] if causes else []), "against", "points", "95 %",
-               "p (images)", "p (seeds)", "verdict"]  # fmt: skip
+    columns = [
+        "cell",
+        *(["what it changes"] if causes else []),
+        "against",
+        "points",
+        "95 %",
+        "p (images)",
+        "p (seeds)",
+        "verdict",
+    ]
     lines = [
         [
-            one.cell.label, *([one.cell.cause or "-"] if causes else []), one.other.label,
-            one.points, one.interval, _p(one.adjusted), _p(one.found.p_seeds), one.verdict,
+            one.cell.label,
+            *([one.cell.cause or "-"] if causes else []),
+            one.other.label,
+            one.points,
+            one.interval,
+            _p(one.adjusted),
+            _p(one.found.p_seeds),
+            one.verdict,
         ]
         for one in compared
-    ]  # fmt: skip
+    ]
     few = len(study.seeds) < significance.FEW_SEEDS
     warning = (
         " With fewer than three seeds a difference is one of these very networks: other seeds may "
-        "tell another story." if few else ""
-    )  # fmt: skip
+        "tell another story."
+        if few
+        else ""
+    )
     note = (
         "Points of accuracy; the interval is a bootstrap over test images. p (images): McNemar's "
         "exact test with one seed, sign flips of the images' mean differences with several; "
@@ -209,6 +235,9 @@ def _commands(study: Study, progress: Progress, command: str) -> list[Block]:
         if (entry := progress.entries.get(task.id)) is not None
     ]
     return [
-        Heading("Commands"), Text("The whole study:"), Code(command),
-        Text(f"Its runs (code {runs.code_version()}):"), Code("\n".join(lines) or "none yet"),
-    ]  # fmt: skip
+        Heading("Commands"),
+        Text("The whole study:"),
+        Code(command),
+        Text(f"Its runs (code {runs.code_version()}):"),
+        Code("\n".join(lines) or "none yet"),
+    ]

@@ -30,9 +30,18 @@ from ferbench.study.plan import RUNS, SCORES, Cell, Step, Study, Value, merged, 
 MAKERS = ("train-gan", "synth", "curate", "classify")  # what a step may run; a cell is a classify
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _STUDY = (
-    "title", "question", "notes", "seeds", "budgets", "steps", "cells", "baseline", "compare",
-    "chart", "pivot",
-)  # fmt: skip
+    "title",
+    "question",
+    "notes",
+    "seeds",
+    "budgets",
+    "steps",
+    "cells",
+    "baseline",
+    "compare",
+    "chart",
+    "pivot",
+)
 _BUDGET = ("note", "seeds", "words", "grid", "cases", "leave_out")
 _STEP = ("id", "command", "words", "grid", "cases")
 _CELL = ("id", "label", "words", "grid", "cases", "earlier", "cause", "against")
@@ -84,22 +93,24 @@ def _study(name: str, content: dict[str, Any], budget: str, seeds: Sequence[int]
         raise UserError("cells: none; expected one at least")
     _check_unique([*(step.id for step in steps), *(cell.id for cell in cells)])
     study = Study(
-        name=name, title=str(content.get("title", name)), question=str(content.get("question", "")),
-        notes=tuple(_texts("notes", content)), budget=budget,
+        name=name,
+        title=str(content.get("title", name)),
+        question=str(content.get("question", "")),
+        notes=tuple(_texts("notes", content)),
+        budget=budget,
         budget_note=str(chosen.get("note", "")),
         seeds=_seeds(seeds or chosen.get("seeds") or content.get("seeds")),
-        steps=tuple(needed(steps, cells)), cells=tuple(cells),
+        steps=tuple(needed(steps, cells)),
+        cells=tuple(cells),
         baseline=_text_or_none(content.get("baseline")),
         compare=tuple(_pair(pair) for pair in _list("compare", content)),
         chart=_mapping("chart", content.get("chart")),
         pivot=_mapping("pivot", content.get("pivot")),
-    )  # fmt: skip
+    )
     return _checked(study, left_out)
 
 
-def _steps(
-    entry: Any, common: Mapping[str, Any], budget: Mapping[str, Any]
-) -> Iterator[Step]:  # fmt: skip
+def _steps(entry: Any, common: Mapping[str, Any], budget: Mapping[str, Any]) -> Iterator[Step]:
     where = f"steps: {_name_of(entry)}"
     _check_keys(where, entry, _STEP)
     command = str(entry.get("command"))
@@ -107,14 +118,13 @@ def _steps(
     for variables in _combinations(where, entry, budget):
         words = _texts("words", entry)
         yield Step(
-            _insert(str(entry["id"]), variables, where), command,
+            _insert(str(entry["id"]), variables, where),
+            command,
             merged(_texts(command, common), [_insert(word, variables, where) for word in words]),
-        )  # fmt: skip
+        )
 
 
-def _cells(
-    entry: Any, common: Mapping[str, Any], budget: Mapping[str, Any]
-) -> Iterator[Cell]:  # fmt: skip
+def _cells(entry: Any, common: Mapping[str, Any], budget: Mapping[str, Any]) -> Iterator[Cell]:
     where = f"cells: {_name_of(entry)}"
     _check_keys(where, entry, _CELL)
     earlier = _mapping(f"{where}.earlier", entry.get("earlier"))
@@ -123,11 +133,14 @@ def _cells(
         words = [_insert(word, variables, where) for word in _texts("words", entry)]
         id = _insert(str(entry["id"]), variables, where)
         yield Cell(
-            id, _insert(str(entry.get("label", id)), variables, where),
-            merged(_texts("classify", common), words), variables,
-            {key: float(value) for key, value in earlier.items()}, str(entry.get("cause", "")),
+            id,
+            _insert(str(entry.get("label", id)), variables, where),
+            merged(_texts("classify", common), words),
+            variables,
+            {key: float(value) for key, value in earlier.items()},
+            str(entry.get("cause", "")),
             _text_or_none(entry.get("against")),
-        )  # fmt: skip
+        )
 
 
 def _combinations(
@@ -186,9 +199,10 @@ def _checked(study: Study, left_out: Sequence[str]) -> Study:
     for score in study.pivot.get("scores", ()):
         one_of("pivot.scores", str(score), SCORES)
     return replace(
-        study, baseline=study.baseline if study.baseline in known else None,
+        study,
+        baseline=study.baseline if study.baseline in known else None,
         compare=tuple(pair for pair in study.compare if set(pair) <= set(known)),
-    )  # fmt: skip
+    )
 
 
 def _check_keys(where: str, section: Any, allowed: Sequence[str]) -> None:

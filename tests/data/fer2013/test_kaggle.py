@@ -21,8 +21,10 @@ def fake_kagglehub(monkeypatch, download):
     errors.KaggleApiHTTPError = type("KaggleApiHTTPError", (Exception,), {})
     requests.RequestException = type("RequestException", (OSError,), {})
     for name, module in (
-        ("kagglehub", hub), ("kagglehub.exceptions", errors), ("requests", requests),
-    ):  # fmt: skip
+        ("kagglehub", hub),
+        ("kagglehub.exceptions", errors),
+        ("requests", requests),
+    ):
         monkeypatch.setitem(sys.modules, name, module)
     return errors
 

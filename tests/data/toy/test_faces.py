@@ -231,9 +231,20 @@ def test_vector_places_units_and_refuses_what_is_not_drawn():
 
 # Rows of the studio's average face: brows at 13, eyes at 18, nose at 22 to 30, mouth at 36.
 ROWS = {
-    1: (5, 15), 2: (8, 15), 4: (10, 19), 5: (12, 21), 6: (15, 34), 7: (14, 23), 9: (10, 43),
-    12: (22, 40), 15: (32, 44), 16: (33, 46), 20: (32, 43), 23: (32, 44), 26: (32, 48),
-}  # fmt: skip
+    1: (5, 15),
+    2: (8, 15),
+    4: (10, 19),
+    5: (12, 21),
+    6: (15, 34),
+    7: (14, 23),
+    9: (10, 43),
+    12: (22, 40),
+    15: (32, 44),
+    16: (33, 46),
+    20: (32, 43),
+    23: (32, 44),
+    26: (32, 48),
+}
 
 
 @pytest.mark.parametrize("unit", ACTION_UNITS)

@@ -202,8 +202,11 @@ def _difference(split: str, counts: dict[str, int]) -> str | None:
     total, release = sum(counts.values()), dict(zip(CLASSES, RELEASE[split], strict=True))
     if total != sum(release.values()):
         return f"{split}: {total:,} images, expected {sum(release.values()):,}"
-    wrong = [f"{name} {counts[name]:,}, expected {release[name]:,}"
-             for name in CLASSES if counts[name] != release[name]]  # fmt: skip
+    wrong = [
+        f"{name} {counts[name]:,}, expected {release[name]:,}"
+        for name in CLASSES
+        if counts[name] != release[name]
+    ]
     return f"{split}: {', '.join(wrong)}" if wrong else None
 
 
