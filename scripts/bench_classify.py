@@ -42,7 +42,8 @@ from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers import batches, training
 from ferbench.classifiers.training import Stopped
-from ferbench.config.commands import Classify, register
+from ferbench.config.commands import Classify
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF
 from ferbench.data import face_set
 from ferbench.data.toy import faces as toy_faces

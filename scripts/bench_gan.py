@@ -36,7 +36,7 @@ from torch import Tensor
 
 import stylegan2_ada as sg
 from ferbench import runs
-from ferbench.config.commands import register
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF
 from ferbench.gan import setup
 from ferbench.recipes.gan import GanRecipe

@@ -8,7 +8,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ferbench.config import yaml_files
-from ferbench.config.commands import COMMANDS, keys_of, register
+from ferbench.config.commands import COMMANDS, keys_of
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, groups_of, keys_of_command, keys_of_option, options_of
 
 MANDATORY = {"prepare": ["source=x"], "evaluate": ["run=x"], "study": ["name=gap"]}

@@ -75,8 +75,8 @@ def test_the_wheel_finds_its_configs(words: list[str], installed: Path, tmp_path
     """Run from an unrelated folder, with the checkout hidden by the unpacked wheel."""
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     code = (
-        "import ferbench.cli.main; from ferbench.config.yaml_files import CONF; import sys\n"
-        "print(CONF, file=sys.stderr); ferbench.cli.main.main()"
+        "from ferbench.cli import main; from ferbench.config.yaml_files import CONF; import sys\n"
+        "print(CONF, file=sys.stderr); main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *words],

@@ -1,4 +1,8 @@
-"""The one kind of error that a user can mend."""
+"""The one error that a user can mend, and checks of single values that raise it."""
+
+import difflib
+import math
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -7,3 +11,56 @@ class UserError(Exception):
     The command line prints it as one line and exits with status 2; anything else is a bug
     and shows its traceback.
     """
+
+
+LISTED = 25  # so many options are listed where none is near
+
+
+def one_of(key: str, value: str, allowed: Iterable[str]) -> None:
+    """Refuse a value that is not in `allowed`, with the nearest ones."""
+    options = list(allowed)
+    if value not in options:
+        raise UserError(f"{key}={value}: unknown; {nearest(value, options)}")
+
+
+def at_least(key: str, value: float, low: float) -> None:
+    """Refuse a value below `low`, or not finite."""
+    if not (math.isfinite(value) and value >= low):
+        raise UserError(f"{key}={value}: expected at least {low}")
+
+
+def positive(key: str, value: float) -> None:
+    """Refuse a value that is not above 0, or not finite."""
+    if not 0 < value < math.inf:
+        raise UserError(f"{key}={value}: expected more than 0")
+
+
+def between(key: str, value: float, low: float, high: float) -> None:
+    """Refuse a value outside [low, high]."""
+    if not low <= value <= high:
+        raise UserError(f"{key}={value}: expected a value from {low} to {high}")
+
+
+def is_network(source: str) -> bool:
+    """True if `source` names a file or address of networks, not a run's folder."""
+    return source.startswith(("http://", "https://")) or source.endswith((".pkl", ".safetensors"))
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """`did you mean a, b?`; where nothing is near, the whole list, or that --help shows it.
+
+    A dotted option is near too if its last part is, or holds the word: lr finds train.peak_lr.
+    """
+    known = sorted(set(options))
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    if not near:
+        tails = {option: option.rpartition(".")[2] for option in known}
+        close = difflib.get_close_matches(word, set(tails.values()), n=3, cutoff=0.6)
+        near = [
+            key for key, tail in tails.items() if tail in close or (len(word) > 1 and word in key)
+        ]
+    if near:
+        return f"did you mean {', '.join(near[:5])}?"
+    if len(known) > LISTED:
+        return "--help lists what there is"
+    return f"expected one of {', '.join(known)}"

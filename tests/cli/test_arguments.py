@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from ferbench.checks import at_least, between, nearest, one_of
 from ferbench.cli.arguments import for_hydra
-from ferbench.config.commands import COMMANDS, LITERAL, SHORT_KEYS, keys_of, register
+from ferbench.config.commands import COMMANDS, LITERAL, SHORT_KEYS, keys_of
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, groups_of
-from ferbench.errors import UserError
+from ferbench.errors import UserError, at_least, between, nearest, one_of
 
 TEXTS = [
     "a b",

@@ -46,7 +46,7 @@ def ferbench(
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ferbench", *words])
         with pytest.raises(SystemExit) as done:
-            main.main()
+            main()
         assert isinstance(done.value.code, int)
         return done.value.code, *capfd.readouterr()
 
@@ -360,8 +360,8 @@ def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None
 def test_help_is_quick_and_imports_nothing_heavy(words: list[str]) -> None:
     """Below 0.5 s; the processor's time is measured, because machines may be busy."""
     code = (
-        "import sys, ferbench.cli.main\n"
-        "try: ferbench.cli.main.main()\n"
+        "import sys; from ferbench.cli import main\n"
+        "try: main()\n"
         "except SystemExit: print(*sys.modules, file=sys.stderr)\n"
     )
     arguments = [*words[:1], "--help", *words[1:]]

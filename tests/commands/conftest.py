@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.config.commands import register
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, file_name
 from ferbench.data import named_sets
 from ferbench.data.face_set import Faces

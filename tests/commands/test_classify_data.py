@@ -11,7 +11,8 @@ import yaml
 from ferbench import results, runs
 from ferbench.classifiers import scoring, training
 from ferbench.commands import classify, evaluate
-from ferbench.config.commands import Classify, read_config
+from ferbench.config.commands import Classify
+from ferbench.config.store import read_config
 from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
 

@@ -198,7 +198,8 @@ def test_sigterm_keeps_what_is_done(draw, outputs, monkeypatch):
 
 KILLED = """
 import os, signal, sys
-from ferbench import cli, sampler
+from ferbench import cli
+from ferbench.gan import sampler
 from ferbench.gan.sampler import Sampler
 sampler.SAFE_SECONDS = 0.0
 draw, calls = Sampler.draw, iter(range(1, 100))

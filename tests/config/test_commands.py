@@ -9,8 +9,9 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ferbench.config.commands import COMMANDS, Classify, keys_of, read_config, register, writable
+from ferbench.config.commands import COMMANDS, Classify, keys_of
 from ferbench.config.sections import ModelConfig
+from ferbench.config.store import read_config, register, writable
 from ferbench.config.yaml_files import CONF
 from ferbench.errors import UserError
 

@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ferbench.config.commands import register
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF
 from ferbench.errors import UserError
 

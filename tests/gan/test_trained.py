@@ -10,9 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import stylegan2_ada as sg
-from ferbench.checks import is_network
 from ferbench.classes import CLASSES
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_network
 from ferbench.gan import trained
 
 CPU = torch.device("cpu")

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from ferbench import report
+from ferbench.classifiers.figures import plot_confusion
 from ferbench.report import Code, Figure, Heading, Table, Text
-from ferbench.report.drawing import plot_confusion
 
 NASTY = "a<b & 'c' \"d\" | e_f * 2 [x](y) <script>alert(1)</script> # 1"
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ferbench.cli.jobs import Launcher
-from ferbench.config.commands import register
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, file_name, options_of
 from ferbench.study import plan, yaml_file
 

@@ -12,13 +12,12 @@ import torch
 from torch import nn
 
 from ferbench.classes import CLASSES
-from ferbench.classifiers import batches
+from ferbench.classifiers import batches, figures
 from ferbench.classifiers.prediction import predict
 from ferbench.data import named_sets
 from ferbench.data.face_set import FaceSet
 from ferbench.files import save_arrays
 from ferbench.metrics import classification as scores
-from ferbench.report import drawing
 from ferbench.results import Row
 from ferbench.runs import now
 from ferbench.runs.precision import Precision
@@ -109,12 +108,12 @@ def write(
     counts = scores.confusion(tested.labels, tested.logits.argmax(1))
     probabilities = scores.softmax(tested.logits)
     title = f"{tested.data}, {tested.split}"
-    drawing.plot_confusion(counts, path=folder / "confusion.png", title=title)
-    drawing.plot_per_class(scores.per_class(counts), path=folder / "per_class.png", title=title)
+    figures.plot_confusion(counts, path=folder / "confusion.png", title=title)
+    figures.plot_per_class(scores.per_class(counts), path=folder / "per_class.png", title=title)
     found = scores.reliability(tested.labels, probabilities)
-    drawing.plot_reliability(found, path=folder / "reliability.png", title=title)
+    figures.plot_reliability(found, path=folder / "reliability.png", title=title)
     if history:
-        drawing.plot_learning_curves(
+        figures.plot_learning_curves(
             history, best_epoch=best_epoch, path=folder / "learning_curves.png"
         )
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferbench.checks import nearest
 from ferbench.cli.error_lines import in_words
 from ferbench.config import yaml_files
 from ferbench.config.commands import COMMANDS, LITERAL, SHORT_KEYS, WORDS, keys_of
-from ferbench.errors import UserError
+from ferbench.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override

@@ -1,15 +1,19 @@
-"""Errors of Hydra and OmegaConf as one line for the user."""
+"""How an error ends: one line for a user's mistake or a stop, a traceback for a bug."""
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
-from ferbench.checks import nearest
 from ferbench.config.commands import COMMANDS, keys_of
 from ferbench.config.yaml_files import keys_of_command
+from ferbench.errors import UserError, nearest
 
 _WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
 
@@ -81,3 +85,34 @@ def _type_expected(key: str, kind: Any) -> str:
     if is_dataclass(kind):
         return f"is a section; expected one of its keys, like {key}.{fields(kind)[0].name}=VALUE"
     return f"expected {in_words(kind)}"
+
+
+BUG, USER_MISTAKE, INTERRUPTED = 1, 2, 130
+
+
+NOBODY_READS = 128 + signal.SIGPIPE
+
+
+def report(error: BaseException, full_error: bool) -> int:
+    """Print an error, a user's mistake or a stop as one line, a bug as traceback; its status."""
+    if isinstance(error, BrokenPipeError) and _nobody_reads():
+        return NOBODY_READS
+    stopped = isinstance(error, KeyboardInterrupt)
+    if full_error or not (stopped or isinstance(error, UserError)):
+        traceback.print_exception(error)
+    else:
+        new_line = "\n" if stopped and sys.stderr.isatty() else ""  # after the terminal's ^C
+        print(f"{new_line}ferbench: {str(error) or 'interrupted'}", file=sys.stderr, flush=True)
+    if stopped:
+        return int(getattr(error, "exit_status", INTERRUPTED))
+    return USER_MISTAKE if isinstance(error, UserError) else BUG
+
+
+def _nobody_reads() -> bool:
+    """Whether stdout is closed at its other end (`| head`); what is left is then thrown away."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

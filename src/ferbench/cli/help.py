@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import textwrap
 
-from ferbench.checks import nearest
 from ferbench.config.commands import COMMANDS
 from ferbench.config.yaml_files import (
     CONF,
@@ -17,7 +16,7 @@ from ferbench.config.yaml_files import (
     primary,
     summary,
 )
-from ferbench.errors import UserError
+from ferbench.errors import UserError, nearest
 
 __all__ = ["CONF", "command", "group", "overview"]
 

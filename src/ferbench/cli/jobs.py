@@ -11,13 +11,12 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferbench.checks import is_network
 from ferbench.cli import arguments
-from ferbench.cli.error_lines import one_line
-from ferbench.cli.error_report import report
-from ferbench.config.commands import COMMANDS, LENGTHS, read_config
+from ferbench.cli.error_lines import one_line, report
+from ferbench.config.commands import COMMANDS, LENGTHS
+from ferbench.config.store import read_config
 from ferbench.config.yaml_files import CONF, file_name
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_network
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

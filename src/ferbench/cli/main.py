@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.cli import arguments as overrides
 from ferbench.cli import completion, help
-from ferbench.cli.error_lines import one_line
-from ferbench.cli.error_report import NOBODY_READS, report
+from ferbench.cli.error_lines import NOBODY_READS, one_line, report
 from ferbench.cli.jobs import join_sweep, run_job
-from ferbench.config.commands import register
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, file_name
 from ferbench.errors import UserError
 

@@ -11,13 +11,15 @@ from torch import Tensor
 
 from ferbench.classifiers.teacher import Teacher
 from ferbench.commands import inputs
-from ferbench.config.commands import Classify, read_config
+from ferbench.config.commands import Classify
 from ferbench.config.sections import DataConfig, ModelConfig
+from ferbench.config.store import read_config
 from ferbench.data.face_set import FaceSet
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.data.training_set import TrainingSet
 from ferbench.errors import UserError
-from ferbench.gan.trained import TrainedGenerator, sha256_of
+from ferbench.files import sha256_of
+from ferbench.gan.trained import TrainedGenerator
 from ferbench.runs.precision import Precision
 
 NETWORK = ("name", "stem", "input_px", "width")  # of a model: what its weights depend on

@@ -12,20 +12,20 @@ from typing import Any
 import torch
 
 from ferbench import results, runs
-from ferbench.checks import is_network
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Judge
-from ferbench.config.commands import read_config
 from ferbench.config.sections import DataConfig, ModelConfig
+from ferbench.config.store import read_config
 from ferbench.data import mixing, named_sets, synthetic_set
 from ferbench.data.face_set import FaceSet
 from ferbench.data.mixing import Pool
 from ferbench.data.named_sets import ToySize
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.data.training_set import Endless, TrainingSet
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_network
+from ferbench.files import sha256_of
 from ferbench.gan import trained
-from ferbench.gan.trained import TrainedGenerator, sha256_of
+from ferbench.gan.trained import TrainedGenerator
 from ferbench.models import FaceClassifier, build
 from ferbench.runs import checkpoint
 from ferbench.runs.precision import Precision

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ferbench.checks import one_of
 from ferbench.config import yaml_files
 from ferbench.config.study import RunStudy
-from ferbench.errors import UserError
+from ferbench.errors import UserError, one_of
 from ferbench.study import report as pages
 from ferbench.study import yaml_file
 from ferbench.study.ledger import (

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import runs
-from ferbench.checks import is_network
 from ferbench.classes import CLASSES
 from ferbench.config.train_gan import TrainGan
 from ferbench.data.face_set import FaceSet
-from ferbench.errors import UserError
+from ferbench.errors import UserError, is_network
 from ferbench.gan.reports import STATE
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.recipes.gan import GanRecipe

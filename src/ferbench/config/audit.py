@@ -5,10 +5,9 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.checks import at_least, between, one_of
 from ferbench.config.sections import PRECISIONS, DataConfig, ModelConfig, check_name, check_seed
 from ferbench.config.synth import GanSource
-from ferbench.errors import UserError
+from ferbench.errors import UserError, at_least, between, one_of
 from ferbench.recipes.classifier import Recipe
 
 INVERSION_LOSSES = ("pixels", "judge")

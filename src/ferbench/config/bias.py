@@ -5,9 +5,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.checks import at_least, between
 from ferbench.config.sections import DataConfig, check_name, check_seed
-from ferbench.errors import UserError
+from ferbench.errors import UserError, at_least, between
 
 
 @dataclass(frozen=True)

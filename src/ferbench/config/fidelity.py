@@ -5,9 +5,9 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.checks import at_least, one_of
 from ferbench.config.sections import PRECISIONS, DataConfig, check_name, check_seed
 from ferbench.config.synth import GanSource
+from ferbench.errors import at_least, one_of
 
 FEATURES = ("fer", "inception")
 MAPS = ("pca", "tsne", "umap", "none")

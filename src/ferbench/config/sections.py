@@ -5,8 +5,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.checks import at_least, between, one_of
-from ferbench.errors import UserError
+from ferbench.errors import UserError, at_least, between, one_of
 
 TTA = ("none", "flip", "ten_crop")
 LOGGERS = ("tensorboard", "wandb", "mlflow", "none")

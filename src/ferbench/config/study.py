@@ -5,9 +5,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.checks import one_of
 from ferbench.config.sections import PRECISIONS
-from ferbench.errors import UserError
+from ferbench.errors import UserError, one_of
 
 
 @dataclass(frozen=True)

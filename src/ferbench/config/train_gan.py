@@ -5,9 +5,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.checks import one_of, positive
 from ferbench.config.sections import PRECISIONS, DataConfig, LoggerConfig, check_name, check_seed
-from ferbench.errors import UserError
+from ferbench.errors import UserError, one_of, positive
 from ferbench.recipes.gan import GanRecipe, check_resolution
 
 

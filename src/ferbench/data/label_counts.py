@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ferbench.checks import nearest
-from ferbench.errors import UserError
+from ferbench.errors import UserError, nearest
 
 EXPECTED = "expected CLASS:NUMBER with commas between, such as angry:100,happy:20"
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ferbench.classifiers.judge import Description
 from ferbench.errors import UserError
-from ferbench.gan.trained import sha256_of
+from ferbench.files import sha256_of
 from ferbench.runs import checkpoint
 
 BATCH = 64  # images of 299 px at a time

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ferbench.classifiers.figures import plot_confusion
 from ferbench.fidelity import feature_space, figures
 from ferbench.fidelity.comparison import ALL, Described, Values
 from ferbench.fidelity.figures import Panel, Points
 from ferbench.fidelity.report import Measured
 from ferbench.metrics.feature_sets import principal_plane
-from ferbench.report import drawing
 
 SHOWN_POINTS = 2000  # of each side in the plane of principal components
 MAP_NAMES = {"tsne": "t-SNE", "umap": "UMAP"}
@@ -36,7 +36,7 @@ def draw(
     drawn = [(_draw_classes(folder / "classes.png", found), "The classes one by one.")]
     if found.whole.gate is not None:
         path = folder / "confusion.png"
-        drawing.plot_confusion(found.whole.gate, path=path, title="the judge on this set")
+        plot_confusion(found.whole.gate, path=path, title="the judge on this set")
         drawn.append((path, "What the judge takes the images for; rows are their labels."))
     if map == "none":
         return drawn

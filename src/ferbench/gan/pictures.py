@@ -16,9 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ferbench.checks import nearest
 from ferbench.data.contact_sheets import shrunk
-from ferbench.errors import UserError
+from ferbench.errors import UserError, nearest
 from ferbench.files import write_whole
 from ferbench.gan.sampler import Sampler
 from ferbench.report import sheets

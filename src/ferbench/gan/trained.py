@@ -18,7 +18,7 @@ from torch import Tensor, nn
 import stylegan2_ada as sg
 from ferbench.classes import CLASSES
 from ferbench.errors import UserError
-from ferbench.files import write_whole
+from ferbench.files import sha256_of, write_whole
 
 FORMAT = "1"
 BEST, LATEST = "best.safetensors", "latest.safetensors"
@@ -176,15 +176,6 @@ def _published(source: str) -> TrainedGenerator:
     local = Path(source)
     sha256 = sha256_of(local) if local.is_file() else hashlib.sha256(source.encode()).hexdigest()
     return TrainedGenerator(network, networks.get("D"), facts, sha256, source)
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _half(name: str, value: Tensor) -> Tensor:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ferbench.checks import at_least, between, one_of
-from ferbench.errors import UserError
+from ferbench.errors import UserError, at_least, between, one_of
 from ferbench.models.cnn import Cnn
 from ferbench.models.library import Library, assemble
-from ferbench.models.tuning import freeze
 from ferbench.models.vgg import Vgg
-from ferbench.models.wrapper import FaceClassifier, Network
+from ferbench.models.wrapper import FaceClassifier, Network, freeze
 
 MIN_PX = 32  # below this the deepest networks have no map left to convolve
 

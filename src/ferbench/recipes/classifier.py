@@ -6,7 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ferbench.checks import at_least, between, one_of
+from ferbench.errors import at_least, between, one_of
 
 # Keys that came later, with the value that stands for what was done before: older runs are found.
 _UNSAID = (("score_epochs", 1),)

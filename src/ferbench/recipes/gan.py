@@ -6,8 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ferbench.checks import at_least, between, one_of, positive
-from ferbench.errors import UserError
+from ferbench.errors import UserError, at_least, between, one_of, positive
 
 PIPES = (
     "blit",

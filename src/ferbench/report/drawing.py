@@ -1,14 +1,14 @@
-"""Figures of one run: confusion, calibration, scores of each class, learning curves.
+"""What figures share: colors, style, a figure with its axes, and saving it.
 
-Every function writes one PNG beside its name and renames it. Colors are those of Okabe and Ito
-(2008), which people with any color vision can tell apart; nothing is told by color alone.
+Every function that draws writes one PNG beside its name and renames it. Colors are those of
+Okabe and Ito (2008), which people with any color vision can tell apart; color alone says nothing.
 matplotlib is imported when a figure is drawn, and without its global state.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ferbench.metrics.classification import PerClass, Reliability
 
 DPI = 150
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
-PALE = "#FAE3D4"  # the orange, thinned
 STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "axes.titlesize": 11.0,
@@ -34,104 +32,6 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
-
-
-def plot_confusion(counts: np.ndarray, *, path: Path, title: str = "") -> None:
-    """Confusion matrix: the shade is the share of a true class, the text its count and percent.
-
-    counts: [7, 7] int64 in the order of `CLASSES`; rows are the true classes. The row of a class
-    without images stays white. path: the PNG. title: stands above it.
-    """
-    from matplotlib import rc_context
-
-    total = counts.sum(axis=1, keepdims=True)
-    share = counts / np.maximum(total, 1)
-    with rc_context(STYLE):
-        figure, axes = drawing(6.0, 5.4)
-        image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        for (i, j), value in np.ndenumerate(share):
-            color = "white" if value > 0.6 else "black"
-            axes.text(j, i - 0.14, str(counts[i, j]), ha="center", va="center", color=color)
-            percent = f"{100 * value:.0f}%" if total[i, 0] else "-"
-            axes.text(j, i + 0.24, percent, ha="center", va="center", color=color, fontsize=8)
-        names = [f"{name}\n({n})" for name, n in zip(CLASSES, total[:, 0], strict=True)]
-        axes.set_xticks(
-            range(len(CLASSES)), CLASSES, rotation=35, ha="right", rotation_mode="anchor"
-        )
-        axes.set_yticks(range(len(CLASSES)), names)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        axes.set(xlabel="predicted", ylabel="true (images)", title=title)
-        bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format="{x:.0%}")
-        bar.set_label("share of the true class")
-        bar.outline.set_visible(False)
-        save(figure, path)
-
-
-def plot_reliability(found: Reliability, *, path: Path, title: str = "") -> None:
-    """Reliability diagram with its gaps and the ECE, above the histogram of the confidence.
-
-    found: from `scores.reliability`. Empty bins have no bar. path: the PNG.
-    """
-    from matplotlib import rc_context
-
-    centers, width = (found.edges[:-1] + found.edges[1:]) / 2, np.diff(found.edges)
-    accuracy, confidence = np.nan_to_num(found.accuracy), np.nan_to_num(found.confidence)
-    look: dict[str, Any] = {"width": width, "edgecolor": "white", "linewidth": 0.6}
-    with rc_context(STYLE):
-        figure, (top, low) = drawing(5.2, 5.6, rows=[3, 1])
-        top.bar(centers, accuracy, color=BLUE, label="accuracy", **look)
-        gap = {**look, "color": PALE, "edgecolor": ORANGE, "hatch": "////"}
-        top.bar(centers, confidence - accuracy, bottom=accuracy, label="gap to confidence", **gap)
-        top.hlines(found.accuracy, found.edges[:-1], found.edges[1:], color=BLUE, linewidth=3)
-        top.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="calibrated")
-        top.text(
-            0.97,
-            0.05,
-            f"ECE = {100 * found.ece:.1f}%",
-            transform=top.transAxes,
-            ha="right",
-            bbox={"facecolor": "white", "edgecolor": GRAY, "boxstyle": "round"},
-        )
-        top.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
-        _head(figure, top, title)
-        low.bar(centers, found.counts / found.counts.sum(), color=GRAY, **look)
-        low.set(xlim=(0, 1), xlabel="confidence", ylabel="images")
-        low.yaxis.set_major_formatter("{x:.0%}")
-        save(figure, path)
-
-
-def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
-    """Recall, precision and F1 of each class as bars, with their values and numbers of images.
-
-    found: from `scores.per_class`, 7 classes. path: the PNG.
-    """
-    from matplotlib import rc_context
-
-    kinds = [("recall", BLUE, ""), ("precision", ORANGE, "////"), ("F1", GREEN, "....")]
-    place = np.arange(len(CLASSES))
-    with rc_context(STYLE):
-        figure, axes = drawing(6.5, 3.9)
-        for k, (name, color, hatch) in enumerate(kinds):
-            values = 100 * getattr(found, name.lower())
-            bars = axes.bar(
-                place + 0.28 * (k - 1),
-                values,
-                0.27,
-                label=name,
-                color=color,
-                hatch=hatch,
-                edgecolor="white",
-                linewidth=0.5,
-            )
-            axes.bar_label(bars, fmt="%.0f", fontsize=7, padding=1.5)
-        names = [f"{name}\n({n})" for name, n in zip(CLASSES, found.support, strict=True)]
-        axes.set_xticks(place, names)
-        axes.tick_params(axis="x", length=0)
-        axes.set(ylim=(0, 106), ylabel="percent", xlabel="class (test images)")
-        axes.yaxis.grid(True, color="0.9")
-        _head(figure, axes, title)
-        save(figure, path)
 
 
 def plot_accuracy(
@@ -185,43 +85,6 @@ def plot_accuracy(
         save(figure, path)
 
 
-def plot_learning_curves(
-    history: Sequence[Mapping[str, Any]], *, best_epoch: int | None, path: Path, title: str = ""
-) -> None:
-    """Loss and accuracy of Training and PublicTest over the epochs, the best epoch marked.
-
-    history: one mapping an epoch with `epoch` and any of `train_loss`, `public_loss` (nats),
-    `train_accuracy`, `public_accuracy` (in [0, 1]); the line passes over epochs without a value.
-    best_epoch: the epoch that was kept, or None. path: the PNG.
-    """
-    from matplotlib import rc_context
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
-
-    with rc_context(STYLE):
-        figure, (loss, accuracy) = drawing(6.8, 3.2, columns=2)
-        for axes, kind in ((loss, "loss"), (accuracy, "accuracy")):
-            for split, color, line in (("train", BLUE, "--"), ("public", ORANGE, "-")):
-                _curve(axes, history, f"{split}_{kind}", label=split, color=color, linestyle=line)
-            if best_epoch is not None:
-                best: dict[str, Any] = {"color": GRAY, "linestyle": ":", "zorder": 1}
-                axes.axvline(best_epoch, label=f"best epoch: {best_epoch}", **best)
-            ends = history[0]["epoch"] - 0.5, history[-1]["epoch"] + 0.5
-            axes.set(xlabel="epoch", ylabel=kind, xlim=ends)
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-            axes.grid(True, color="0.9")
-        accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
-        figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
-        save(figure, path)
-
-
-def _curve(axes: Axes, history: Sequence[Mapping[str, Any]], key: str, **look: Any) -> None:
-    """One line over the epochs, with dots where there are few; nothing if there is no value."""
-    known = [(row["epoch"], row[key]) for row in history if row.get(key) is not None]
-    dots: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(known) < 25 else {}
-    axes.plot([epoch for epoch, _ in known], [value for _, value in known], **dots, **look)
-
-
 def drawing(width: float, height: float, rows: Sequence[int] = (1,), columns: int = 1) -> Any:
     """A figure of this size in inches and its axes: one, or an array; rows: their heights."""
     from matplotlib.figure import Figure
@@ -230,7 +93,7 @@ def drawing(width: float, height: float, rows: Sequence[int] = (1,), columns: in
     return figure, figure.subplots(len(rows), columns, height_ratios=rows)
 
 
-def _head(figure: Figure, axes: Axes, title: str) -> None:
+def head(figure: Figure, axes: Axes, title: str) -> None:
     """The legend in one line above the axes, and the title above it."""
     axes.legend(
         loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.4, handlelength=1.6

@@ -1,22 +1,24 @@
 """What surrounds a computation: device, seeds, signals, number formats, and a run's record."""
 
-from ferbench.runs.record import (
-    LOCK_FILE,
+from ferbench.runs.machine import (
     Interrupted,
-    Record,
     StopSignal,
     code_version,
     environment,
-    free_folder,
     hardware,
-    hash_of,
     keep_freed_memory,
+    resolve_device,
+    seed_everything,
+)
+from ferbench.runs.record import (
+    LOCK_FILE,
+    Record,
+    free_folder,
+    hash_of,
     name_in,
     now,
     recorded,
-    resolve_device,
     row_columns,
-    seed_everything,
     status_of,
 )
 

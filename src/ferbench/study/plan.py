@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ferbench.checks import nearest
-from ferbench.errors import UserError
+from ferbench.errors import UserError, nearest
 
 SCORES = ("accuracy", "macro_f1", "auroc", "macro_precision", "macro_recall")
 RUNS = "runs"  # in a study's folder, beside one folder for the report of each budget

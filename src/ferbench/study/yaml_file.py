@@ -23,8 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ferbench.checks import nearest, one_of
-from ferbench.errors import UserError
+from ferbench.errors import UserError, nearest, one_of
 from ferbench.study.plan import RUNS, SCORES, Cell, Step, Study, Value, merged, needed
 
 MAKERS = ("train-gan", "synth", "curate", "classify")  # what a step may run; a cell is a classify

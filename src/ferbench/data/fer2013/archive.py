@@ -10,8 +10,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
+
+import numpy as np
 
 from ferbench.errors import UserError
 
@@ -243,3 +246,19 @@ def _walk(root: Path) -> list[str]:
 
 def _raise(error: OSError) -> None:
     raise error
+
+
+@dataclass(frozen=True)
+class Record:
+    """One labeled face as a source holds it.
+
+    image: [48, 48] uint8; label: index into `CLASSES`; name: unique in the source, as people can
+    look it up there ("train/happy/Training_1.jpg", "fer2013.csv:2" for the file's second row);
+    converted: what the file held if not 48 x 48 gray ("RGB", "96x96", "RGB 96x96").
+    """
+
+    split: str
+    label: int
+    name: str
+    image: np.ndarray
+    converted: str | None = None

@@ -13,8 +13,7 @@ import numpy as np
 
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.data.fer2013 import archive
-from ferbench.data.fer2013.archive import Files, opened, printable, refusal
-from ferbench.data.fer2013.record import Record
+from ferbench.data.fer2013.archive import Files, Record, opened, printable, refusal
 from ferbench.errors import UserError
 
 PIXELS = IMAGE_PX**2

@@ -16,8 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.data.fer2013 import archive
-from ferbench.data.fer2013.archive import Files, refusal
-from ferbench.data.fer2013.record import Record
+from ferbench.data.fer2013.archive import Files, Record, refusal
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 MAX_SIDE_PX = 4096

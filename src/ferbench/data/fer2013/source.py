@@ -18,8 +18,7 @@ import numpy as np
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.data.face_set import Faces, class_counts
 from ferbench.data.fer2013 import archive, csv_files, image_files
-from ferbench.data.fer2013.archive import Files, refusal
-from ferbench.data.fer2013.record import Record
+from ferbench.data.fer2013.archive import Files, Record, refusal
 from ferbench.errors import UserError
 
 # Images of the release by split, in the order of CLASSES.

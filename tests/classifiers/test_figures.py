@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ferbench.classes import CLASSES
+from ferbench.classifiers import figures
 from ferbench.metrics.classification import per_class, reliability
 from ferbench.report import drawing
 
@@ -37,10 +38,10 @@ def calibration(right=(1, 1, 1, 0)):
 
 
 def draw_all(folder):
-    drawing.plot_confusion(COUNTS, path=folder / "confusion.png", title="a title")
-    drawing.plot_reliability(calibration(), path=folder / "reliability.png", title="a title")
-    drawing.plot_per_class(per_class(COUNTS), path=folder / "per_class.png", title="a title")
-    drawing.plot_learning_curves(
+    figures.plot_confusion(COUNTS, path=folder / "confusion.png", title="a title")
+    figures.plot_reliability(calibration(), path=folder / "reliability.png", title="a title")
+    figures.plot_per_class(per_class(COUNTS), path=folder / "per_class.png", title="a title")
+    figures.plot_learning_curves(
         HISTORY, best_epoch=12, path=folder / "curves.png", title="a title"
     )
 
@@ -70,7 +71,7 @@ def test_figures_are_whole_pngs_of_the_stated_size(tmp_path):
 
 def test_a_failure_leaves_the_last_good_figure(tmp_path, monkeypatch):
     path = tmp_path / "confusion.png"
-    drawing.plot_confusion(COUNTS, path=path)
+    figures.plot_confusion(COUNTS, path=path)
     before = path.read_bytes()
 
     def half(self, target, **options):
@@ -79,13 +80,13 @@ def test_a_failure_leaves_the_last_good_figure(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Figure, "savefig", half)
     with pytest.raises(OSError, match="disk full"):
-        drawing.plot_confusion(COUNTS * 2, path=path)
+        figures.plot_confusion(COUNTS * 2, path=path)
     assert path.read_bytes() == before
 
 
 def test_confusion_shows_counts_shares_and_names(drawn, tmp_path):
     """Disgust: 15 of 20 are called angry, 5 are found: 75 % and 25 %."""
-    drawing.plot_confusion(COUNTS, path=tmp_path / "x.png", title="cnn")
+    figures.plot_confusion(COUNTS, path=tmp_path / "x.png", title="cnn")
     axes = drawn[0].axes[0]
     texts = [text.get_text() for text in axes.texts]
     assert texts[::2] == [str(count) for count in COUNTS.ravel()]
@@ -99,14 +100,14 @@ def test_confusion_shows_counts_shares_and_names(drawn, tmp_path):
 def test_confusion_of_a_class_without_images(drawn, tmp_path):
     counts = COUNTS.copy()
     counts[2] = 0
-    drawing.plot_confusion(counts, path=tmp_path / "x.png")
+    figures.plot_confusion(counts, path=tmp_path / "x.png")
     texts = [text.get_text() for text in drawn[0].axes[0].texts]
     assert texts[1::2][14:21] == ["-"] * 7
 
 
 def test_reliability_shows_accuracy_gap_and_error(drawn, tmp_path):
     """3 of 4 right at 0.6: bar to 0.75, gap of -0.15 on it, ECE 15 %, all images in one bin."""
-    drawing.plot_reliability(calibration(), path=tmp_path / "x.png")
+    figures.plot_reliability(calibration(), path=tmp_path / "x.png")
     top, low = drawn[0].axes
     heights = np.array([bar.get_height() for bar in top.patches]).reshape(2, 10)
     place = int(np.argmax(heights[0]))
@@ -119,7 +120,7 @@ def test_reliability_shows_accuracy_gap_and_error(drawn, tmp_path):
 
 def test_per_class_bars_are_the_scores(drawn, tmp_path):
     found = per_class(COUNTS)
-    drawing.plot_per_class(found, path=tmp_path / "x.png")
+    figures.plot_per_class(found, path=tmp_path / "x.png")
     axes = drawn[0].axes[0]
     heights = np.array([bar.get_height() for bar in axes.patches]).reshape(3, 7)
     np.testing.assert_allclose(heights, 100 * np.stack([found.recall, found.precision, found.f1]))
@@ -128,7 +129,7 @@ def test_per_class_bars_are_the_scores(drawn, tmp_path):
 
 
 def test_learning_curves_are_the_history_with_the_best_epoch(drawn, tmp_path):
-    drawing.plot_learning_curves(HISTORY, best_epoch=12, path=tmp_path / "x.png")
+    figures.plot_learning_curves(HISTORY, best_epoch=12, path=tmp_path / "x.png")
     for axes, kind in zip(drawn[0].axes, ("loss", "accuracy"), strict=True):
         train, public, best = axes.lines
         for line, split in ((train, "train"), (public, "public")):
@@ -144,7 +145,7 @@ def test_learning_curves_with_gaps(tmp_path, epochs):
     """A missing train accuracy, a None among the losses and no best epoch are left out."""
     history = [{k: v for k, v in row.items() if k != "train_accuracy"} for row in HISTORY[:epochs]]
     history[-1]["public_loss"] = None
-    drawing.plot_learning_curves(history, best_epoch=None, path=tmp_path / "curves.png")
+    figures.plot_learning_curves(history, best_epoch=None, path=tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as image:
         image.verify()
 
@@ -154,7 +155,7 @@ def test_learning_curves_pass_over_epochs_that_were_not_scored(drawn, tmp_path):
         {k: v for k, v in row.items() if row["epoch"] % 10 == 0 or not k.startswith("public")}
         for row in HISTORY
     ]
-    drawing.plot_learning_curves(history, best_epoch=10, path=tmp_path / "x.png")
+    figures.plot_learning_curves(history, best_epoch=10, path=tmp_path / "x.png")
     train, public, _ = drawn[0].axes[0].lines
     assert len(train.get_xdata()) == 30
     assert list(public.get_xdata()) == [10, 20, 30]
