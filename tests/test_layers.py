@@ -1,6 +1,7 @@
 """The house's order: which part may import which, and what stays out of the light parts."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -142,3 +143,9 @@ def test_packages_hand_names_on_and_define_nothing(file: Path) -> None:
         assert docstring or names or isinstance(node, ast.Import | ast.ImportFrom), ast.unparse(
             node
         )
+
+
+def test_the_picture_of_the_rooms_is_drawn_from_the_imports() -> None:
+    script = SRC.parents[1] / "scripts" / "draw_rooms.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
