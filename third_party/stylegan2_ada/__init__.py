@@ -1,11 +1,12 @@
 """StyleGAN2 with adaptive discriminator augmentation, as a library of PyTorch functions."""
 
-from .ada import ada_step
-from .augment import AugmentPipe
-from .augment_config import PIPES, AugmentConfig, pipe
-from .baselines import PlainDiscriminator, PlainGenerator
-from .batches import ConditionSampler, RealBatches, balanced_weights, condition_sampler
-from .config import (
+from .augment.ada import ada_step
+from .augment.adaptive import AugmentPipe
+from .augment.config import PIPES, AugmentConfig, pipe
+from .augment.diffaugment import diff_augment
+from .networks.baselines import PlainDiscriminator, PlainGenerator
+from .networks.build import discriminator_of, generator_of
+from .networks.config import (
     DiscriminatorConfig,
     GeneratorConfig,
     PlainDiscriminatorConfig,
@@ -13,11 +14,16 @@ from .config import (
     channels,
     resolutions,
 )
-from .diffaugment import diff_augment
-from .discriminator import Discriminator
-from .ema import ema_decay, ema_update
-from .generator import Generator, TwoStageGenerator, mix_styles
-from .losses import (
+from .networks.discriminator import Discriminator
+from .networks.generator import Generator, TwoStageGenerator, mix_styles
+from .networks.modulation import modulated_conv2d
+from .networks.truncation import centers_of, class_centers, truncate
+from .official import load_official
+from .safe_pickle import UnsafePickleError
+from .sampling import class_diversity, from_uint8, latents, sample, to_uint8
+from .training.batches import ConditionSampler, RealBatches, balanced_weights, condition_sampler
+from .training.ema import ema_decay, ema_update
+from .training.losses import (
     class_loss,
     discriminator_fake_loss,
     discriminator_real_loss,
@@ -27,15 +33,9 @@ from .losses import (
     path_lengths,
     r1_penalty,
 )
-from .modulation import modulated_conv2d
-from .networks import discriminator_of, generator_of
-from .official import load_official
-from .safe_pickle import UnsafePickleError
-from .sampling import class_diversity, from_uint8, latents, sample, to_uint8
-from .ticks import Tick
-from .training import Trainer, train
-from .training_setup import AdaOptions, Streams, TrainOptions, build_optimizers, shard_streams
-from .truncation import centers_of, class_centers, truncate
+from .training.setup import AdaOptions, Streams, TrainOptions, build_optimizers, shard_streams
+from .training.ticks import Tick
+from .training.trainer import Trainer, train
 
 __all__ = [
     "PIPES",

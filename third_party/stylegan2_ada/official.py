@@ -8,9 +8,9 @@ from urllib.request import urlopen
 import torch
 from torch import Tensor, nn
 
-from .config import DiscriminatorConfig, GeneratorConfig
-from .discriminator import Discriminator
-from .generator import Generator
+from .networks.config import DiscriminatorConfig, GeneratorConfig
+from .networks.discriminator import Discriminator
+from .networks.generator import Generator
 from .safe_pickle import Record, read_pickle
 
 # Published defaults of arguments that a file may leave out, and that these networks fix.

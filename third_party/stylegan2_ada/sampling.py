@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from .batch_norm import BatchNorm
-from .generator import TwoStageGenerator
-from .synthesis import SynthesisLayer
+from .networks.batch_norm import BatchNorm
+from .networks.generator import TwoStageGenerator
+from .networks.synthesis import SynthesisLayer
 
 NOISES = ("const", "seed", "none")
 

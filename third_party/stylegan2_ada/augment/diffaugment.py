@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .augment_color import cut_out
-from .transfer import to_device
+from ..ops.transfer import to_device
+from .color import cut_out
 
 SHIFT = 1 / 8  # of the image
 CUTOUT = 1 / 2  # of the image

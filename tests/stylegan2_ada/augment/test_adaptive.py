@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 
 from stylegan2_ada import PIPES, AugmentConfig, AugmentPipe, pipe
-from stylegan2_ada.augment_color import filter_bank, filter_images
-from stylegan2_ada.draws import Draws
+from stylegan2_ada.augment.color import filter_bank, filter_images
+from stylegan2_ada.augment.draws import Draws
 
-ARRAYS = np.load(Path(__file__).parents[1] / "reference" / "augment.npz", allow_pickle=False)
+ARRAYS = np.load(Path(__file__).parents[2] / "reference" / "augment.npz", allow_pickle=False)
 CASES = [str(case) for case in ARRAYS["cases"]]
 
 

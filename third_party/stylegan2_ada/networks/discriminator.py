@@ -5,10 +5,10 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from ..ops import downsample2d, setup_filter
 from .config import DiscriminatorConfig, channels
 from .layers import RESAMPLE_TAPS, Conv, Linear
 from .mapping import MappingNetwork
-from .ops import downsample2d, setup_filter
 
 
 def minibatch_deviation(x: Tensor, *, group: int, maps: int) -> Tensor:

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..ops.transfer import to_device
 from .config import GeneratorConfig
 from .mapping import MappingNetwork
 from .synthesis import SynthesisNetwork
-from .transfer import to_device
 
 
 class TwoStageGenerator(nn.Module):

@@ -10,7 +10,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from .ops import bias_act, conv2d_resample, setup_filter
+from ..ops import bias_act, conv2d_resample, setup_filter
 
 RESAMPLE_TAPS = (1, 3, 3, 1)
 

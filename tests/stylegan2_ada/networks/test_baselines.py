@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import stylegan2_ada as sg
-from stylegan2_ada.batch_norm import BatchNorm
+from stylegan2_ada.networks.batch_norm import BatchNorm
 
 KINDS = ("cgan", "acgan")
 

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ..augment.adaptive import AugmentPipe
+from ..augment.diffaugment import diff_augment
+from ..networks.baselines import PlainDiscriminator
+from ..networks.batch_norm import BETA, BatchNorm
+from ..networks.discriminator import Discriminator
+from ..networks.generator import TwoStageGenerator, mix_styles
+from ..networks.synthesis import SynthesisNetwork
+from ..ops.transfer import to_device
+from ..sampling import from_uint8
 from . import distributed
-from .augment import AugmentPipe
-from .baselines import PlainDiscriminator
-from .batch_norm import BETA, BatchNorm
 from .batches import ConditionSampler
-from .diffaugment import diff_augment
-from .discriminator import Discriminator
-from .generator import TwoStageGenerator, mix_styles
 from .losses import (
     class_loss,
     discriminator_fake_loss,
@@ -26,11 +29,8 @@ from .losses import (
     path_lengths,
     r1_penalty,
 )
-from .sampling import from_uint8
-from .synthesis import SynthesisNetwork
+from .setup import Streams, TrainOptions
 from .ticks import AUX_NAMES, NAMES, Meter
-from .training_setup import Streams, TrainOptions
-from .transfer import to_device
 
 
 class PhaseLosses:

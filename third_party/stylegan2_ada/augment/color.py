@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops.transfer import to_device
 from .affine import gray_projection, matrix, turn_about_gray
-from .augment_config import AugmentConfig
+from .config import AugmentConfig
 from .draws import Draws
-from .transfer import to_device
 
 # Expected power of natural images in the filter's four bands, lowest first: about 1 / frequency.
 BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)

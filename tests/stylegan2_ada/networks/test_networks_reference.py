@@ -16,7 +16,7 @@ from stylegan2_ada import (
     r1_penalty,
 )
 
-REFERENCE = Path(__file__).parents[1] / "reference"
+REFERENCE = Path(__file__).parents[2] / "reference"
 
 
 def relative_error(out: Tensor, reference: Tensor) -> float:

@@ -10,8 +10,8 @@ from stylegan2_ada import (
     GeneratorConfig,
     mix_styles,
 )
-from stylegan2_ada.discriminator import minibatch_deviation
-from stylegan2_ada.layers import Conv, Linear
+from stylegan2_ada.networks.discriminator import minibatch_deviation
+from stylegan2_ada.networks.layers import Conv, Linear
 
 G = GeneratorConfig(
     img_resolution=16,

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from .augment import AugmentPipe
-from .baselines import PlainDiscriminator
+from ..augment.adaptive import AugmentPipe
+from ..networks.baselines import PlainDiscriminator
+from ..networks.generator import TwoStageGenerator
+from ..networks.synthesis import check_noise
 from .batches import ConditionSampler
-from .generator import TwoStageGenerator
 from .losses import lazy_adam
-from .synthesis import check_noise
 
 
 @dataclass(frozen=True)

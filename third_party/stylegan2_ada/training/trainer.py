@@ -14,20 +14,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..augment.ada import ada_step
+from ..augment.adaptive import AugmentPipe
+from ..networks.baselines import PlainDiscriminator
+from ..networks.discriminator import Discriminator
+from ..networks.generator import TwoStageGenerator
+from ..ops.transfer import LateReading
+from ..sampling import class_diversity
 from . import distributed
-from .ada import ada_step
-from .augment import AugmentPipe
-from .baselines import PlainDiscriminator
 from .batches import ConditionSampler
-from .discriminator import Discriminator
 from .ema import ema_decay, ema_update
-from .generator import TwoStageGenerator
 from .phases import PhaseLosses
-from .sampling import class_diversity
+from .setup import Streams, TrainOptions, check_setup
 from .skips import Skips
 from .ticks import Tick
-from .training_setup import Streams, TrainOptions, check_setup
-from .transfer import LateReading
 
 PHASES = ("G main", "G path length", "D main", "D R1")
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylegan2_ada.modulation import demodulation, modulated_conv2d
+from stylegan2_ada.networks.modulation import demodulation, modulated_conv2d
 from stylegan2_ada.ops import setup_filter
 
-FILE = Path(__file__).parents[1] / "reference" / "modulated_conv2d.npz"
+FILE = Path(__file__).parents[2] / "reference" / "modulated_conv2d.npz"
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import stylegan2_ada as sg
-from stylegan2_ada import distributed
+from stylegan2_ada.training import distributed
 
 N = 30
 

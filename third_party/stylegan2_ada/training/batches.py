@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..ops.transfer import to_device
 from . import distributed
-from .transfer import to_device
 
 ConditionSampler = Callable[[int, torch.Generator], Tensor]
 """Number of images and generator to conditions [n, c_dim] float32."""

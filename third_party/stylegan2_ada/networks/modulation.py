@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .ops import conv2d_resample
+from ..ops import conv2d_resample
 
 EPSILON = 1e-8
 

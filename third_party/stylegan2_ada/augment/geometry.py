@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops import downsample2d, upsample2d
+from ..ops.transfer import to_device
 from .affine import scale2d, shift2d, turn2d
-from .augment_config import AugmentConfig
+from .config import AugmentConfig
 from .draws import Draws
-from .ops import downsample2d, upsample2d
-from .transfer import to_device
 
 
 def backward_map(draws: Draws, config: AugmentConfig, *, width: int, height: int) -> Tensor | None:

@@ -8,10 +8,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ..ops import bias_act, setup_filter, upsample2d
 from .config import GeneratorConfig, channels
 from .layers import RESAMPLE_TAPS, Conv, Linear
 from .modulation import modulated_conv2d
-from .ops import bias_act, setup_filter, upsample2d
 
 NOISE_MODES = ("const", "random", "none")
 LRELU_GAIN = sqrt(2)

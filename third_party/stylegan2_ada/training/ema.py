@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from .batch_norm import BatchNorm
+from ..networks.batch_norm import BatchNorm
 
 
 def ema_decay(

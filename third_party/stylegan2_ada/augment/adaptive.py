@@ -10,7 +10,9 @@ face, so flips may leak.
 import torch
 from torch import Tensor, nn
 
-from .augment_color import (
+from ..ops import setup_filter
+from ..ops.transfer import to_device
+from .color import (
     band_gains,
     color_map,
     cut_out,
@@ -18,11 +20,9 @@ from .augment_color import (
     filter_images,
     recolor,
 )
-from .augment_config import AugmentConfig
-from .augment_geometry import backward_map, move
+from .config import AugmentConfig
 from .draws import Draws
-from .ops import setup_filter
-from .transfer import to_device
+from .geometry import backward_map, move
 
 # Low-pass taps of the sym6 wavelet (Daubechies 1992, table 6.3).
 SYM6 = (

@@ -1,0 +1,1 @@
+"""Augmentation of what the discriminator sees: adaptive (ADA), or always on (DiffAugment)."""

@@ -1,0 +1,1 @@
+"""Generators and discriminators: StyleGAN2, and the plain cGAN and AC-GAN beside it."""
