@@ -8,9 +8,7 @@ from urllib.request import urlopen
 import torch
 from torch import Tensor, nn
 
-from .networks.config import DiscriminatorConfig, GeneratorConfig
-from .networks.discriminator import Discriminator
-from .networks.generator import Generator
+from .networks import Discriminator, DiscriminatorConfig, Generator, GeneratorConfig
 from .safe_pickle import Record, read_pickle
 
 # Published defaults of arguments that a file may leave out, and that these networks fix.

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stylegan2_ada import diff_augment
+from stylegan2_ada.augment import diff_augment
 
 
 def seeded(seed: int) -> torch.Generator:

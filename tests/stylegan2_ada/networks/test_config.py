@@ -2,7 +2,12 @@ import json
 
 import pytest
 
-from stylegan2_ada import DiscriminatorConfig, GeneratorConfig, channels, resolutions
+from stylegan2_ada.networks.config import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    channels,
+    resolutions,
+)
 
 G = GeneratorConfig(
     img_resolution=48,

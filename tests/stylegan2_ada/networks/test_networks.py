@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from stylegan2_ada import (
+from stylegan2_ada.networks import (
     Discriminator,
     DiscriminatorConfig,
     Generator,

@@ -7,14 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylegan2_ada import (
-    Discriminator,
-    DiscriminatorConfig,
-    Generator,
-    GeneratorConfig,
-    path_lengths,
-    r1_penalty,
-)
+from stylegan2_ada.networks import Discriminator, DiscriminatorConfig, Generator, GeneratorConfig
+from stylegan2_ada.training.losses import path_lengths, r1_penalty
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from stylegan2_ada import ema_decay, ema_update
+from stylegan2_ada.training.ema import ema_decay, ema_update
 
 
 def test_decay_halves_over_the_half_life():

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from stylegan2_ada import (
+from stylegan2_ada.training.losses import (
+    class_loss,
     discriminator_fake_loss,
     discriminator_real_loss,
     generator_loss,
@@ -74,3 +75,11 @@ def test_lazy_adam():
     lr, betas = lazy_adam(0.0025, (0.0, 0.99), interval=4)
     assert lr == pytest.approx(0.002)
     assert betas == pytest.approx((0.0, 0.99**0.8))
+
+
+def test_class_loss_by_hand():
+    """-log softmax(0, log 3) = log 4, log 4/3; a half of each is the mean."""
+    logits = torch.tensor([[0.0, math.log(3)]]).expand(3, 2)
+    c = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    want = torch.tensor([math.log(4), math.log(4 / 3), (math.log(4) + math.log(4 / 3)) / 2])
+    torch.testing.assert_close(class_loss(logits, c), want)

@@ -1,6 +1,7 @@
-"""Adaptive discriminator augmentation: the pipeline (Karras et al. 2020, limited data, appendix B).
+"""Adaptive discriminator augmentation: the pipeline and the controller of its probability.
 
-Every augmentation happens to each image on its own with probability p times its strength. As long
+The pipeline is that of Karras et al. 2020 (limited data, appendix B). Every augmentation happens
+to each image on its own with probability p times its strength. As long
 as p stays below about 0.8 the generator cannot mistake augmented images for real ones, even where
 an augmentation alone would be seen in its images (90-degree turns, large rotations, color): an
 unaugmented image remains the likeliest. The upper bound of p keeps it there. A mirrored face is a
@@ -10,8 +11,7 @@ face, so flips may leak.
 import torch
 from torch import Tensor, nn
 
-from ..ops import setup_filter
-from ..ops.transfer import to_device
+from ..ops import setup_filter, to_device
 from .color import (
     band_gains,
     color_map,
@@ -118,3 +118,24 @@ class AugmentPipe(nn.Module):
             size = draws.gated(size, 0, self.config.cutout)
             images = cut_out(images, draws.uniform(2), size)
         return images
+
+
+def ada_step(
+    p: float,
+    sign_mean: float,
+    *,
+    target: float,
+    images: int,
+    ramp_kimg: float,
+    p_max: float,
+) -> float:
+    """Next augmentation probability (Karras et al. 2020, limited data, section 3).
+
+    sign_mean: mean sign of D's real logits in [-1, 1] since the last step; the more it exceeds
+    `target`, the more D overfits. p keeps its value where the two are equal.
+    images: real images shown since then; p moves by images / (1000 * ramp_kimg).
+    p_max: upper bound of p, in [0, 1].
+    """
+    step = images / (1000 * ramp_kimg)
+    step *= (sign_mean > target) - (sign_mean < target)
+    return min(max(p + step, 0.0), p_max)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..ops.transfer import to_device
+from ..ops import to_device
 from .affine import gray_projection, matrix, turn_about_gray
 from .config import AugmentConfig
 from .draws import Draws

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..ops.transfer import to_device
+from ..ops import to_device
 from .color import cut_out
 
 SHIFT = 1 / 8  # of the image

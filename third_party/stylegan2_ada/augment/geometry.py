@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..ops import downsample2d, upsample2d
-from ..ops.transfer import to_device
+from ..ops import downsample2d, to_device, upsample2d
 from .affine import scale2d, shift2d, turn2d
 from .config import AugmentConfig
 from .draws import Draws

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from .batch_norm import BatchNorm
 from .config import PlainDiscriminatorConfig, PlainGeneratorConfig, channels
 from .generator import TwoStageGenerator
+from .mapping import truncate
 from .synthesis import check_noise
-from .truncation import truncate
 
 SLOPE = 0.2  # of the discriminators' leaky ReLU
 KERNEL = 4

@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-BETA = 0.9  # of the running statistics, per step
 EPS = 1e-5
 
 
@@ -17,6 +16,7 @@ class BatchNorm(nn.Module):
     """
 
     statistics: Tensor
+    beta = 0.9  # decay of the running statistics, per step
 
     def __init__(self, features: int) -> None:
         super().__init__()

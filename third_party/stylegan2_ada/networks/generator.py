@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ops.transfer import to_device
+from ..ops import to_device
 from .config import GeneratorConfig
 from .mapping import MappingNetwork
 from .synthesis import SynthesisNetwork

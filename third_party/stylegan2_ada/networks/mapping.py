@@ -1,4 +1,4 @@
-"""From latents and conditions to style vectors."""
+"""From latents and conditions to style vectors, and their truncation toward a centre."""
 
 from itertools import pairwise
 
@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from .layers import Linear
-from .truncation import truncate
 
 LR_MULTIPLIER = 0.01
 
@@ -90,3 +89,20 @@ class MappingNetwork(nn.Module):
         for i in range(self.num_layers):
             w = self.get_submodule(f"fc{i}")(w)
         return w
+
+
+def truncate(ws: Tensor, center: Tensor, *, psi: float, cutoff: int | None = None) -> Tensor:
+    """center + psi * (w - center) for the first `cutoff` layers (all for None).
+
+    ws: [N, num_ws, w_dim]; center: [w_dim] (global) or [N, w_dim] (one an image, as of its class).
+    psi: 1 keeps w, 0 gives the centre. Raises ValueError if psi is outside [0, 1] or cutoff
+    outside [0, num_ws].
+    """
+    num_ws = ws.shape[1]
+    cutoff = num_ws if cutoff is None else cutoff
+    if not 0 <= psi <= 1:
+        raise ValueError(f"psi={psi}: must be in [0, 1]")
+    if not 0 <= cutoff <= num_ws:
+        raise ValueError(f"cutoff={cutoff}: must be in [0, {num_ws}]")
+    center = center.expand(ws.shape[0], -1)[:, None]  # [N, 1, w_dim]
+    return torch.cat([center.lerp(ws[:, :cutoff], psi), ws[:, cutoff:]], 1)

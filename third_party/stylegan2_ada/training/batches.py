@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ops.transfer import to_device
+from ..ops import to_device
 from . import distributed
 
 ConditionSampler = Callable[[int, torch.Generator], Tensor]

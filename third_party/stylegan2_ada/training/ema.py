@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ..networks.batch_norm import BatchNorm
+from ..networks import BatchNorm
 
 
 def ema_decay(

@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..augment.adaptive import AugmentPipe
-from ..augment.diffaugment import diff_augment
-from ..networks.baselines import PlainDiscriminator
-from ..networks.batch_norm import BETA, BatchNorm
-from ..networks.discriminator import Discriminator
-from ..networks.generator import TwoStageGenerator, mix_styles
-from ..networks.synthesis import SynthesisNetwork
-from ..ops.transfer import to_device
+from ..augment import AugmentPipe, diff_augment
+from ..networks import (
+    BatchNorm,
+    Discriminator,
+    PlainDiscriminator,
+    SynthesisNetwork,
+    TwoStageGenerator,
+    mix_styles,
+)
+from ..ops import to_device
 from ..sampling import from_uint8
 from . import distributed
 from .batches import ConditionSampler
+from .counts import Meter
 from .losses import (
     class_loss,
     discriminator_fake_loss,
@@ -30,7 +33,19 @@ from .losses import (
     r1_penalty,
 )
 from .setup import Streams, TrainOptions
-from .ticks import AUX_NAMES, NAMES, Meter
+
+# Values that the ticks have the means of, by their names there.
+NAMES = (
+    "loss_g",
+    "loss_d",
+    "real_sign",
+    "real_logit",
+    "fake_logit",
+    "grad_norm_g",
+    "grad_norm_d",
+    "r1_penalty",
+)
+AUX_NAMES = ("aux_loss_real", "aux_loss_fake")  # of a discriminator with a class head
 
 
 class PhaseLosses:
@@ -209,7 +224,7 @@ class PhaseLosses:
         """Move each buffer toward its part of `seen`, the mean over all shards, where finite."""
         mapping = self.generator.mapping
         running = [(mapping.w_avg, mapping.w_avg_beta)]
-        running += [(norm.statistics, BETA) for norm in self.norms]
+        running += [(norm.statistics, norm.beta) for norm in self.norms]
         parts = seen.split([buffer.numel() for buffer, _ in running])
         for (buffer, beta), part in zip(running, parts, strict=True):
             target = part.view_as(buffer)

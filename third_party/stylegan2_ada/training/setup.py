@@ -1,4 +1,4 @@
-"""What a training run is told: options, random streams, optimizers."""
+"""Settings of a training run: options, random streams, optimizers, and checks of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..augment.adaptive import AugmentPipe
-from ..networks.baselines import PlainDiscriminator
-from ..networks.generator import TwoStageGenerator
-from ..networks.synthesis import check_noise
+from ..augment import AugmentPipe
+from ..networks import PlainDiscriminator, TwoStageGenerator, check_noise
 from .batches import ConditionSampler
 from .losses import lazy_adam
 

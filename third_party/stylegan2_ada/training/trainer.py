@@ -1,4 +1,4 @@
-"""The training loop: four phases, adaptive augmentation, averaged weights, a state to resume.
+"""A training step: four phases, adaptive augmentation, averaged weights; and a state to resume.
 
 The batch of a step consists of shards. Each shard has its own random streams and its own
 minibatch-deviation groups, and gradients are averaged over shards. A process works on one or more
@@ -7,27 +7,20 @@ two, to rounding. Shards also bound the memory that a step takes (path length ex
 """
 
 import copy
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..augment.ada import ada_step
-from ..augment.adaptive import AugmentPipe
-from ..networks.baselines import PlainDiscriminator
-from ..networks.discriminator import Discriminator
-from ..networks.generator import TwoStageGenerator
-from ..ops.transfer import LateReading
-from ..sampling import class_diversity
+from ..augment import AugmentPipe, ada_step
+from ..networks import Discriminator, PlainDiscriminator, TwoStageGenerator
 from . import distributed
 from .batches import ConditionSampler
+from .counts import LateReading, Skips
 from .ema import ema_decay, ema_update
 from .phases import PhaseLosses
 from .setup import Streams, TrainOptions, check_setup
-from .skips import Skips
-from .ticks import Tick
 
 PHASES = ("G main", "G path length", "D main", "D R1")
 
@@ -237,52 +230,3 @@ class Trainer:
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
-
-
-def train(
-    trainer: Trainer,
-    batches: Iterator[tuple[Tensor, Tensor]],
-    *,
-    total_images: int,
-    tick_images: int,
-    tick_conditions: Tensor,
-    tick_seeds: Sequence[int],
-    on_tick: Callable[[Tick], None],
-    should_stop: Callable[[], bool],
-) -> TwoStageGenerator:
-    """Train until `total_images` real images were shown, those before a resume included.
-
-    batches yields this process's (images [N, C, H, W] uint8, conditions [N, c_dim]) on the
-    trainer's device, for ever. on_tick gets the same numbers in every process (but for its own
-    seconds), each `tick_images` images and at the end: it prints and saves, this function does
-    neither. Their diversity is that of the averaged generator at `tick_conditions` [K, c_dim] and
-    `tick_seeds`. should_stop is asked after every step; one process that says so stops all.
-    Returns the averaged generator, which is the trainer's. Raises FloatingPointError as `step`.
-    """
-    last, start = trainer.images, time.perf_counter()
-    while trainer.images < total_images:
-        trainer.step(*next(batches))
-        due = trainer.images % tick_images < trainer.options.batch
-        if due or trainer.images >= total_images:
-            trainer.check_skips()
-            seconds = time.perf_counter() - start
-            on_tick(_tick(trainer, trainer.images - last, seconds, tick_conditions, tick_seeds))
-            last, start = trainer.images, time.perf_counter()
-        if distributed.any_says(should_stop()):
-            break
-    return trainer.ema
-
-
-def _tick(
-    trainer: Trainer, images: int, seconds: float, conditions: Tensor, seeds: Sequence[int]
-) -> Tick:
-    return Tick(
-        images=trainer.images,
-        seconds=seconds,
-        images_per_second=images / seconds,
-        augment_p=trainer.augment_p,
-        path_length=float(trainer.losses.path_mean),
-        skipped_steps=trainer.skips.total(),
-        diversity=class_diversity(trainer.ema, conditions, seeds),
-        **trainer.losses.meter.take(),
-    )
