@@ -137,7 +137,7 @@ def test_batch_norm_is_that_of_torch():
     """In both modes; momentum 0.1 is beta 0.9."""
     ours, theirs, x = BatchNorm(3), torch.nn.BatchNorm2d(3, momentum=0.1), torch.randn(4, 3, 5, 5)
     torch.testing.assert_close(ours(x), theirs(x))
-    mean, variance = ours.statistics.lerp(ours.seen, 0.1)
+    mean, variance = ours.statistics.lerp(ours.batch_statistics, 0.1)
     torch.testing.assert_close(mean, theirs.running_mean)
     torch.testing.assert_close(variance, theirs.running_var)
     ours.statistics.copy_(torch.stack([mean, variance]))

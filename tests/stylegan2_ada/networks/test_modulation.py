@@ -19,17 +19,17 @@ def arrays():
 @pytest.mark.parametrize("number", range(12))
 def test_published_numbers(arrays, number):
     case = dict(item.split("=") for item in arrays["cases"][number].split())
-    given = {key: torch.from_numpy(arrays[key]) for key in ("x", "styles", "filter_1331")}
+    common = {key: torch.from_numpy(arrays[key]) for key in ("x", "styles", "filter_1331")}
     prefix = f"case{number:03d}/"
     noise = torch.from_numpy(arrays[prefix + "noise"]) if case["noise"] == "True" else None
     y = modulated_conv2d(
-        given["x"],
+        common["x"],
         torch.from_numpy(arrays[f"weight_{case['weight']}"]),
-        given["styles"],
+        common["styles"],
         noise=noise,
         up=int(case["up"]),
         padding=int(case["padding"]),
-        resample_filter=given["filter_1331"],
+        resample_filter=common["filter_1331"],
         demodulate=case["demodulate"] == "True",
     )
     reference = torch.from_numpy(arrays[prefix + "y"])

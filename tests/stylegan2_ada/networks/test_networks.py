@@ -125,17 +125,6 @@ def test_noise_modes():
         generator(z, c, noise="off")
 
 
-def test_running_mean_of_w_moves_only_when_asked():
-    """From 0 by 1 - beta of the way to the batch's mean."""
-    generator = build(Generator, G)
-    z, c = torch.randn(6, 8, generator=seeded(1)), EYE[[0, 1, 2, 0, 1, 2]]
-    generator.mapping(z, c)
-    assert generator.mapping.w_avg.abs().max() == 0
-    ws = generator.mapping(z, c, track_average=True)
-    want = 0.005 * ws[:, 0].mean(0).detach()
-    torch.testing.assert_close(generator.mapping.w_avg, want)
-
-
 def test_style_mixing_switches_once_and_keeps_the_first_layer():
     ws, other = torch.zeros(200, 8, 2), torch.ones(200, 8, 2)
     mixed = mix_styles(ws, other, probability=0.9, generator=seeded(0))[:, :, 0]

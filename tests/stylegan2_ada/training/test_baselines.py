@@ -62,7 +62,7 @@ def test_statistics_move_once_a_step_by_the_mean_over_shards(plain, tiny):
         latents = sg.shard_streams(0, shard, device="cpu").latents
         z = torch.randn(4, 6, generator=latents)
         again(z, trainer.losses.conditions(4, latents))
-        want.append([norm.seen for norm in norms(again)])
+        want.append([norm.batch_statistics for norm in norms(again)])
     trainer.generator_phase()
     trainer.discriminator_phase(*next(tiny.batches()))
     trainer.r1_phase(*next(tiny.batches()))

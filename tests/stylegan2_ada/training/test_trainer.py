@@ -100,12 +100,12 @@ def test_read_late_moves_p_by_the_signs_of_the_interval_before(tiny):
     """D takes one batch for real, the next for generated: p rises and falls a step later."""
     ada = sg.AdaOptions(target=0.0, interval=1, ramp_kimg=1.0)
     trainer = tiny.build(replace(tiny.options, ada=ada, read_late=True), augment=tiny.pipe(0.5))
-    batch, seen = next(tiny.batches()), []
+    batch, probabilities = next(tiny.batches()), []
     for sign in (1.0, -1.0, 1.0, 1.0):
         trainer.losses.ada_meter.add("real_sign", torch.full([10_000], sign))  # outweighs the step
         trainer.step(*batch)
-        seen.append(trainer.augment_p)
-    assert seen == pytest.approx([0.5, 0.508, 0.5, 0.508])
+        probabilities.append(trainer.augment_p)
+    assert probabilities == pytest.approx([0.5, 0.508, 0.5, 0.508])
 
 
 @pytest.mark.parametrize("augment", ["color,translation,cutout", "pipe"])

@@ -1,11 +1,10 @@
 """Adaptive discriminator augmentation: the pipeline and the controller of its probability.
 
 The pipeline is that of Karras et al. 2020 (limited data, appendix B). Every augmentation happens
-to each image on its own with probability p times its strength. As long
-as p stays below about 0.8 the generator cannot mistake augmented images for real ones, even where
-an augmentation alone would be seen in its images (90-degree turns, large rotations, color): an
-unaugmented image remains the likeliest. The upper bound of p keeps it there. A mirrored face is a
-face, so flips may leak.
+to each image on its own with probability p times its strength. As long as p stays below about 0.8
+the generator cannot mistake augmented images for real ones, even where an augmentation alone would
+leak into its images (90-degree turns, large rotations, color): an unaugmented image remains the
+likeliest. The upper bound of p keeps it there. A mirrored face is a face, so flips may leak.
 """
 
 import torch

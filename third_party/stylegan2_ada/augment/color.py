@@ -91,11 +91,11 @@ def _convolved(a: Tensor, b: Tensor) -> Tensor:
 def band_gains(draws: Draws, config: AugmentConfig) -> Tensor:
     """[N, 4] log-normal gains of the bands, each step keeping the expected power."""
     power = torch.tensor(BAND_POWER, device=draws.generator.device)
-    total = torch.ones(draws.images, 4, device=draws.generator.device)
-    for band, share in enumerate(config.imgfilter_bands):
+    total = torch.ones(draws.images, len(BAND_POWER), device=draws.generator.device)
+    for band in range(len(BAND_POWER)):
         gain = (draws.normal() * config.imgfilter_std).exp2()
         gains = torch.ones_like(total)
-        gains[:, band] = draws.gated(gain, 1, config.imgfilter * share)
+        gains[:, band] = draws.gated(gain, 1, config.imgfilter)
         total = total * gains / (power * gains.square()).sum(1, keepdim=True).sqrt()
     return total
 

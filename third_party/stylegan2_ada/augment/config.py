@@ -33,8 +33,7 @@ class AugmentConfig:
     saturation: float = 0.0
     saturation_std: float = 1.0  # log2
     # Filter
-    imgfilter: float = 0.0
-    imgfilter_bands: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)  # strength of each
+    imgfilter: float = 0.0  # of each of the four bands
     imgfilter_std: float = 1.0  # log2
     # Corruption
     noise: float = 0.0

@@ -1,17 +1,17 @@
 """Plain conditional GANs for comparison: small convolutional networks without styles.
 
 Both are DCGANs (Radford et al. 2016, arXiv 1511.06434): a dense layer, then strided convolutions
-of 4 x 4 pixels. They differ in how the discriminator hears of the condition.
+of 4 x 4 pixels. They differ in how the discriminator uses the condition.
 
 cgan: the condition is embedded and joined with the features of the last resolution, before the
     last convolution: Mirza & Osindero 2014 (arXiv 1411.1784) in the convolutional form of Reed et
     al. 2016 (arXiv 1605.05396, section 4.1).
-acgan: the discriminator does not see the condition; a second head has to tell it from the image
+acgan: the discriminator does not get the condition; a second head predicts it from the image
     (Odena et al. 2017, arXiv 1610.09585). See `class_loss` and TrainOptions.aux_weight.
 
 Two things differ from these papers. The discriminators have no batch normalisation and no dropout:
 a logit depends on its own image, as R1 asks for, and R1 and augmentation regularise instead. The
-embedding of a condition starts with deviation 1, that of z, so that it is heard from the start.
+embedding of a condition starts with deviation 1, that of z, so that it counts from the start.
 """
 
 from itertools import pairwise

@@ -10,9 +10,10 @@ EPS = 1e-5
 class BatchNorm(nn.Module):
     """Normalises each feature map (Ioffe & Szegedy 2015, arXiv 1502.03167).
 
-    In training mode by mean and variance of the images given, which `seen` keeps; in evaluation
-    mode by `statistics`, so that an image does not depend on its batch. A forward pass changes no
-    buffer: shards and processes first average what they saw, then `statistics` moves toward it.
+    In training mode by mean and variance of the batch, which `batch_statistics` keeps; in
+    evaluation mode by `statistics`, so that an image does not depend on its batch. A forward pass
+    changes no buffer: the trainer averages `batch_statistics` over shards and processes, then
+    moves `statistics` toward that average.
     """
 
     statistics: Tensor
@@ -24,7 +25,7 @@ class BatchNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(features))
         initial = torch.stack([torch.zeros(features), torch.ones(features)])
         self.register_buffer("statistics", initial)  # [2, features]: mean, variance
-        self.seen: Tensor | None = None  # the same of the last batch, variance unbiased
+        self.batch_statistics: Tensor | None = None  # of the last batch, variance unbiased
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, features, H, W] to the same shape and dtype; statistics are taken in float32."""
@@ -33,5 +34,6 @@ class BatchNorm(nn.Module):
             x, mean, variance, self.weight, self.bias, training=self.training, momentum=1.0, eps=EPS
         )
         if self.training:
-            self.seen = torch.stack([mean, variance])  # momentum 1: replaced by the batch's
+            # momentum 1 has replaced both by the batch's
+            self.batch_statistics = torch.stack([mean, variance])
         return x

@@ -131,7 +131,7 @@ class PlainGeneratorConfig(_Config):
 class PlainDiscriminatorConfig(_Config):
     """Constructor arguments of a cGAN's or AC-GAN's discriminator."""
 
-    kind: str  # cgan: sees the condition; acgan: tells it
+    kind: str  # cgan: gets the condition; acgan: predicts it
     img_resolution: int
     img_channels: int
     c_dim: int

@@ -19,7 +19,7 @@ class MappingNetwork(nn.Module):
     """Dense layers from z and the embedded condition to w.
 
     z_dim or c_dim may be 0: the discriminator embeds conditions alone. `num_ws=None` returns w as
-    it is; `w_avg_beta=None` keeps no running mean.
+    it is; `w_avg_beta=None` keeps no running mean, which else the trainer moves once a step.
     """
 
     w_avg: Tensor
@@ -54,19 +54,13 @@ class MappingNetwork(nn.Module):
         psi: float = 1.0,
         cutoff: int | None = None,
         center: Tensor | None = None,
-        track_average: bool = False,
     ) -> Tensor:
         """Style vectors [N, num_ws, w_dim], or [N, w_dim] without num_ws.
 
         z: [N, z_dim] normal latents; c: [N, c_dim] conditions, one-hot or any numbers.
-        psi, cutoff, center: see `truncate`; the centre is the running mean unless given.
-        track_average: move the running mean of w by this batch (training of the generator only).
+        psi, cutoff, center: see `truncate`; center: None is the running mean.
         """
         w = self.style(z, c)  # [N, w_dim]
-        if track_average:
-            assert self.w_avg_beta is not None
-            with torch.no_grad():
-                self.w_avg.lerp_(w.detach().mean(0).to(self.w_avg.dtype), 1 - self.w_avg_beta)
         if self.num_ws is None:
             return w
         ws = w[:, None].expand(-1, self.num_ws, -1)  # [N, num_ws, w_dim]

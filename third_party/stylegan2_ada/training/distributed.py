@@ -44,7 +44,7 @@ def gather_lists(own: list[Any]) -> list[Any]:
     return [item for one in lists for item in one]
 
 
-def any_says(flag: bool) -> bool:
+def any_true(flag: bool) -> bool:
     """True if `flag` is true in any process, so that all of them stop at the same step.
 
     The processes ask one another on the CPU (the group needs a backend for it), past any GPU.

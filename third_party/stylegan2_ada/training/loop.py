@@ -52,7 +52,7 @@ def train(
     trainer's device, for ever. on_tick gets the same numbers in every process (but for its own
     seconds), each `tick_images` images and at the end: it prints and saves, this function does
     neither. Their diversity is that of the averaged generator at `tick_conditions` [K, c_dim] and
-    `tick_seeds`. should_stop is asked after every step; one process that says so stops all.
+    `tick_seeds`. should_stop is asked after every step; one process whose answer is true stops all.
     Returns the averaged generator, which is the trainer's. Raises FloatingPointError as `step`.
     """
     last, start = trainer.images, time.perf_counter()
@@ -64,7 +64,7 @@ def train(
             seconds = time.perf_counter() - start
             on_tick(_tick(trainer, trainer.images - last, seconds, tick_conditions, tick_seeds))
             last, start = trainer.images, time.perf_counter()
-        if distributed.any_says(should_stop()):
+        if distributed.any_true(should_stop()):
             break
     return trainer.ema
 

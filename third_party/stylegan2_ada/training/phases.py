@@ -80,7 +80,7 @@ class PhaseLosses:
 
     def generator_main(self) -> Iterator[Tensor]:
         """-log sigmoid(D(G(z))), plus the class loss; running means move by the whole batch."""
-        seen = []
+        means = []
         self.fakes = []
         for streams in self.streams:
             z, c = self._latents(streams, self.shard)
@@ -91,9 +91,9 @@ class PhaseLosses:
             logits, aux = self._logits(images, c, streams, "aux_loss_fake")
             loss = generator_loss(logits)
             self.meter.add("loss_g", loss)
-            seen.append(self._seen(ws))
+            means.append(self._batch_means(ws))
             yield (loss + aux).mean()
-        self._move_running_means(distributed.sum_(torch.stack(seen).sum(0)) / self.shards)
+        self._move_running_means(distributed.sum_(torch.stack(means).sum(0)) / self.shards)
 
     def path_length(self) -> Iterator[Tensor]:
         """All shards at once: the running mean moves by their mean before the penalty is taken."""
@@ -214,18 +214,19 @@ class PhaseLosses:
         for streams, reals, c in parts:
             yield streams, from_uint8(reals), c
 
-    def _seen(self, ws: Tensor) -> Tensor:
-        """What running means follow, of this shard, in one row: mean w, statistics of each norm."""
-        statistics = [norm.seen.flatten() for norm in self.norms if norm.seen is not None]
-        return torch.cat([ws[:, 0].detach().mean(0), *statistics])
+    def _batch_means(self, ws: Tensor) -> Tensor:
+        """This shard's part of the running means, in one row: mean w, statistics of each norm."""
+        statistics = [norm.batch_statistics for norm in self.norms]
+        rows = [one.flatten() for one in statistics if one is not None]
+        return torch.cat([ws[:, 0].detach().mean(0), *rows])
 
     @torch.no_grad()
-    def _move_running_means(self, seen: Tensor) -> None:
-        """Move each buffer toward its part of `seen`, the mean over all shards, where finite."""
+    def _move_running_means(self, means: Tensor) -> None:
+        """Move each buffer toward its part of `means`, the mean over all shards, where finite."""
         mapping = self.generator.mapping
         running = [(mapping.w_avg, mapping.w_avg_beta)]
         running += [(norm.statistics, norm.beta) for norm in self.norms]
-        parts = seen.split([buffer.numel() for buffer, _ in running])
+        parts = means.split([buffer.numel() for buffer, _ in running])
         for (buffer, beta), part in zip(running, parts, strict=True):
             target = part.view_as(buffer)
             buffer.lerp_(torch.where(target.isfinite(), target, buffer), 1 - beta)

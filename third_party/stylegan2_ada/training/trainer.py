@@ -223,7 +223,7 @@ class Trainer:
         losses.path_mean = state["path_mean"].to(losses.device, copy=True)
         for name in ("meter", "ada_meter"):  # sums of all processes: kept by the first
             getattr(losses, name).sums.copy_(state[name] * (distributed.rank() == 0))
-        self.late_signs.set_pending(state.get("late_signs"))  # not in states of older versions
+        self.late_signs.set_pending(state["late_signs"])
         counts = state["counts"]
         self.images, self.steps = counts["images"], counts["steps"]
         self.skips.set(counts["skipped"], state["skipped_in_a_row"])
