@@ -148,7 +148,12 @@ def test_a_shared_file_is_loaded_as_it_was_written(parts: tuple[str, ...], tmp_p
         for name, shape in shapes.items()
         if name.partition(".")[0] in parts
     }
-    facts = FACTS | {"data": "fer2013", "class_counts": dict.fromkeys(CLASSES, 1), "seed": 0}
+    facts = FACTS | {
+        "res": 6,
+        "data": "fer2013",
+        "class_counts": dict.fromkeys(CLASSES, 1),
+        "seed": 0,
+    }
     configs = {part: configs[part] for part in parts}
     metadata = {"format": "1", "configs": json.dumps(configs), "facts": json.dumps(facts)}
     save_file(tensors, tmp_path / "shared.safetensors", metadata)
