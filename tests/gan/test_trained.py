@@ -156,7 +156,7 @@ def test_a_shared_file_is_loaded_as_it_was_written(parts: tuple[str, ...], tmp_p
     configs = {part: configs[part] for part in parts}
     metadata = {"format": "1", "configs": json.dumps(configs), "facts": json.dumps(facts)}
     save_file(tensors, tmp_path / "shared.safetensors", metadata)
-    loaded = generators.load(tmp_path / "shared.safetensors", device=CPU)
+    loaded = trained.load(tmp_path / "shared.safetensors", device=CPU)
     assert (loaded.facts, loaded.classes) == (facts, CLASSES)
     networks = {"G_ema": loaded.network, "D": loaded.discriminator}
     assert (networks["D"] is not None) == ("D" in parts)
