@@ -89,7 +89,6 @@ def test_the_wheel_finds_its_configs(words: list[str], installed: Path, tmp_path
 # The name under which a distribution is imported, where it is not its own name.
 IMPORTED_AS = {
     "hydra-core": "hydra",
-    "mkdocs-material": "material",
     "pillow": "PIL",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
