@@ -125,7 +125,7 @@ def imports_below(*folders: str) -> set[str]:
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text("utf-8")))]
     modules = {name.split(".")[0] for node in nodes for name in imported_names(node)}
-    return modules - sys.stdlib_module_names - OUR_OWN
+    return modules - sys.stdlib_module_names - {"tomllib"} - OUR_OWN  # tomllib: from 3.11 on
 
 
 def declared(*, for_developers: bool) -> set[str]:
