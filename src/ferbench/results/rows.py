@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, get_args, get_type_hints
@@ -274,7 +275,8 @@ SCORES = columns_of(Row)[columns_of(Row).index("accuracy") :]
 
 
 def moment(text: str) -> datetime:
-    """An ISO 8601 time; a final Z is the offset of UTC (Python 3.10 does not read it)."""
+    """An ISO 8601 time; Python 3.10 knows no Z for UTC, and fractions of 3 or 6 digits only."""
+    text = re.sub(r"\.\d+", lambda fraction: f"{fraction[0]:0<7.7}", text)
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
