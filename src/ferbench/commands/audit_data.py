@@ -21,6 +21,7 @@ from ferbench.classes import CLASSES
 from ferbench.classifiers.training import Stopped
 from ferbench.commands import inputs
 from ferbench.config.audit import Audit
+from ferbench.config.identity import identity as identity_of
 from ferbench.data.face_set import FaceSet
 from ferbench.data_audit import enlarged as zoomed
 from ferbench.data_audit import faults, figures, label_noise, pool
@@ -113,7 +114,7 @@ def _inputs(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
     identity |= {
         "labels": asdict(job.label_noise),
         "model": network,
-        "train": job.train.said,
+        "train": identity_of(job.train),
         "seed": job.seed,
         "precision": chosen.name,
     }

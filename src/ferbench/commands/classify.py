@@ -21,6 +21,7 @@ from ferbench.classifiers.training import Fit, Stopped
 from ferbench.commands import classify_inputs, inputs
 from ferbench.commands.classify_inputs import Given
 from ferbench.config.commands import Classify
+from ferbench.config.identity import identity
 from ferbench.config.sections import DataConfig
 from ferbench.data.training_set import TrainingSet
 from ferbench.errors import UserError
@@ -270,7 +271,7 @@ def _result_config(job: Classify, hashes: Mapping[str, str]) -> dict[str, Any]:
     """
     config = {key: value for key, value in asdict(job).items() if key not in (*NEUTRAL, "start")}
     start = {"start": hashes["start"]} if "start" in hashes else {}
-    return config | start | {"train": job.train.said, "data": _result_data(job.data, hashes)}
+    return config | start | {"train": identity(job.train), "data": _result_data(job.data, hashes)}
 
 
 def _result_data(data: DataConfig, hashes: Mapping[str, str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ferbench import runs
 from ferbench.classes import CLASSES
+from ferbench.config.identity import identity
 from ferbench.config.train_gan import TrainGan
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError, is_network
@@ -109,7 +110,7 @@ def _folder(job: TrainGan, recipe: GanRecipe, read: dict[str, str]) -> Path:
     if job.resume and not is_network(job.resume):
         return Path(job.resume)
     config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
-    config["gan"] = recipe.said
+    config["gan"] = identity(recipe)
     config["data"] = job.data.name
     name = job.name or f"{recipe.name}_{job.data.name}_{recipe.res}px"
     folder = (
