@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ferbench import report, results, runs
 from ferbench.classes import IMAGE_PX
 from ferbench.classifiers import batches
-from ferbench.commands import audit_data, audit_inputs, inputs
+from ferbench.commands import audit_inputs, inputs
 from ferbench.commands.audit_inputs import Inputs
 from ferbench.config.audit import Audit
 from ferbench.data import resize
@@ -45,14 +45,11 @@ NEUTRAL = (
     "force",
     "data",
     "show_real",
-    *audit_data.KEYS,
 )
 
 
 def run(job: Audit) -> None:
     """Audit the set, or say that it was done already; leave report, figures and a row."""
-    if job.set == audit_data.SET:
-        return audit_data.run(job)
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
     runs.keep_freed_memory()

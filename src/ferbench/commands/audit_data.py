@@ -1,4 +1,4 @@
-"""`ferbench audit data`: the faults of the real faces themselves, a half of `ferbench audit`."""
+"""`ferbench audit-data`: the faults of the real faces themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ferbench import models, report, results, runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers.training import Stopped
 from ferbench.commands import inputs
-from ferbench.config.audit import Audit
+from ferbench.config.audit_data import AuditData
 from ferbench.config.identity import identity as identity_of
 from ferbench.data.face_set import FaceSet
 from ferbench.data_audit import enlarged as zoomed
@@ -36,9 +36,7 @@ from ferbench.results.rows import DataAuditRow
 from ferbench.runs import Interrupted, Record, StopSignal, precision
 from ferbench.runs.precision import Precision
 
-SET = "data"  # set=data: the real faces take the place of a synthetic set
 COMMAND = "audit-data"  # in run.json and in the row
-KEYS = ("zoom", "model", "train", "label_noise")  # of the config, that only this half reads
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Inputs:
     identity: Mapping[str, Any]
 
 
-def run(job: Audit) -> None:
+def run(job: AuditData) -> None:
     """Report the set's faults, or say that it was done already; leave report, figures and a row."""
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
@@ -66,7 +64,7 @@ def run(job: Audit) -> None:
         _audit(job, given, record)
 
 
-def _audit(job: Audit, given: Inputs, record: Record) -> None:
+def _audit(job: AuditData, given: Inputs, record: Record) -> None:
     began, folder = time.perf_counter(), record.folder
     print(f"run: {folder}")
     noise = None if given.fitting is None else _label_noise(job, given, given.fitting)
@@ -88,7 +86,7 @@ def _audit(job: Audit, given: Inputs, record: Record) -> None:
 # --- inputs --------------------------------------------------------------------------------------
 
 
-def _inputs(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
+def _inputs(job: AuditData, device: torch.device, chosen: Precision) -> Inputs:
     """Everything that is read, checked before anything is computed."""
     if job.data.real_limit is not None:
         raise UserError(
@@ -98,7 +96,6 @@ def _inputs(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
     faces = inputs.open_faces(job.data)
     whole = pool.read(faces)
     identity: dict[str, Any] = {
-        "audit": SET,
         "real": dict(faces.manifest["hashes"]),
         "copies": _copies_hash(whole),
         "zoom": job.zoom,
@@ -126,14 +123,14 @@ def _copies_hash(whole: Pool) -> str:
     return hashlib.sha256(whole.photographs().astype("<i8").tobytes()).hexdigest()
 
 
-def _name(job: Audit, given: Inputs) -> str:
+def _name(job: AuditData, given: Inputs) -> str:
     return job.name or f"data_{given.faces.manifest['name']}"
 
 
 # --- label noise ---------------------------------------------------------------------------------
 
 
-def _label_noise(job: Audit, given: Inputs, fitting: Fitting) -> LabelNoise:
+def _label_noise(job: AuditData, given: Inputs, fitting: Fitting) -> LabelNoise:
     """Fit the classifiers, or read what an earlier run left of them; stop on a signal."""
     assert job.label_noise.folds is not None
     try:
@@ -155,7 +152,7 @@ def _label_noise(job: Audit, given: Inputs, fitting: Fitting) -> LabelNoise:
 
 
 @contextmanager
-def _cache(job: Audit, given: Inputs) -> Iterator[Path]:
+def _cache(job: AuditData, given: Inputs) -> Iterator[Path]:
     """The folder of predictions, which serve every report on these fits; for one process only."""
     parts = ("real", "copies", "model", "train", "seed", "precision")
     fits = {key: given.identity[key] for key in parts} | {"folds": job.label_noise.folds}
@@ -177,7 +174,7 @@ def _cache(job: Audit, given: Inputs) -> Iterator[Path]:
 
 
 def _row(
-    job: Audit, given: Inputs, found: Findings, record: Record, seconds: float
+    job: AuditData, given: Inputs, found: Findings, record: Record, seconds: float
 ) -> DataAuditRow:
     environment, identity = record.facts["environment"], given.identity
     hashes = given.faces.manifest["hashes"]
@@ -198,7 +195,7 @@ def _row(
     )
 
 
-def _facts(job: Audit, given: Inputs, record: Record) -> dict[str, str]:
+def _facts(job: AuditData, given: Inputs, record: Record) -> dict[str, str]:
     """What was looked at, for the head of the report."""
     environment, counts = record.facts["environment"], given.faces.manifest["counts"]
     sizes = ", ".join(f"{sum(of.values()):,} {split}" for split, of in counts.items())
@@ -216,7 +213,7 @@ def _facts(job: Audit, given: Inputs, record: Record) -> dict[str, str]:
     return facts
 
 
-def _again(job: Audit) -> str:
+def _again(job: AuditData) -> str:
     """The command that gives these numbers again, with all that they depend on."""
     words: dict[str, Any] = {"data": job.data.name, "outputs": job.outputs, "zoom": job.zoom}
     if job.label_noise.folds is None:
@@ -226,7 +223,7 @@ def _again(job: Audit) -> str:
         words |= _flat("label_noise.", asdict(job.label_noise)) | _flat("train.", asdict(job.train))
         words |= _flat("model.", {k: v for k, v in asdict(job.model).items() if k != "name"})
     written = (f"{key}={'null' if value is None else value}" for key, value in words.items())
-    return shlex.join(["ferbench", "audit", "data", *written])
+    return shlex.join(["ferbench", COMMAND, *written])
 
 
 def _flat(prefix: str, section: Mapping[str, Any]) -> dict[str, Any]:
