@@ -7,7 +7,6 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ferbench.config.audit_data import AuditData
 from ferbench.config.commands import COMMANDS
 from ferbench.config.identity import identity, marks
 from ferbench.config.store import register
@@ -15,7 +14,7 @@ from ferbench.config.yaml_files import CONF
 from ferbench.recipes.marks import CONTENT, NEUTRAL, RESULT, Content, Neutral, Result
 
 WITHOUT_A_RESULT = ("prepare", "study", "table", "demo")  # they make no run of their own
-RUNS = [*(COMMANDS[name] for name in COMMANDS if name not in WITHOUT_A_RESULT), AuditData]
+RUNS = [COMMANDS[name] for name in COMMANDS if name not in WITHOUT_A_RESULT]
 
 
 def sections(schema: type) -> list[type]:
@@ -82,6 +81,7 @@ def test_the_identity_has_the_keys_that_change_a_result_and_no_others() -> None:
         ("synth", "gan.path=x n=7 judge=none grid=true export=zip", "psi=0.5"),
         ("fidelity", "set=x judge=y batch=7 device=cpu", "map=none"),
         ("audit", "set=x gan.path=none batch=7", "inversion.images=50"),
+        ("audit-data", "batch=7 device=cpu force=true", "zoom=true"),
         ("bias", "set=x attributes=y.csv name=x", "quantiles=3"),
         ("curate", "set=x gate_judge=y short=refuse batch=7", "confidence=0.9"),
         ("evaluate run=r", "run=x device=cpu", "eval.tta=none"),

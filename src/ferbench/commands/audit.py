@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,10 @@ from tqdm import tqdm
 from ferbench import runs
 from ferbench.classes import IMAGE_PX
 from ferbench.classifiers import batches
-from ferbench.commands import audit_data, audit_inputs, launcher, measured
+from ferbench.commands import audit_inputs, launcher, measured
 from ferbench.commands.audit_inputs import AuditInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.audit import Audit
-from ferbench.config.audit_data import AuditData
 from ferbench.data import resize
 from ferbench.privacy import audit, figures, networks, real
 from ferbench.privacy import report as pages
@@ -30,9 +29,6 @@ from ferbench.similarity import views
 
 def run(job: Audit) -> Path:
     """Audit the set, or say that it was done already; leave report, figures and a row."""
-    if job.set == audit_data.SET:
-        own = {field.name: getattr(job, field.name) for field in fields(AuditData)}
-        return audit_data.run(AuditData(**own))
     compute = Compute.choose(job.device, job.precision)
     read = audit_inputs.open_all(job, compute)
     this = Run(job, "audit", job.name or read.name, read.hashes, compute)

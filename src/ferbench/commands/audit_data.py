@@ -31,8 +31,6 @@ from ferbench.errors import UserError
 from ferbench.files import remove_partial
 from ferbench.runs import Compute, Interrupted, Record, StopSignal
 
-SET = "data"  # of ferbench audit set=data
-
 
 @dataclass(frozen=True)
 class AuditDataInputs:
@@ -187,7 +185,7 @@ def _again(job: AuditData) -> str:
         words |= _flat("label_noise.", asdict(job.label_noise)) | _flat("train.", asdict(job.train))
         words |= _flat("model.", {k: v for k, v in asdict(job.model).items() if k != "name"})
     written = {key: "null" if value is None else value for key, value in words.items()}
-    return launcher.command_line("audit", ["data", *launcher.words_of(written)])
+    return launcher.command_line("audit-data", launcher.words_of(written))
 
 
 def _flat(prefix: str, section: Mapping[str, Any]) -> dict[str, Any]:

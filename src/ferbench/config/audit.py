@@ -5,11 +5,9 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.config.audit_data import LabelNoiseConfig
-from ferbench.config.sections import PRECISIONS, DataConfig, ModelConfig, check_name, check_seed
+from ferbench.config.sections import PRECISIONS, DataConfig, check_name, check_seed
 from ferbench.config.synth import GanSource
 from ferbench.errors import UserError, at_least, between, one_of
-from ferbench.recipes.classifier import Recipe
 from ferbench.recipes.marks import Content, Neutral, Result
 
 INVERSION_LOSSES = ("pixels", "judge")
@@ -89,10 +87,6 @@ class Audit:
     data: Content[DataConfig]
     privacy: Result[PrivacyConfig]
     inversion: Result[InversionConfig]
-    zoom: Neutral[bool]
-    model: Neutral[ModelConfig]
-    train: Neutral[Recipe]
-    label_noise: Neutral[LabelNoiseConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

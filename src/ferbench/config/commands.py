@@ -7,6 +7,7 @@ from dataclasses import dataclass, is_dataclass
 from typing import get_type_hints
 
 from ferbench.config.audit import Audit
+from ferbench.config.audit_data import AuditData
 from ferbench.config.bias import Bias
 from ferbench.config.curate import Curate
 from ferbench.config.fidelity import Fidelity
@@ -65,8 +66,6 @@ SHORT_KEYS = {
     key: f"data.{key}"
     for key in ("mix", "real_fraction", "synthetic_per_real", "real_limit", "synthetic_limit")
 } | {key: f"label_noise.{key}" for key in ("folds", "control_flips")}
-# Words that may stand for a key and its value.
-WORDS = {("audit", "data"): "set=data"}
 
 
 @dataclass(frozen=True)
@@ -169,6 +168,7 @@ COMMANDS: dict[str, type] = {
     "evaluate": Evaluate,
     "fidelity": Fidelity,
     "audit": Audit,
+    "audit-data": AuditData,
     "bias": Bias,
     "study": RunStudy,
     "table": Table,
