@@ -148,6 +148,17 @@ def row(
     )
 
 
+def columns(tested: Tested) -> dict[str, Any]:
+    """The columns of the table that say what was tested on, how, and what it came to."""
+    return {
+        "test_data": tested.data,
+        "test_split": tested.split,
+        "test_hash": tested.test_hash,
+        "tta": tested.tta,
+        **tested.scores,
+    }
+
+
 def summary(tested: Tested) -> str:
     """The main scores in two lines for the terminal."""
     found = {name: "-" if v is None else f"{v:.4f}" for name, v in tested.scores.items()}
