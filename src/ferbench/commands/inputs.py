@@ -108,6 +108,11 @@ def open_set(path: str | None, outputs: Path) -> SyntheticSet:
         raise UserError(f"set={error}") from None
 
 
+def is_whole_set(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a run that made a set has finished it: its manifest is written last."""
+    return (folder / synthetic_set.MANIFEST).exists()
+
+
 def select_training(data: DataConfig, faces: FaceSet, pool: Pool | None) -> TrainingSet:
     """What the section says to learn from; UserError if the synthetic set has too little of it.
 
