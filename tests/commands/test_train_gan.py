@@ -22,7 +22,7 @@ from ferbench.config.yaml_files import CONF
 from ferbench.data import face_set
 from ferbench.errors import UserError
 from ferbench.gan import score, setup, trained
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.runs import Interrupted, checkpoint
 from ferbench.runs.precision import Precision
 
@@ -58,8 +58,7 @@ def gan_job(make_job: Callable[..., Any]) -> Callable[..., Any]:
 def made_judge(name: str, hash: str, seed: int) -> Judge:
     """A classifier that knows nothing."""
     torch.manual_seed(seed)
-    model = build(
-        classes=7,
+    options = NetworkOptions(
         name="cnn",
         stem="small",
         input_px=48,
@@ -68,6 +67,7 @@ def made_judge(name: str, hash: str, seed: int) -> Judge:
         dropout=0.0,
         width=4,
     )
+    model = build(options, classes=7)
     return Judge(model, Precision("fp32", "cpu"), CPU, name=name, hash=hash, data_hash="d")
 
 

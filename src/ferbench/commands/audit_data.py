@@ -106,7 +106,7 @@ def _inputs(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
     if job.label_noise.folds is None:
         return Inputs(faces, whole, None, identity)
     network = asdict(job.model)
-    make = partial(models.build, classes=len(CLASSES), **network)
+    make = partial(models.build, models.NetworkOptions(**network), classes=len(CLASSES))
     make()  # refuses a wrong network now
     label_noise.check(whole, job.label_noise.folds)
     fitting = Fitting(make, job.train, job.seed, chosen, device, job.batch)

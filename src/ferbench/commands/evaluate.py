@@ -11,6 +11,7 @@ import yaml
 
 from ferbench import results, runs
 from ferbench.classifiers import scoring
+from ferbench.classifiers.scoring import Evaluation
 from ferbench.commands import inputs
 from ferbench.config.commands import Evaluate
 from ferbench.data.face_set import FaceSet
@@ -45,15 +46,8 @@ def _score(
     device: torch.device,
     chosen: Precision,
 ) -> None:
-    tested = scoring.score(
-        model,
-        faces,
-        split=job.eval.split,
-        batch=job.eval.batch,
-        tta=job.eval.tta,
-        precision=chosen,
-        device=device,
-    )
+    how = Evaluation(**asdict(job.eval), precision=chosen)
+    tested = scoring.score(model, faces, how, device=device)
     scoring.write(record.folder, tested, history=(), best_epoch=None)
     row = scoring.row(
         tested,

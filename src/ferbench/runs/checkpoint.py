@@ -14,7 +14,8 @@ from torch import Tensor
 from ferbench.errors import UserError
 from ferbench.files import write_whole
 
-# What torch.load was seen to raise, or may, on files with missing or changed bytes.
+FORMAT = "format"  # the key that says it
+# What torch.load raises, or may raise, on files with missing or changed bytes.
 _DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError)
 
 
@@ -34,13 +35,37 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path}: not a whole safetensors file ({error})") from None
 
 
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write what a run needs to go on: tensors, numbers, strings, lists and dicts of them."""
-    write_whole(path, lambda beside: torch.save(state, beside))
+def save_state(path: Path, state: dict[str, Any], *, form: str) -> None:
+    """Write what a run needs to go on: tensors, numbers, strings, lists and dicts of them.
+
+    form: name and number of the state's format, which `load_state` asks for; to be raised when
+    the same code can no longer read what was written before.
+    """
+    write_whole(path, lambda beside: torch.save({FORMAT: form, **state}, beside))
 
 
-def load_state(path: Path) -> dict[str, Any]:
-    """What `save_state` wrote, read without running any code.
+def load_state(path: Path, *, form: str) -> dict[str, Any]:
+    """What `save_state` wrote, without its format.
+
+    Raises UserError as `load_plain`, and if the state is of another format.
+    """
+    state = load_plain(path)
+    found = state.pop(FORMAT, None)
+    if found != form:
+        written = (
+            "without a format"
+            if found is None
+            else f"of format {' '.join(str(found).split())[:60]!r}"
+        )
+        raise UserError(
+            f"{path}: a state {written}, so another version of ferbench wrote it; expected "
+            f"{form!r}: delete the file, and the run starts from its beginning"
+        )
+    return state
+
+
+def load_plain(path: Path) -> dict[str, Any]:
+    """A dict of tensors and plain values that torch saved, read without running any code.
 
     Raises UserError if the file is absent, damaged, or holds more than tensors and plain values.
     """
