@@ -113,7 +113,7 @@ def _inputs(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
     identity |= {
         "labels": asdict(job.label_noise),
         "model": network,
-        "train": job.train.said,
+        "train": job.train.identity,
         "seed": job.seed,
         "precision": chosen.name,
     }

@@ -263,7 +263,7 @@ def _result_config(job: Classify, hashes: Mapping[str, str]) -> dict[str, Any]:
     """
     config = {key: value for key, value in asdict(job).items() if key not in (*NEUTRAL, "start")}
     start = {"start": hashes["start"]} if "start" in hashes else {}
-    return config | start | {"train": job.train.said, "data": _result_data(job.data, hashes)}
+    return config | start | {"train": job.train.identity, "data": _result_data(job.data, hashes)}
 
 
 def _result_data(data: DataConfig, hashes: Mapping[str, str]) -> dict[str, Any]:

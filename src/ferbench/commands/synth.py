@@ -24,7 +24,7 @@ from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
 from ferbench.gan import gate as gates
 from ferbench.gan import pictures, trained
-from ferbench.gan.sampler import Sampler, Stopped, Truncation, stream
+from ferbench.gan.sampler import Rendering, Sampler, Stopped, Truncation, stream
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.runs import Interrupted, Record, StopSignal, precision
 
@@ -73,11 +73,13 @@ def run(job: Synth) -> Path:
     drawer = Sampler(
         generator,
         Truncation(job.psi, job.cutoff, job.center, job.center_latents),
-        noise=job.noise,
-        precision=precision.choose(job.precision, device),
-        out_px=job.out_px,
-        resize=job.resize,
-        batch=job.batch,
+        Rendering(
+            job.noise,
+            precision.choose(job.precision, device),
+            out_px=job.out_px,
+            resize=job.resize,
+            batch=job.batch,
+        ),
     )
     _check_pictures(job, drawer)
     folder = _folder(job, drawer, plan)
@@ -111,7 +113,7 @@ def _classes(job: Synth, generator: TrainedGenerator) -> tuple[str, ...]:
 def _counts(job: Synth, generator: TrainedGenerator, classes: tuple[str, ...]) -> dict[str, int]:
     """Images of each class; UserError if the generator's file does not say what is asked of it."""
     if job.counts is not None:
-        return label_counts.given(job.counts, classes)
+        return label_counts.from_text(job.counts, classes)
     shares = _trained_on(generator, classes)
     if shares is None and (job.n is None or job.balance == "natural"):
         raise UserError(

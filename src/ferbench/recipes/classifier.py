@@ -8,9 +8,6 @@ from typing import Any
 
 from ferbench.errors import at_least, between, one_of
 
-# Keys that came later, with the value that stands for what was done before: older runs are found.
-_UNSAID = (("score_epochs", 1),)
-
 
 @dataclass(frozen=True)
 class Augment:
@@ -68,9 +65,9 @@ class Recipe:
     augment: Augment
 
     @property
-    def said(self) -> dict[str, Any]:
-        """What a run is known by: the keys that change its result."""
-        return {key: value for key, value in asdict(self).items() if (key, value) not in _UNSAID}
+    def identity(self) -> dict[str, Any]:
+        """What a run is known by: every key changes its result."""
+        return asdict(self)
 
     def __post_init__(self) -> None:
         at_least("train.epochs", self.epochs, 1)

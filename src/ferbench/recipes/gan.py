@@ -36,8 +36,34 @@ _NEUTRAL = (
     "score_per_class",
     "select",
 )
-# Keys that came later, with the value that stands for what was done before: older runs are found.
-_UNSAID = (("scalar_label", False), ("reuse_fakes", False), ("compile", False))
+_FROM_ONE = (
+    "z_dim",
+    "w_dim",
+    "mapping_layers",
+    "channel_base",
+    "channel_max",
+    "mbstd_group",
+    "d_mapping_layers",
+    "batch",
+    "shards",
+    "path_shrink",
+    "ada_interval",
+    "nonfinite_limit",
+    "state_ticks",
+    "sample_ticks",
+    "score_ticks",
+)
+_FROM_ZERO = (
+    "r1_gamma",
+    "r1_interval",
+    "path_weight",
+    "path_interval",
+    "aux_weight",
+    "lr",
+    "adam_eps",
+    "collapse_diversity",
+    "collapse_from_kimg",
+)
 
 
 @dataclass(frozen=True)
@@ -103,13 +129,9 @@ class GanRecipe:
     stop_on_collapse: bool
 
     @property
-    def said(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What a run is known by: the keys that change what it has learned."""
-        return {
-            key: value
-            for key, value in asdict(self).items()
-            if key not in _NEUTRAL and (key, value) not in _UNSAID
-        }
+        return {key: value for key, value in asdict(self).items() if key not in _NEUTRAL}
 
     def __post_init__(self) -> None:
         check_resolution("gan.res", self.res)
@@ -157,37 +179,9 @@ class GanRecipe:
                 )
 
     def _check_bounds(self) -> None:
-        ones = (
-            "z_dim",
-            "w_dim",
-            "mapping_layers",
-            "channel_base",
-            "channel_max",
-            "mbstd_group",
-            "d_mapping_layers",
-            "batch",
-            "shards",
-            "path_shrink",
-            "ada_interval",
-            "nonfinite_limit",
-            "state_ticks",
-            "sample_ticks",
-            "score_ticks",
-        )
-        for key in ones:
+        for key in _FROM_ONE:
             at_least(f"gan.{key}", getattr(self, key), 1)
-        zeros = (
-            "r1_gamma",
-            "r1_interval",
-            "path_weight",
-            "path_interval",
-            "aux_weight",
-            "lr",
-            "adam_eps",
-            "collapse_diversity",
-            "collapse_from_kimg",
-        )
-        for key in zeros:
+        for key in _FROM_ZERO:
             at_least(f"gan.{key}", getattr(self, key), 0)
         for key in ("total_kimg", "ada_ramp_kimg", "ema_kimg", "tick_kimg", "conv_clamp"):
             positive(f"gan.{key}", getattr(self, key))
