@@ -247,7 +247,7 @@ def test_another_runs_state_is_refused(tmp_path):
         fit(tmp_path / "state.pt", make_recipe(), stop=lambda: True)
     with pytest.raises(UserError, match=r"state\.pt: not a state of this run.*size mismatch"):
         fit(tmp_path / "state.pt", make_recipe(), model=small_cnn(width=5))
-    checkpoint.save_state(tmp_path / "state.pt", {"position": {}}, form=STATE_FORMAT)
+    checkpoint.save_state(tmp_path / "state.pt", {"position": {}}, format_name=STATE_FORMAT)
     with pytest.raises(UserError, match="not a state of this run"):
         fit(tmp_path / "state.pt", make_recipe())
 
@@ -270,7 +270,7 @@ def killed_run(state, result):
     recipe = make_recipe(epochs=25, batch=32, **ALL_OF_IT)
     found = fit(state, recipe, train=make_faces(64))
     left = {"weights": found.weights, "history": found.history, "best_epoch": found.best_epoch}
-    checkpoint.save_state(result, left, form="result")
+    checkpoint.save_state(result, left, format_name="result")
 
 
 def test_sigkill_at_any_moment_leaves_a_whole_state(tmp_path):

@@ -469,7 +469,7 @@ def test_a_state_of_another_run_is_refused(gan_job: Callable[..., Any], outputs:
     folder = only_run(outputs)
     state = checkpoint.load_plain(folder / "state.pt")
     del state["trainer"]["modules"]["ema"]
-    checkpoint.save_state(folder / "state.pt", state, form=STATE_FORMAT)
+    checkpoint.save_state(folder / "state.pt", state, format_name=STATE_FORMAT)
     with pytest.raises(UserError, match="not a state of this run"):
         train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
 

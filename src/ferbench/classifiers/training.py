@@ -261,7 +261,7 @@ class _Loop:
             "best": self.best,
             "position": copy.deepcopy(vars(self.at)),
         }
-        checkpoint.save_state(path, state, form=STATE_FORMAT)
+        checkpoint.save_state(path, state, format_name=STATE_FORMAT)
 
     def stop(self, path: Path) -> NoReturn:
         """Save the state and raise Stopped."""
@@ -270,7 +270,7 @@ class _Loop:
 
     def go_on_from(self, path: Path) -> None:
         """Take up what `save` wrote; UserError if the file is not this run's."""
-        state = checkpoint.load_state(path, form=STATE_FORMAT)
+        state = checkpoint.load_state(path, format_name=STATE_FORMAT)
         try:
             self._load(state)
         except WRONG_STATE as error:

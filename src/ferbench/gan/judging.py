@@ -40,13 +40,13 @@ class Judging:
     def score(self) -> dict[str, float]:
         """Ask the judge: distance, class accuracy, the accuracy of each class, and seconds."""
         began = time.perf_counter()
-        found = self._ask(self.training.trainer.ema)
-        numbers = {"distance": found.distance, "class_accuracy": found.accuracy}
+        result = self._ask(self.training.trainer.ema)
+        numbers = {"distance": result.distance, "class_accuracy": result.accuracy}
         names = self.training.faces.names
         numbers |= {
-            f"accuracy_{name}": value for name, value in zip(names, found.by_class, strict=False)
+            f"accuracy_{name}": value for name, value in zip(names, result.by_class, strict=False)
         }
-        self._keep_best(self._rating(found, self.training.kimg))
+        self._keep_best(self._rating(result, self.training.kimg))
         numbers["score_seconds"] = time.perf_counter() - began
         return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
@@ -65,14 +65,14 @@ class Judging:
             self.best = rating
             self.weights.save_light(trained.BEST, rating)
 
-    def _rating(self, found: Score, kimg: float) -> dict[str, Any]:
+    def _rating(self, result: Score, kimg: float) -> dict[str, Any]:
         """What is kept of the best weights; the smaller the value, the better."""
-        accuracy = found.accuracy if math.isfinite(found.accuracy) else None
+        accuracy = result.accuracy if math.isfinite(result.accuracy) else None
         by_accuracy = self.training.recipe.select == "accuracy" and accuracy is not None
         return {
-            "value": -found.accuracy if by_accuracy else found.distance,
+            "value": -result.accuracy if by_accuracy else result.distance,
             "kimg": kimg,
-            "distance": found.distance,
+            "distance": result.distance,
             "class_accuracy": accuracy,
             "judge": self.judge.identity,
         }

@@ -148,11 +148,10 @@ def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
     """UserError for weights of something else, or of a format that this version does not read."""
     if not {"configs", "facts"} <= metadata.keys():
         raise UserError(f"{path}: these are not the weights of a generator; {EXPECTED}")
-    found = metadata.get("format", FORMAT)
-    if found != FORMAT:
-        named = " ".join(found.split())[:60]
+    written = " ".join(metadata.get("format", FORMAT).split())[:60]
+    if written != FORMAT:
         raise UserError(
-            f"{path}: a generator of format {named}, which another version of ferbench wrote; "
+            f"{path}: a generator of format {written!r}, which another version of ferbench wrote; "
             f"expected format {FORMAT}: use that version, or train with this one"
         )
 

@@ -17,7 +17,7 @@ STATE_FORMAT = "ferbench train-gan state 1"
 
 def load_state(path: Path) -> dict[str, Any]:
     """A state that `Weights.save_state` wrote; UserError if it is damaged or of another format."""
-    return checkpoint.load_state(path, form=STATE_FORMAT)
+    return checkpoint.load_state(path, format_name=STATE_FORMAT)
 
 
 def history_of(state: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ class Weights:
             "history": json.dumps(history),
             "best": json.dumps(best),
         }
-        checkpoint.save_state(self.folder / STATE, state, form=STATE_FORMAT)
+        checkpoint.save_state(self.folder / STATE, state, format_name=STATE_FORMAT)
         self.saved_kimg = self.training.kimg
 
     def last_state(self) -> str:

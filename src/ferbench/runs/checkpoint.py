@@ -35,31 +35,27 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path}: not a whole safetensors file ({error})") from None
 
 
-def save_state(path: Path, state: dict[str, Any], *, form: str) -> None:
+def save_state(path: Path, state: dict[str, Any], *, format_name: str) -> None:
     """Write what a run needs to go on: tensors, numbers, strings, lists and dicts of them.
 
-    form: name and number of the state's format, which `load_state` asks for; to be raised when
-    the same code can no longer read what was written before.
+    format_name: name and number of the state's format, which `load_state` asks for. The number is
+    to be raised when the code can no longer read what was written before.
     """
-    write_whole(path, lambda beside: torch.save({FORMAT: form, **state}, beside))
+    write_whole(path, lambda beside: torch.save({FORMAT: format_name, **state}, beside))
 
 
-def load_state(path: Path, *, form: str) -> dict[str, Any]:
+def load_state(path: Path, *, format_name: str) -> dict[str, Any]:
     """What `save_state` wrote, without its format.
 
     Raises UserError as `load_plain`, and if the state is of another format.
     """
     state = load_plain(path)
-    found = state.pop(FORMAT, None)
-    if found != form:
-        written = (
-            "without a format"
-            if found is None
-            else f"of format {' '.join(str(found).split())[:60]!r}"
-        )
+    written = state.pop(FORMAT, None)
+    if written != format_name:
+        named = "without a format" if written is None else f"of format {_one_line(written)!r}"
         raise UserError(
-            f"{path}: a state {written}, so another version of ferbench wrote it; expected "
-            f"{form!r}: delete the file, and the run starts from its beginning"
+            f"{path}: a state {named}, so another version of ferbench wrote it; expected "
+            f"{format_name!r}: delete the file, and the run starts from its beginning"
         )
     return state
 
@@ -82,3 +78,7 @@ def load_plain(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise UserError(f"{path}: not a state file (it holds a {type(state).__name__})")
     return state
+
+
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())[:60]
