@@ -21,7 +21,7 @@ from ferbench.data import contact_sheets, face_set, named_sets, synthetic_set
 from ferbench.data.face_set import Faces
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.runs import checkpoint
 
 LAUNCHER = Launcher(("launcher=local",), full_error=False)
@@ -110,7 +110,9 @@ def add_judge(outputs, make_row, data_hash):
         facts = {"command": "classify", "status": "complete", "row": asdict(row) | columns}
         (run / "run.json").write_text(json.dumps(facts))
         (run / "config.yaml").write_text(yaml.safe_dump({"model": config}))
-        checkpoint.save_weights(run / inputs.WEIGHTS, build(classes=7, **config).state_dict())
+        checkpoint.save_weights(
+            run / inputs.WEIGHTS, build(NetworkOptions(**config), classes=7).state_dict()
+        )
         (run / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "public_accuracy": public}))
         return run
 

@@ -16,7 +16,7 @@ from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
 from ferbench.fidelity import inception
 from ferbench.fidelity import pictures as fidelity_pictures
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.results.rows import FidelityRow
 from ferbench.runs import Compute, checkpoint
 from ferbench.runs.precision import Precision
@@ -71,7 +71,9 @@ def add_judge(outputs, make_row):
         facts = {"command": "classify", "status": "complete", "row": asdict(row) | columns}
         (run / "run.json").write_text(json.dumps(facts))
         (run / "config.yaml").write_text(yaml.safe_dump({"model": config, "older": 1}))
-        checkpoint.save_weights(run / inputs.WEIGHTS, build(classes=7, **config).state_dict())
+        checkpoint.save_weights(
+            run / inputs.WEIGHTS, build(NetworkOptions(**config), classes=7).state_dict()
+        )
         lines = [{"epoch": e, "public_accuracy": a} for e, a in ((1, public), (2, 0.9))]
         (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         return run

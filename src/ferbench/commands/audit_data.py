@@ -87,7 +87,7 @@ def _open_all(job: AuditData, compute: Compute) -> AuditDataInputs:
     images = pool.read(faces)
     if job.label_noise.folds is None:
         return AuditDataInputs(faces, images, None)
-    make = partial(models.build, classes=len(CLASSES), **asdict(job.model))
+    make = partial(models.build, models.NetworkOptions(**asdict(job.model)), classes=len(CLASSES))
     make()  # refuses a wrong network now
     label_noise.check(images, job.label_noise.folds)
     fitting = Fitting(make, job.train, job.seed, compute.precision, compute.device, job.batch)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ferbench import results
+from ferbench.classifiers import figures
 from ferbench.commands.launcher import Launcher
 from ferbench.config.commands import Demo
-from ferbench.report import drawing
 
 SHIPPED_FACES = 700  # of the generator of real faces that ferbench ships
 
@@ -25,7 +25,7 @@ def run(job: Demo, other_commands: Launcher) -> None:
     latest = list({(row.model, row.data): row for row in rows}.values())
     labels = [f"{row.model}\n{row.data}" for row in latest]
     values = np.array([(row.accuracy, row.accuracy_low, row.accuracy_high) for row in latest])
-    drawing.plot_accuracy(labels, values, path=figure, title="toy faces, private split")
+    figures.plot_accuracy(labels, values, path=figure, title="toy faces, private split")
     other_commands.call("table", [f"outputs={job.outputs}"])
     print(f"\nfigure: {figure}\nthe whole way took {time.perf_counter() - began:.0f} s")
 

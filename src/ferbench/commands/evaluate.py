@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from ferbench.classifiers import scoring
+from ferbench.classifiers.scoring import Evaluation
 from ferbench.commands import inputs, measured
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.commands import Evaluate
@@ -33,15 +35,8 @@ def _score(
     job: Evaluate, model: FaceClassifier, faces: FaceSet, compute: Compute, record: Record
 ) -> Outcome:
     model.to(compute.device).to(memory_format=torch.channels_last)
-    tested = scoring.score(
-        model,
-        faces,
-        split=job.eval.split,
-        batch=job.eval.batch,
-        tta=job.eval.tta,
-        precision=compute.precision,
-        device=compute.device,
-    )
+    how = Evaluation(**asdict(job.eval), precision=compute.precision)
+    tested = scoring.score(model, faces, how, device=compute.device)
     scoring.write(record.folder, tested, history=(), best_epoch=None)
     trained_row = inputs.trained_row(Path(job.run))
     row = scoring.columns(tested) | {key: trained_row[key] for key in scoring.TRAINING}

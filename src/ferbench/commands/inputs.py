@@ -26,7 +26,7 @@ from ferbench.errors import UserError, is_network
 from ferbench.files import sha256_of
 from ferbench.gan import trained
 from ferbench.gan.trained import TrainedGenerator
-from ferbench.models import FaceClassifier, build
+from ferbench.models import FaceClassifier, NetworkOptions, build
 from ferbench.runs import Compute, checkpoint
 from ferbench.runs.precision import Precision
 
@@ -198,7 +198,8 @@ def trained_row(run: Path, key: str = "run") -> dict[str, Any]:
 def load_classifier(run: Path) -> FaceClassifier:
     """The run's network with its weights; what ImageNet gave is in them already."""
     config: ModelConfig = read_config(ModelConfig, run / "config.yaml", section="model")
-    model = build(classes=len(CLASSES), **asdict(replace(config, pretrained="none")))
+    options = NetworkOptions(**asdict(replace(config, pretrained="none")))
+    model = build(options, classes=len(CLASSES))
     path = run / WEIGHTS
     try:
         model.load_state_dict(checkpoint.load_weights(path))

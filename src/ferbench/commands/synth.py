@@ -25,7 +25,7 @@ from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
 from ferbench.gan import gate as gates
 from ferbench.gan import pictures, trained
-from ferbench.gan.sampler import Sampler, Stopped, Truncation, stream
+from ferbench.gan.sampler import Rendering, Sampler, Stopped, Truncation, stream
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.runs import Compute, Interrupted, Record, StopSignal
 
@@ -72,11 +72,13 @@ def _sampler(job: Synth, generator: TrainedGenerator, compute: Compute) -> Sampl
     return Sampler(
         generator,
         Truncation(job.psi, job.cutoff, job.center, job.center_latents),
-        noise=job.noise,
-        precision=compute.precision,
-        out_px=job.out_px,
-        resize=job.resize,
-        batch=job.batch,
+        Rendering(
+            job.noise,
+            compute.precision,
+            out_px=job.out_px,
+            resize=job.resize,
+            batch=job.batch,
+        ),
     )
 
 
@@ -128,7 +130,7 @@ def _classes(job: Synth, generator: TrainedGenerator) -> tuple[str, ...]:
 def _counts(job: Synth, generator: TrainedGenerator, classes: tuple[str, ...]) -> dict[str, int]:
     """Images of each class; UserError if the generator's file does not say what is asked of it."""
     if job.counts is not None:
-        return label_counts.given(job.counts, classes)
+        return label_counts.from_text(job.counts, classes)
     shares = _trained_on(generator, classes)
     if shares is None and (job.n is None or job.balance == "natural"):
         raise UserError(

@@ -22,6 +22,34 @@ PIPES = (
     "bgcfnc",
 )
 SMALLEST_PX, LARGEST_PX = 6, 1024
+_FROM_ONE = (
+    "z_dim",
+    "w_dim",
+    "mapping_layers",
+    "channel_base",
+    "channel_max",
+    "mbstd_group",
+    "d_mapping_layers",
+    "batch",
+    "shards",
+    "path_shrink",
+    "ada_interval",
+    "nonfinite_limit",
+    "state_ticks",
+    "sample_ticks",
+    "score_ticks",
+)
+_FROM_ZERO = (
+    "r1_gamma",
+    "r1_interval",
+    "path_weight",
+    "path_interval",
+    "aux_weight",
+    "lr",
+    "adam_eps",
+    "collapse_diversity",
+    "collapse_from_kimg",
+)
 
 
 @dataclass(frozen=True)
@@ -132,37 +160,9 @@ class GanRecipe:
                 )
 
     def _check_bounds(self) -> None:
-        ones = (
-            "z_dim",
-            "w_dim",
-            "mapping_layers",
-            "channel_base",
-            "channel_max",
-            "mbstd_group",
-            "d_mapping_layers",
-            "batch",
-            "shards",
-            "path_shrink",
-            "ada_interval",
-            "nonfinite_limit",
-            "state_ticks",
-            "sample_ticks",
-            "score_ticks",
-        )
-        for key in ones:
+        for key in _FROM_ONE:
             at_least(f"gan.{key}", getattr(self, key), 1)
-        zeros = (
-            "r1_gamma",
-            "r1_interval",
-            "path_weight",
-            "path_interval",
-            "aux_weight",
-            "lr",
-            "adam_eps",
-            "collapse_diversity",
-            "collapse_from_kimg",
-        )
-        for key in zeros:
+        for key in _FROM_ZERO:
             at_least(f"gan.{key}", getattr(self, key), 0)
         for key in ("total_kimg", "ada_ramp_kimg", "ema_kimg", "tick_kimg", "conv_clamp"):
             positive(f"gan.{key}", getattr(self, key))
