@@ -3,7 +3,7 @@
     python scripts/bench_classify.py [--model cnn] [--data outputs/data/fer2013] [--batch 128]
                                      [--seconds 20] [--repeats 5] [--json FILE]
 
-ferbench: `classifier.fit` with conf/train/default.yaml and precision=auto. plain: as such loops are
+ferbench: `training.fit` with conf/train/default.yaml and precision=auto. plain: as such loops are
 usually written, torchvision's ImageFolder on PNG files, the same augmentation by PIL transforms, a
 DataLoader with a worker for every core, float32. The loops take turns, each time in a process of
 its own. Reported are images per second inside the epochs, median and range, and the peak memory of
@@ -41,13 +41,13 @@ from torchvision import datasets, transforms
 from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers import batches, training
-from ferbench.classifiers.training import Stopped
+from ferbench.classifiers.training import Hooks, Settings, Stopped
 from ferbench.config.commands import Classify
 from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF
 from ferbench.data import face_set
 from ferbench.data.toy import faces as toy_faces
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.recipes.classifier import Augment
 from ferbench.runs import precision
 
@@ -102,13 +102,9 @@ def train_ferbench(
             model,
             train,
             held_out,
-            job.train,
-            classes=len(CLASSES),
-            seed=0,
-            precision=precision.choose("auto", device),
+            Settings(job.train, seed=0, precision=precision.choose("auto", device)),
             state=folder / f"state_{os.getpid()}.pt",
-            on_epoch=lambda history: None,
-            should_stop=meter.done,
+            hooks=Hooks(on_epoch=lambda history: None, should_stop=meter.done),
         )
     except Stopped:
         return
@@ -174,7 +170,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     job = composed(options.model, options.batch)
     device = runs.resolve_device(options.device)
     runs.seed_everything(0)
-    model = build(classes=len(CLASSES), **asdict(job.model)).to(device)
+    model = build(NetworkOptions(**asdict(job.model)), classes=len(CLASSES)).to(device)
     images = len(np.load(options.folder / "labels.npy"))
     steps = batches.steps_per_epoch(images, options.batch)
     meter = Meter(steps=steps, batch=options.batch, seconds=options.seconds, device=device)

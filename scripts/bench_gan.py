@@ -39,6 +39,8 @@ from ferbench import runs
 from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF
 from ferbench.gan import setup
+from ferbench.gan.faces import prepare
+from ferbench.gan.setup import Setting, Shards
 from ferbench.recipes.gan import GanRecipe
 from ferbench.runs import precision, processes
 from stylegan2_ada.ops import set_impl
@@ -67,19 +69,14 @@ def trainer_of(recipe: GanRecipe, number_format: str, device: torch.device) -> s
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (FACES, 48, 48), dtype=np.uint8)
     labels = np.arange(FACES) % 7
-    faces = setup.material(
-        images, labels, res=recipe.res, channels=1, conditional=recipe.conditional
-    )
+    faces = prepare(images, labels, res=recipe.res, channels=1, conditional=recipe.conditional)
     shards = max(recipe.shards, processes.count())
     return setup.trainer(
         recipe,
         faces,
+        Setting(0, number_format, device),
+        Shards(shards, processes.own_part(shards)),
         start=None,
-        precision=number_format,
-        shards=shards,
-        own_shards=processes.own_part(shards),
-        seed=0,
-        device=device,
     )
 
 

@@ -29,7 +29,7 @@ from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers import batches
 from ferbench.classifiers.prediction import predict
 from ferbench.config import yaml_files
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.runs import precision
 
 VIEWS = {"none": 1, "ten_crop": 10}
@@ -44,7 +44,7 @@ def measure(model: str, options: argparse.Namespace) -> dict[str, float]:
     settings = asdict(job.model)
     if options.stem and "stem" in settings:
         settings["stem"] = options.stem
-    network = build(classes=len(CLASSES), **settings).to(device)
+    network = build(NetworkOptions(**settings), classes=len(CLASSES)).to(device)
     steps = 64
     images = np.random.default_rng(0).integers(
         0, 256, (steps * options.batch, IMAGE_PX, IMAGE_PX), dtype=np.uint8

@@ -31,6 +31,7 @@ STOREYS = (
     "__main__",
 )
 HEIGHT = {part: height for height, storey in enumerate(STOREYS) for part in storey.split()}
+SHARED_BY_COMMANDS = ("generators", "inputs", "judges", "launcher", "measured")
 COMMAND_LINE = {"__main__", "cli", "config"}
 HEAVY = {"torch", "torchvision", "timm", "matplotlib", "sklearn", "hydra", "omegaconf"}
 
@@ -94,14 +95,20 @@ def test_the_config_ends_in_commands() -> None:
 
 
 def test_commands_do_not_import_each_other() -> None:
-    """What several of them need stands in commands/inputs.py; audit_inputs, audit_data and the
-    like are parts of audit."""
+    """What several need stands in the shared files; audit_inputs and such are parts of audit."""
+    shared = {f"ferbench.commands.{name}" for name in SHARED_BY_COMMANDS}
     for file in FILES:
         names = {name for name in imports(file) if name.startswith("ferbench.commands")}
-        allowed = {"ferbench.commands.inputs"} if part_of(file) == "commands" else set()
+        allowed = shared if part_of(file) == "commands" else set()
         own = f"ferbench.commands.{file.stem}_"
         names = {name for name in names if not name.startswith(own)}
         assert names <= allowed, f"{file.relative_to(SRC)}: {names - allowed}"
+
+
+def test_the_files_that_commands_share_import_no_command() -> None:
+    for name in SHARED_BY_COMMANDS:
+        own = {one for one in imports(SRC / "commands" / f"{name}.py") if ".commands." in one}
+        assert {one.split(".")[2] for one in own} <= set(SHARED_BY_COMMANDS), name
 
 
 @pytest.mark.parametrize("command", ["prepare", "table"])

@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +6,6 @@ import torch
 import yaml
 
 from ferbench.classifiers import batches
-from ferbench.classifiers.batches import Mixing
 from ferbench.config.yaml_files import CONF
 from ferbench.recipes.classifier import Augment, Recipe
 
@@ -246,53 +244,7 @@ def test_a_gpu_augments_as_the_cpu_does(faces):
     assert float((there - batches.augment(faces, random, how)).abs().median()) < 1e-5
 
 
-# --- order and batches ---------------------------------------------------------------------------
-
-
-def test_natural_order_is_a_permutation_that_changes_with_the_epoch():
-    labels = np.arange(50) % 7
-    one, two = (
-        batches.epoch_order(labels, balanced=False, rng=np.random.default_rng([0, e]))
-        for e in (0, 1)
-    )
-    assert sorted(one) == list(range(50))
-    assert (one != two).any()
-
-
-def test_balanced_order_has_every_class_equally_often():
-    """23 draws of 3 classes: 8, 8 and 7; the 2 faces of class 2 four times each at most."""
-    labels = np.array([0] * 15 + [1] * 6 + [2] * 2)
-    for epoch in range(20):
-        rng = np.random.default_rng([0, epoch])
-        order = batches.epoch_order(labels, balanced=True, rng=rng)
-        assert sorted(np.bincount(labels[order])) == [7, 8, 8]
-        times = np.bincount(order, minlength=23)
-        assert times[:15].max() == 1
-        assert set(times[15:21]) <= {1, 2}
-        assert set(times[21:]) <= {3, 4}
-
-
-def test_natural_order_is_what_the_generator_s_permutation_gives():
-    """Runs that were stopped, and those done earlier, rest on these very numbers."""
-    order = batches.epoch_order(np.arange(50), balanced=False, rng=np.random.default_rng([3, 1]))
-    np.testing.assert_array_equal(order, np.random.default_rng([3, 1]).permutation(50))
-
-
-@pytest.mark.parametrize("balanced", [False, True])
-@pytest.mark.parametrize(("share", "first"), [(0.5, 50), (0.25, 25), (0.13, 13)])
-def test_a_share_of_the_draws_falls_on_the_first_faces(balanced, share, first):
-    """Of 100 draws round(100 share) are of the 20 real faces, whatever their number."""
-    labels = np.concatenate([np.arange(20) % 5, np.arange(80) % 5])
-    for epoch in range(5):
-        rng = np.random.default_rng([0, epoch])
-        order = batches.epoch_order(labels, balanced=balanced, rng=rng, first=20, first_share=share)
-        assert len(order) == 100
-        assert (order < 20).sum() == first
-        times = np.bincount(order, minlength=100)
-        for part in (times[:20], times[20:]):
-            assert part.max() - part.min() <= 1 + balanced
-        if balanced:
-            assert np.ptp(np.bincount(labels[order])) <= 2
+# --- batches -------------------------------------------------------------------------------------
 
 
 def test_shares_reach_every_batch():
@@ -315,12 +267,6 @@ def test_blocks_arrive_on_the_device_in_order():
     assert torch.equal(found.images, want.images)
     assert torch.equal(found.labels, want.labels)
     assert (found.first, found.first_share) == (3, 0.5)
-
-
-def test_balanced_order_leaves_out_absent_classes():
-    labels = np.array([1, 1, 1, 5])
-    order = batches.epoch_order(labels, balanced=True, rng=np.random.default_rng(0))
-    assert np.bincount(labels[order]).tolist() == [0, 2, 0, 0, 0, 2]
 
 
 @pytest.mark.parametrize(("n", "batch", "steps"), [(64, 16, 4), (70, 16, 4), (10, 16, 1)])
@@ -359,60 +305,3 @@ def test_batches_leave_the_global_generators_alone(faces):
     recipe = make_recipe(batch=2, mixup=0.2, sampling="balanced")
     list(batches.training_batches(on_device, recipe, seed=0, epoch=0, first=0))
     assert torch.equal(before, torch.get_rng_state())
-
-
-# --- mixing --------------------------------------------------------------------------------------
-
-
-def test_mixup_is_the_weighted_sum_with_the_reversed_batch(faces):
-    pixels = batches.normalize(faces)
-    mixed = batches.mix(pixels, Mixing(share=0.3))
-    torch.testing.assert_close(mixed, 0.3 * pixels + 0.7 * pixels.flip(0))
-
-
-def test_cutmix_shows_the_partner_in_the_square_only(faces):
-    pixels = batches.normalize(faces)
-    mixed = batches.mix(pixels, Mixing(share=1 - (12 / 48) ** 2, cut_px=12, top=5, left=20))
-    want = pixels.clone()
-    want[..., 5:17, 20:32] = pixels.flip(0)[..., 5:17, 20:32]
-    assert torch.equal(mixed, want)
-
-
-def test_unmixed_batches_pass_unchanged(faces):
-    pixels = batches.normalize(faces)
-    assert batches.mix(pixels, Mixing()) is pixels
-    rng = np.random.default_rng(0)
-    assert batches.draw_mixing(0, 0, side_px=48, rng=rng) == Mixing()
-
-
-def test_mixup_shares_follow_the_beta_law():
-    """Beta(a, a) has mean 1 / 2 and variance 1 / (4 (2 a + 1)): 0.125 for a = 0.5."""
-    rng = np.random.default_rng(0)
-    shares = [batches.draw_mixing(0.5, 0, side_px=48, rng=rng).share for _ in range(4000)]
-    assert np.mean(shares) == pytest.approx(0.5, abs=0.02)
-    assert np.var(shares) == pytest.approx(0.125, abs=0.01)
-
-
-def test_cutmix_shares_are_what_the_square_leaves():
-    """The square lies inside the image; with alpha 1 the share is uniform, so its mean is 1 / 2."""
-    rng = np.random.default_rng(0)
-    drawn = [batches.draw_mixing(0, 1.0, side_px=48, rng=rng) for _ in range(2000)]
-    for one in drawn:
-        assert one.share == 1 - (one.cut_px / 48) ** 2
-        assert 0 <= one.top <= 48 - one.cut_px
-        assert 0 <= one.left <= 48 - one.cut_px
-    assert np.mean([one.share for one in drawn]) == pytest.approx(0.5, abs=0.03)
-
-
-def test_with_both_on_a_coin_decides():
-    rng = np.random.default_rng(0)
-    drawn = [batches.draw_mixing(0.2, 1.0, side_px=48, rng=rng) for _ in range(1000)]
-    cuts = np.mean([one.cut_px > 0 for one in drawn])
-    assert cuts == pytest.approx(0.5, abs=0.05)
-
-
-@pytest.mark.parametrize("alpha", [1e-3, 0.2, 8.0])
-def test_shares_are_finite_for_any_alpha(alpha):
-    rng = np.random.default_rng(0)
-    shares = [batches.draw_mixing(alpha, 0, side_px=48, rng=rng).share for _ in range(500)]
-    assert all(0 <= share <= 1 and math.isfinite(share) for share in shares)

@@ -13,7 +13,6 @@ from PIL import Image
 from ferbench.classes import CLASSES
 from ferbench.classifiers import figures
 from ferbench.metrics.classification import per_class, reliability
-from ferbench.report import drawing
 
 COUNTS = np.diag([30, 5, 20, 80, 40, 35, 50])
 COUNTS[1, 0] = 15
@@ -50,7 +49,7 @@ def draw_all(folder):
 def drawn(monkeypatch):
     """The figure that was drawn last, instead of a file."""
     kept = []
-    monkeypatch.setattr(drawing, "save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(figures, "save", lambda figure, path: kept.append(figure))
     return kept
 
 
@@ -168,7 +167,7 @@ def test_matplotlib_is_loaded_late_and_without_its_global_state(tmp_path):
 import sys
 from pathlib import Path
 import numpy as np
-from ferbench import figures
+from ferbench.classifiers import figures
 assert "matplotlib" not in sys.modules
 figures.plot_confusion(np.eye(7, dtype=np.int64), path=Path({str(tmp_path / "x.png")!r}))
 assert "matplotlib.pyplot" not in sys.modules

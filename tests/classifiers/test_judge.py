@@ -7,7 +7,7 @@ import torch
 from ferbench.classifiers import batches
 from ferbench.classifiers.judge import Judge
 from ferbench.classifiers.prediction import predict
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.runs.precision import Precision
 
 CPU = torch.device("cpu")
@@ -17,9 +17,8 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (11, 48, 48), dtype=np.uint8)
 
 def make_judge(name="cnn", precision="fp32"):
     torch.manual_seed(0)
-    model = build(
+    options = NetworkOptions(
         name,
-        classes=7,
         stem="small",
         input_px=48,
         pretrained="none",
@@ -27,6 +26,7 @@ def make_judge(name="cnn", precision="fp32"):
         dropout=0.3,
         width=SMALL.get(name, {}).get("width"),
     )
+    model = build(options, classes=7)
     model.train()
     with torch.no_grad():
         for _ in range(2):  # the running statistics leave their initial values

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ferbench.classifiers import batches, prediction
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.runs.precision import Precision
 
 FP32 = Precision("fp32", "cpu")
@@ -20,8 +20,7 @@ def made_images(n):
 
 
 def small_cnn():
-    return build(
-        classes=7,
+    options = NetworkOptions(
         name="cnn",
         stem="small",
         input_px=48,
@@ -30,6 +29,7 @@ def small_cnn():
         dropout=0.1,
         width=4,
     )
+    return build(options, classes=7)
 
 
 @pytest.fixture

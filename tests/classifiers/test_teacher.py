@@ -8,7 +8,7 @@ from torch import nn
 
 from ferbench.classifiers.batches import DeviceFaces
 from ferbench.classifiers.judge import Judge
-from ferbench.classifiers.teacher import Teacher, taught
+from ferbench.classifiers.teacher import Teacher, with_soft_labels
 from ferbench.runs.precision import Precision
 
 CPU = torch.device("cpu")
@@ -78,12 +78,12 @@ def test_a_higher_temperature_is_nearer_to_uniform(judge):
 def test_real_faces_keep_their_labels(judge):
     """They come first; the others get the teacher's targets."""
     faces, teacher = DeviceFaces(IMAGES, LABELS, first=4), Teacher(judge, 0.8, 1.0)
-    found = taught(faces, teacher, real=False)
+    found = with_soft_labels(faces, teacher, real=False)
     assert found.images is faces.images
     assert found.first == 4
     assert torch.equal(found.targets[:4], F.one_hot(LABELS[:4], 7).half())
     assert torch.equal(found.targets[4:], teacher.targets(IMAGES[4:], LABELS[4:]))
-    everyone = taught(faces, teacher, real=True)
+    everyone = with_soft_labels(faces, teacher, real=True)
     assert torch.equal(everyone.targets, teacher.targets(IMAGES, LABELS))
     assert everyone.first == 4
 

@@ -1,5 +1,5 @@
 """The training loop on small networks and made faces. Run as a script it is the process that
-the SIGKILL test kills: python test_classifier.py STATE RESULT."""
+the SIGKILL test kills: python test_training.py STATE RESULT."""
 
 import math
 import random
@@ -21,10 +21,10 @@ from ferbench import runs
 from ferbench.classifiers import batches, training
 from ferbench.classifiers.batches import DeviceFaces
 from ferbench.classifiers.prediction import predict
-from ferbench.classifiers.training import Stopped
+from ferbench.classifiers.training import STATE_FORMAT, Hooks, Settings, Stopped
 from ferbench.config.yaml_files import CONF
 from ferbench.errors import UserError
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.recipes.classifier import Augment, Recipe
 from ferbench.runs import checkpoint
 from ferbench.runs.precision import Precision
@@ -78,9 +78,8 @@ def make_faces(n, *, seed=0, classes=7):
 
 
 def small_cnn(width=4, tune="all"):
-    return build(
+    options = NetworkOptions(
         "cnn",
-        classes=7,
         stem="small",
         input_px=48,
         pretrained="none",
@@ -88,6 +87,7 @@ def small_cnn(width=4, tune="all"):
         dropout=0.3,
         width=width,
     )
+    return build(options, classes=7)
 
 
 def fit(
@@ -97,26 +97,21 @@ def fit(
     seed=0,
     model=None,
     train=None,
+    precision=FP32,
     stop=lambda: False,
     on_epoch=lambda h: None,
     on_start=None,
     renew=None,
 ):
-    """One call of classifier.fit as `ferbench classify` does it."""
+    """One call of training.fit as `ferbench classify` does it."""
     runs.seed_everything(seed)
     return training.fit(
         small_cnn() if model is None else model,
         make_faces(100) if train is None else train,
         make_faces(40, seed=1),
-        recipe,
-        classes=7,
-        seed=seed,
-        precision=FP32,
+        Settings(recipe, seed, precision),
         state=state,
-        on_epoch=on_epoch,
-        should_stop=stop,
-        on_start=on_start,
-        renew=renew,
+        hooks=Hooks(on_epoch, stop, on_start, renew),
     )
 
 
@@ -252,18 +247,30 @@ def test_another_runs_state_is_refused(tmp_path):
         fit(tmp_path / "state.pt", make_recipe(), stop=lambda: True)
     with pytest.raises(UserError, match=r"state\.pt: not a state of this run.*size mismatch"):
         fit(tmp_path / "state.pt", make_recipe(), model=small_cnn(width=5))
-    checkpoint.save_state(tmp_path / "state.pt", {"position": {}})
+    checkpoint.save_state(tmp_path / "state.pt", {"position": {}}, format_name=STATE_FORMAT)
     with pytest.raises(UserError, match="not a state of this run"):
         fit(tmp_path / "state.pt", make_recipe())
+
+
+def test_a_state_of_another_format_is_refused_in_one_line(tmp_path):
+    """One of the versions before there were formats, and one of a later version."""
+    with pytest.raises(Stopped):
+        fit(tmp_path / "state.pt", make_recipe(), stop=lambda: True)
+    state = checkpoint.load_plain(tmp_path / "state.pt")
+    assert state["format"] == STATE_FORMAT
+    for form in (None, "ferbench classifier state 99"):
+        torch.save({**state, "format": form}, tmp_path / "state.pt")
+        with pytest.raises(UserError, match=r"state\.pt: a state .*: delete the file") as caught:
+            fit(tmp_path / "state.pt", make_recipe())
+        assert "\n" not in str(caught.value)
 
 
 def killed_run(state, result):
     """Many short epochs, so that a kill often falls into the writing of the state."""
     recipe = make_recipe(epochs=25, batch=32, **ALL_OF_IT)
     found = fit(state, recipe, train=make_faces(64))
-    checkpoint.save_state(
-        result, {"weights": found.weights, "history": found.history, "best_epoch": found.best_epoch}
-    )
+    left = {"weights": found.weights, "history": found.history, "best_epoch": found.best_epoch}
+    checkpoint.save_state(result, left, format_name="result")
 
 
 def test_sigkill_at_any_moment_leaves_a_whole_state(tmp_path):
@@ -282,13 +289,13 @@ def test_sigkill_at_any_moment_leaves_a_whole_state(tmp_path):
         time.sleep(generator.uniform(0, 0.2))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        epochs.append(checkpoint.load_state(state)["position"]["epoch"])
+        epochs.append(checkpoint.load_plain(state)["position"]["epoch"])
     assert epochs == sorted(epochs)
     assert 0 < epochs[1] < 25
     assert start().wait() == 0
-    found = checkpoint.load_state(result)
+    found = checkpoint.load_plain(result)
     killed_run(tmp_path / "whole.pt", tmp_path / "whole_result.pt")
-    want = checkpoint.load_state(tmp_path / "whole_result.pt")
+    want = checkpoint.load_plain(tmp_path / "whole_result.pt")
     assert all(torch.equal(found["weights"][key], want["weights"][key]) for key in want["weights"])
     assert without_times(found["history"]) == without_times(want["history"])
     assert found["best_epoch"] == want["best_epoch"]
@@ -316,13 +323,9 @@ def test_the_data_seed_alone_changes_the_result(tmp_path):
             small_cnn(),
             make_faces(100),
             make_faces(40, seed=1),
-            make_recipe(epochs=1),
-            classes=7,
-            seed=seed,
-            precision=FP32,
+            Settings(make_recipe(epochs=1), seed, FP32),
             state=tmp_path / f"{seed}.pt",
-            on_epoch=lambda h: None,
-            should_stop=lambda: False,
+            hooks=Hooks(on_epoch=lambda h: None, should_stop=lambda: False),
         )
         found.append(done.weights["network.head.weight"])
     assert not torch.equal(*found)
@@ -414,7 +417,7 @@ def test_the_history_counts_images_and_follows_the_schedule(tmp_path):
     assert states == [row["epoch"] for row in found.history] == [1, 2, 3]
     assert found.history[-1]["lr"] == 0
     assert found.history[0]["lr"] == pytest.approx(0.01 * (1 + math.cos(math.pi * 3 / 15)) / 2)
-    position = checkpoint.load_state(tmp_path / "state.pt")["position"]
+    position = checkpoint.load_plain(tmp_path / "state.pt")["position"]
     assert position["train_images"] == 3 * 96
     for row in found.history:
         assert (row["train_accuracy"] * 96) % 1 == pytest.approx(0, abs=1e-6)
@@ -548,13 +551,9 @@ def test_a_gpu_learns_in_every_format(tmp_path, name):
         small_cnn(width=8).cuda(),
         there,
         there,
-        make_recipe(epochs=12, ema_decay=0.5),
-        classes=7,
-        seed=0,
-        precision=Precision(name, "cuda"),
+        Settings(make_recipe(epochs=12, ema_decay=0.5), 0, Precision(name, "cuda")),
         state=tmp_path / "state.pt",
-        on_epoch=lambda h: None,
-        should_stop=lambda: False,
+        hooks=Hooks(on_epoch=lambda h: None, should_stop=lambda: False),
     )
     assert found.history[found.best_epoch - 1]["public_accuracy"] > 0.9
     assert all(value.device.type == "cpu" for value in found.weights.values())

@@ -1,4 +1,4 @@
-"""`ferbench audit data` from config to files, on made faces."""
+"""`ferbench audit-data` from config to files, on made faces."""
 
 import csv
 import json
@@ -11,14 +11,13 @@ from ferbench import results
 from ferbench.classes import CLASSES
 from ferbench.classifiers.training import Stopped
 from ferbench.cli.arguments import for_hydra
-from ferbench.commands import audit
+from ferbench.commands import audit_data
 from ferbench.data import face_set
 from ferbench.errors import UserError
 from ferbench.results import show
 from ferbench.runs import Interrupted
 
 SMALL = (
-    "set=data",
     "device=cpu",
     "precision=fp32",
     "label_noise.folds=2",
@@ -29,7 +28,7 @@ SMALL = (
     "model.width=4",
     "model.input_px=32",
 )
-COUNTED = ("set=data", "label_noise=none", "device=cpu")
+COUNTED = ("label_noise=none", "device=cpu")
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def audited(make_job, outputs):
     """audited(word, ...): run the audit; its folder and its row."""
 
     def run(*words):
-        audit.run(make_job("audit", *words))
+        audit_data.run(make_job("audit-data", *words))
         row = results.read_all(outputs / "metrics.csv")[-1]
         return outputs / row.run, row
 
@@ -98,10 +97,10 @@ def test_the_report_s_command_gives_the_same_audit(audited, make_job, capsys):
     (line,) = (
         one
         for one in (folder / "report.md").read_text("utf-8").splitlines()
-        if one.startswith("ferbench audit data ")
+        if one.startswith("ferbench audit-data ")
     )
-    words = for_hydra("audit", shlex.split(line)[2:])
-    audit.run(make_job("audit", *words, "device=cpu"))
+    words = for_hydra("audit-data", shlex.split(line)[2:])
+    audit_data.run(make_job("audit-data", *words, "device=cpu"))
     assert f"done already: {folder}" in capsys.readouterr().out
 
 
@@ -150,13 +149,15 @@ def test_the_table_shows_it(audited, outputs):
 
 def test_toy_faces(make_job, outputs):
     small = ("data=toy", "data.toy_train=70", "data.toy_public=35", "data.toy_private=35")
-    audit.run(make_job("audit", *COUNTED, *small))
+    audit_data.run(make_job("audit-data", *COUNTED, *small))
     (row,) = results.read_all(outputs / "metrics.csv")
     assert (row.set_name, row.set_images, row.redundant_copies) == ("toy", 140, 0)
 
 
-def test_the_bare_word_stands_for_set_data():
-    assert for_hydra("audit", ["data", "folds=3"]) == ["set='data'", "label_noise.folds=3"]
+def test_audit_data_in_two_words_names_the_command():
+    assert for_hydra("audit-data", ["folds=3"]) == ["label_noise.folds=3"]
+    with pytest.raises(UserError, match=r"^data: expected ferbench audit-data, a command of"):
+        for_hydra("audit", ["data", "folds=3"])
     with pytest.raises(UserError, match="data: a value is needed"):
         for_hydra("classify", ["data"])
 
@@ -174,7 +175,7 @@ def test_the_bare_word_stands_for_set_data():
 )
 def test_wrong_values_are_one_line(make_job, word, message):
     with pytest.raises(UserError, match=message):
-        make_job("audit", "set=data", word)
+        make_job("audit-data", word)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_what_cannot_be_audited_is_one_line(audited, outputs, word, message):
 
 def test_unprepared_data_is_one_line(make_job, tmp_path):
     with pytest.raises(UserError, match="FER2013 is not prepared"):
-        audit.run(make_job("audit", *COUNTED, f"data.folder={tmp_path / 'nothing'}"))
+        audit_data.run(make_job("audit-data", *COUNTED, f"data.folder={tmp_path / 'nothing'}"))
 
 
 def test_blank_images_are_not_judged(make_job, outputs):
@@ -206,7 +207,7 @@ def test_blank_images_are_not_judged(make_job, outputs):
     splits = {name: part.take(np.arange(len(part))) for name, part in faces.splits.items()}
     splits["train"].images[5] = 0
     named_sets.store(faces.root, splits, {"name": "fer2013"}, near_correlation=None)
-    audit.run(make_job("audit", *SMALL))
+    audit_data.run(make_job("audit-data", *SMALL))
     (row,) = results.read_all(outputs / "metrics.csv")
     text = (outputs / row.run / "metrics.json").read_text("utf-8")
     assert (row.blank_images, json.loads(text)["labels"]["images"]) == (1, 279)

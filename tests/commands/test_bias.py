@@ -12,7 +12,7 @@ from ferbench.bias import figures as pictures
 from ferbench.bias import report
 from ferbench.classes import CLASSES
 from ferbench.cli.arguments import for_hydra
-from ferbench.commands import bias
+from ferbench.commands import bias, bias_inputs
 from ferbench.data import face_set, named_sets, synthetic_set
 from ferbench.errors import UserError
 from ferbench.results import show
@@ -60,7 +60,7 @@ def trained(outputs, make_row):
     facts = {"command": "classify", "status": "complete", "row": asdict(row)}
     (run / "run.json").write_text(json.dumps(facts))
     np.savez(
-        run / bias.PREDICTIONS,
+        run / bias_inputs.PREDICTIONS,
         names=tested.names,
         labels=tested.labels,
         logits=np.eye(7, dtype=np.float32)[called],
@@ -171,7 +171,7 @@ def test_small_groups_are_too_few_to_say(looked, trained):
 
 def test_groups_of_a_file(looked, trained, outputs, tmp_path):
     """Group b is the one that the classifier fails on; half of the images are in the file."""
-    with np.load(trained / bias.PREDICTIONS) as file:
+    with np.load(trained / bias_inputs.PREDICTIONS) as file:
         names, right = file["names"], file["labels"] == file["logits"].argmax(axis=1)
     path = tmp_path / "ages.csv"
     lines = [f"{n},{'a' if r else 'b'}" for n, r in zip(names, right, strict=True)]
@@ -273,19 +273,19 @@ def test_blank_sets_are_refused(looked, outputs):
 def test_runs_that_cannot_be_read_are_one_line(looked, trained, outputs):
     with pytest.raises(UserError, match=r"run=.*: expected the folder of a complete run"):
         looked(f"run={outputs}")
-    whole = (trained / bias.PREDICTIONS).read_bytes()
-    (trained / bias.PREDICTIONS).write_bytes(whole[:200])
+    whole = (trained / bias_inputs.PREDICTIONS).read_bytes()
+    (trained / bias_inputs.PREDICTIONS).write_bytes(whole[:200])
     with pytest.raises(UserError, match=r"run=.*predictions.npz cannot be read"):
         looked(f"run={trained}")
-    (trained / bias.PREDICTIONS).unlink()
+    (trained / bias_inputs.PREDICTIONS).unlink()
     with pytest.raises(UserError, match=r"predictions.npz cannot be read \(FileNotFoundError"):
         looked(f"run={trained}")
 
 
 def test_predictions_of_other_images_are_refused(looked, trained):
-    with np.load(trained / bias.PREDICTIONS) as file:
+    with np.load(trained / bias_inputs.PREDICTIONS) as file:
         parts = dict(file)
-    np.savez(trained / bias.PREDICTIONS, **(parts | {"names": parts["names"][::-1]}))
+    np.savez(trained / bias_inputs.PREDICTIONS, **(parts | {"names": parts["names"][::-1]}))
     with pytest.raises(UserError, match="is not of the test split's images"):
         looked(f"run={trained}")
     facts = json.loads((trained / "run.json").read_text())

@@ -11,7 +11,7 @@ from ferbench.classifiers import training
 from ferbench.commands import classify, evaluate
 from ferbench.errors import UserError
 from ferbench.runs import Interrupted
-from ferbench.runs.checkpoint import load_weights
+from ferbench.runs.checkpoint import load_weights, save_weights
 
 SMALL = (
     "model.width=4",
@@ -180,6 +180,17 @@ def test_evaluate_repeats_the_run_exactly(outputs, make_job):
     (scored,) = runs_in(outputs, "evaluate")
     one, two = (np.load(path / "predictions.npz") for path in (folder, scored))
     np.testing.assert_array_equal(one["logits"], two["logits"])
+
+
+def test_evaluate_knows_a_run_by_its_weights(outputs, make_job):
+    """A folder of the same name with other weights is scored anew."""
+    folder = classify.run(make_job("classify", *SMALL))
+    words = ("evaluate", f"run={folder}", "device=cpu")
+    first = evaluate.run(make_job(*words))
+    weights = load_weights(folder / "model.safetensors")
+    save_weights(folder / "model.safetensors", {k: 2 * v for k, v in weights.items()})
+    assert evaluate.run(make_job(*words)) != first
+    assert len(table_rows(outputs)) == 3
 
 
 def test_evaluate_refuses_what_is_no_complete_run(tmp_path, make_job):

@@ -232,7 +232,7 @@ def test_training_sees_exactly_the_mixed_images(outputs, make_job, monkeypatch):
     make_set(outputs / "synth/one")
     seen = {}
 
-    def fit(model, train, held_out, recipe, **kwargs):
+    def fit(model, train, held_out, settings, **kwargs):
         seen.update(train=train, held_out=held_out)
         raise KeyboardInterrupt
 

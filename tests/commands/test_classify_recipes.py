@@ -77,12 +77,12 @@ def teacher(fitted):
 
 
 def seen_by_fit(monkeypatch, job):
-    """What classifier.fit gets from the command: model, train and keyword arguments."""
+    """What training.fit gets from the command: weights, training faces, settings and the rest."""
     seen = {}
 
-    def fit(model, train, held_out, recipe, **kwargs):
+    def fit(model, train, held_out, settings, **kwargs):
         weights = {name: value.clone() for name, value in model.state_dict().items()}
-        seen.update(weights=weights, train=train, **kwargs)
+        seen.update(weights=weights, train=train, settings=settings, **kwargs)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -318,7 +318,7 @@ def test_a_generator_stands_for_a_set_in_every_mix(gan, make_job, monkeypatch, w
     assert (job.data.label, len(train), len(train) - train.first) == (data, *counts)
     assert (train.images[train.first :] == 0).all()
     before = train.images[: train.first].clone()
-    assert seen["renew"](0)
+    assert seen["hooks"].renew(0)
     assert torch.equal(train.images[: train.first], before)
     assert train.images[train.first :].float().std() > 1
     assert torch.bincount(train.labels[train.first :]).tolist() == [counts[1] // 7] * 7

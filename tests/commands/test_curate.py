@@ -14,14 +14,17 @@ from torch.nn import functional
 from ferbench import runs
 from ferbench.classes import CLASSES, SPLITS
 from ferbench.cli import arguments
-from ferbench.commands import curate, curate_inputs, inputs, synth
+from ferbench.cli.jobs import Launcher
+from ferbench.commands import curate, inputs, synth
+from ferbench.commands.measured import Outcome
 from ferbench.data import contact_sheets, face_set, named_sets, synthetic_set
 from ferbench.data.face_set import Faces
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.runs import checkpoint
 
+LAUNCHER = Launcher(("launcher=local",), full_error=False)
 FAST = ("device=cpu", "precision=fp32", "cells=2", "quantile=0")
 NAMES = {
     "images.npy",
@@ -59,7 +62,7 @@ class MadeJudge:
         return SimpleNamespace(logits=np.log(chance + 1e-9).astype(np.float32), features=features)
 
 
-def made_judge(run, device, precision, key="judge"):
+def made_judge(run, compute, key="judge"):
     return MadeJudge(run.name, inputs.trained_row(run, key)["data_hash"])
 
 
@@ -107,7 +110,9 @@ def add_judge(outputs, make_row, data_hash):
         facts = {"command": "classify", "status": "complete", "row": asdict(row) | columns}
         (run / "run.json").write_text(json.dumps(facts))
         (run / "config.yaml").write_text(yaml.safe_dump({"model": config}))
-        checkpoint.save_weights(run / inputs.WEIGHTS, build(classes=7, **config).state_dict())
+        checkpoint.save_weights(
+            run / inputs.WEIGHTS, build(NetworkOptions(**config), classes=7).state_dict()
+        )
         (run / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "public_accuracy": public}))
         return run
 
@@ -117,7 +122,7 @@ def add_judge(outputs, make_row, data_hash):
 @pytest.fixture
 def judged(add_judge, monkeypatch):
     """A run of classify that stands for `MadeJudge`, as every further one does."""
-    monkeypatch.setattr(inputs, "load_judge", made_judge)
+    monkeypatch.setattr(inputs, "open_judge", made_judge)
     return add_judge()
 
 
@@ -159,7 +164,7 @@ def made(make_job, outputs):
         with pytest.MonkeyPatch.context() as patch:
             if not sheets:  # drawing them takes the longest
                 patch.setattr(contact_sheets, "write", lambda root, **given: None)
-            curate.run(make_job("curate", *FAST, *words))
+            curate.run(make_job("curate", *FAST, *words), LAUNCHER)
         (folder,) = set((outputs / "synth").glob("*/")) - before
         return synthetic_set.read(folder)
 
@@ -187,7 +192,7 @@ def test_a_curated_set_is_a_set_like_any_other(judged, make_pool, made, capsys):
     np.testing.assert_array_equal(found.images, pool.images[index])
     np.testing.assert_array_equal(found.labels, pool.labels[index])
     printed = capsys.readouterr().out
-    assert f"judge: {judged}" in printed
+    assert f"judge={judged} (the best on PublicTest)" in printed
     assert "-10" in printed and "confidence" in printed
     facts = runs.status_of(found.root)
     assert (facts["status"], facts["command"], facts["row"]) == ("complete", "curate", None)
@@ -345,7 +350,9 @@ def test_a_second_time_is_skipped_and_force_gives_the_same(
     assert again.root.name == f"{found.root.name}-2"
     assert content(again.root) == content(found.root)
     monkeypatch.setattr(curate, "_curate", lambda *given: pytest.fail("it chose again"))
-    curate.run(make_job("curate", *FAST, "n=35", f"set={root}", "batch=3", "short=refuse"))
+    curate.run(
+        make_job("curate", *FAST, "n=35", f"set={root}", "batch=3", "short=refuse"), LAUNCHER
+    )
     assert f"done already: {found.root}" in capsys.readouterr().out
 
 
@@ -362,10 +369,15 @@ def test_the_folder_depends_on_what_changes_the_set(judged, make_pool, make_job,
         "balance=natural",
     ]
     folders = []
-    monkeypatch.setattr(curate, "_curate", lambda job, given, record: folders.append(record.folder))
+
+    def keep_folder(job, read, record):
+        folders.append(record.folder)
+        return Outcome()
+
+    monkeypatch.setattr(curate, "_curate", keep_folder)
     given = ("curate", *FAST[:2], f"set={make_pool()}")
     for more in (["n=35"], ["n=35", "batch=7"], *(["n=35", word] for word in words)):
-        curate.run(make_job(*given, *more))
+        curate.run(make_job(*given, *more), LAUNCHER)
     assert folders[0] == folders[1]
     assert len(set(folders)) == 1 + len(words)
 
@@ -386,8 +398,8 @@ def test_a_stopped_run_leaves_no_set_and_the_next_one_makes_it(
         synthetic_set.read(folder)
     assert runs.status_of(folder)["status"] == "interrupted"
     monkeypatch.undo()
-    monkeypatch.setattr(inputs, "load_judge", made_judge)
-    curate.run(make_job("curate", *FAST, "n=35", f"set={root}"))
+    monkeypatch.setattr(inputs, "open_judge", made_judge)
+    curate.run(make_job("curate", *FAST, "n=35", f"set={root}"), LAUNCHER)
     assert len(synthetic_set.read(folder)) == 35
 
 
@@ -412,7 +424,8 @@ def test_a_pool_is_drawn_from_a_generator(
             "mismatched=keep",
             "duplicates=false",
             "train_copies=false",
-        )
+        ),
+        LAUNCHER,
     )
     (pool,) = (outputs / "synth").glob("a--b_n35_s3_????????")
     drawn = synthetic_set.read(pool)
@@ -424,30 +437,28 @@ def test_a_pool_is_drawn_from_a_generator(
     assert found.manifest["curation"]["pool"]["hash"] == drawn.manifest["hash"]
     capsys.readouterr()
     synth.run(make_job("synth", *gan, "n=35", "out_px=48"))
-    assert capsys.readouterr().out == f"done already: {pool}{curate_inputs.AGAIN}\n"
+    assert capsys.readouterr().out == f"done already: {pool} (force=true runs it again)\n"
 
 
-def stub(monkeypatch, tmp_path, script):
-    """Let a shell script stand for `ferbench synth`."""
-    path = tmp_path / "python"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    monkeypatch.setattr(curate_inputs.sys, "executable", str(path))
+def test_a_pool_that_was_drawn_before_is_used(judged, make_pool, make_job):
+    pool, called = make_pool(), []
 
+    class DrawnBefore(Launcher):
+        def call(self, command, words):
+            called.append((command, words[:2]))
+            return pool
 
-def test_a_pool_that_was_drawn_before_is_used(judged, make_pool, make_job, monkeypatch, tmp_path):
-    pool = make_pool()
-    stub(monkeypatch, tmp_path, f"echo 'gate'; echo 'done already: {pool}{curate_inputs.AGAIN}'")
-    curate.run(make_job("curate", *FAST, "gan.path=g.safetensors", "n=35"))
+    job = make_job("curate", *FAST, "gan.path=g.safetensors", "n=35")
+    curate.run(job, DrawnBefore(LAUNCHER.words, full_error=False))
+    assert called == [("synth", ["gan=g.safetensors", "n=105"])]
     (folder,) = pool.parent.glob("pool_curated_n35_*")
     assert synthetic_set.read(folder).manifest["curation"]["pool"]["path"] == str(pool)
 
 
-@pytest.mark.parametrize("script", ["echo 'set: x'; exit 2", "exit 2"])
-def test_a_pool_that_cannot_be_drawn(judged, make_job, monkeypatch, tmp_path, script):
-    stub(monkeypatch, tmp_path, script)
-    with pytest.raises(UserError, match=r"^gan=g.pkl: `ferbench synth` ended with status 2"):
-        curate.run(make_job("curate", *FAST, "gan.path=g.pkl", "n=14"))
+def test_a_pool_that_cannot_be_drawn(judged, make_job, capsys):
+    with pytest.raises(UserError, match=r"^gan=g.pkl: no such file"):
+        curate.run(make_job("curate", *FAST, "gan.path=g.pkl", "n=14"), LAUNCHER)
+    assert "$ ferbench synth gan=g.pkl n=42 " in capsys.readouterr().out
 
 
 # --- what is refused -----------------------------------------------------------------------------
@@ -456,7 +467,7 @@ def test_a_pool_that_cannot_be_drawn(judged, make_job, monkeypatch, tmp_path, sc
 def refused(make_job, outputs, match, *words):
     before = sorted((outputs / "synth").glob("*"))
     with pytest.raises(UserError, match=match):
-        curate.run(make_job("curate", *FAST, *words))
+        curate.run(make_job("curate", *FAST, *words), LAUNCHER)
     assert sorted((outputs / "synth").glob("*")) == before
 
 

@@ -11,14 +11,14 @@ import yaml
 from ferbench import results
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Description, Judge
-from ferbench.commands import classify, fidelity, fidelity_inputs, inputs, table
+from ferbench.commands import classify, fidelity, fidelity_inputs, inputs, judges, table
 from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
 from ferbench.fidelity import inception
 from ferbench.fidelity import pictures as fidelity_pictures
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 from ferbench.results.rows import FidelityRow
-from ferbench.runs import checkpoint
+from ferbench.runs import Compute, checkpoint
 from ferbench.runs.precision import Precision
 
 TRAIN = (
@@ -71,7 +71,9 @@ def add_judge(outputs, make_row):
         facts = {"command": "classify", "status": "complete", "row": asdict(row) | columns}
         (run / "run.json").write_text(json.dumps(facts))
         (run / "config.yaml").write_text(yaml.safe_dump({"model": config, "older": 1}))
-        checkpoint.save_weights(run / inputs.WEIGHTS, build(classes=7, **config).state_dict())
+        checkpoint.save_weights(
+            run / inputs.WEIGHTS, build(NetworkOptions(**config), classes=7).state_dict()
+        )
         lines = [{"epoch": e, "public_accuracy": a} for e, a in ((1, public), (2, 0.9))]
         (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         return run
@@ -107,10 +109,9 @@ def measure(make_job, *overrides, figures=False):
         fidelity.run(make_job("fidelity", *FAST, *overrides))
 
 
-def identity_of(job):
-    cpu, fp32 = torch.device("cpu"), Precision("fp32", "cpu")
-    given = fidelity_inputs.read(job, cpu, fp32, least=1)
-    return fidelity._identity(job, given, fp32)
+def run_of(job):
+    compute = Compute(torch.device("cpu"), Precision("fp32", "cpu"))
+    return fidelity.run_of(job, fidelity_inputs.open_all(job, compute, least=1), compute)
 
 
 def folders(outputs):
@@ -326,18 +327,17 @@ def test_the_folder_goes_by_content_and_settings(judged, made_set, make_job):
     identities = []
     for overrides in ([], ["batch=3", "name=x"], ["metrics.neighbors=2"], ["seed=1"]):
         job = make_job("fidelity", f"set={moved}", *overrides)
-        identities.append(identity_of(job))
+        identities.append(run_of(job).identity)
     same, also, neighbors, seed = identities
     assert same == also
     assert len({json.dumps(one) for one in (same, neighbors, seed)}) == 3
 
 
-def test_pictures_are_in_the_hash_only_where_asked_for(judged, made_set, make_job):
-    """A run of the time before maps is found again; another picture is another folder."""
-    plain = identity_of(make_job("fidelity", f"set={made_set}"))
-    assert not {"map", "map_images"} & set(plain)
-    pca = identity_of(make_job("fidelity", f"set={made_set}", "map=pca"))
-    assert {key for key in pca if pca[key] != plain.get(key)} == {"map"}
+def test_another_picture_is_another_folder_of_the_same_cell(judged, made_set, make_job):
+    plain = run_of(make_job("fidelity", f"set={made_set}"))
+    pca = run_of(make_job("fidelity", f"set={made_set}", "map=pca"))
+    assert {key for key in pca.identity if pca.identity[key] != plain.identity[key]} == {"map"}
+    assert pca.cell == plain.cell
 
 
 def test_n_takes_some_of_the_images(judged, made_set, make_job):
@@ -369,14 +369,14 @@ def test_without_a_judge_one_line_says_how_to_get_one(outputs, made_set, make_jo
 def test_the_best_on_public_is_the_judge(outputs, add_judge):
     """Of runs on just this training split, by the accuracy of the epoch that was kept."""
     data_hash = face_set.read(outputs / "data" / "fer2013").manifest["hashes"]["train"]
-    assert inputs.find_judge(outputs, data_hash) is None
+    assert judges.find(outputs, data_hash) is None
     _, best, second = (add_judge(seed, public) for seed, public in enumerate((0.3, 0.5, 0.4)))
     add_judge(3, 0.99, data_hash="another")
     add_judge(4, 0.99, synthetic_images=5)
     add_judge(5, 0.99, pretrained="run:cnn_synthetic_s0_1a2b3c4d")
-    assert inputs.find_judge(outputs, data_hash) == best
+    assert judges.find(outputs, data_hash) == best
     (best / inputs.WEIGHTS).unlink()
-    assert inputs.find_judge(outputs, data_hash) == second
+    assert judges.find(outputs, data_hash) == second
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ from ferbench.config.yaml_files import CONF
 from ferbench.data import face_set
 from ferbench.errors import UserError
 from ferbench.gan import score, setup, trained
-from ferbench.models import build
+from ferbench.gan.faces import prepare
+from ferbench.gan.weights import STATE_FORMAT
+from ferbench.models import NetworkOptions, build
 from ferbench.runs import Interrupted, checkpoint
 from ferbench.runs.precision import Precision
 
@@ -58,8 +60,7 @@ def gan_job(make_job: Callable[..., Any]) -> Callable[..., Any]:
 def made_judge(name: str, hash: str, seed: int) -> Judge:
     """A classifier that knows nothing."""
     torch.manual_seed(seed)
-    model = build(
-        classes=7,
+    options = NetworkOptions(
         name="cnn",
         stem="small",
         input_px=48,
@@ -68,6 +69,7 @@ def made_judge(name: str, hash: str, seed: int) -> Judge:
         dropout=0.0,
         width=4,
     )
+    model = build(options, classes=7)
     return Judge(model, Precision("fp32", "cpu"), CPU, name=name, hash=hash, data_hash="d")
 
 
@@ -101,7 +103,7 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
 
 def assert_same_state(a: Path, b: Path) -> None:
     """Weights, averages, optimizers, streams, data order, statistics: every bit."""
-    wanted, got = (checkpoint.load_state(folder / "state.pt") for folder in (a, b))
+    wanted, got = (checkpoint.load_plain(folder / "state.pt") for folder in (a, b))
     wanted, got = (leaves({k: s[k] for k in ("trainer", "batches")}) for s in (wanted, got))
     assert wanted.keys() == got.keys()
     for name, value in wanted.items():
@@ -141,7 +143,7 @@ def test_activations_are_bounded_only_in_float16(
     gan_job: Callable[..., Any], precision: str, clamp: float | None
 ) -> None:
     pixels = torch.zeros(7, 48, 48, dtype=torch.uint8).numpy()
-    material = setup.material(pixels, torch.arange(7).numpy(), res=48, channels=1, conditional=True)
+    material = prepare(pixels, torch.arange(7).numpy(), res=48, channels=1, conditional=True)
     for network in setup.networks(gan_job().gan, material, precision=precision):
         assert network.config.conv_clamp == clamp
 
@@ -151,7 +153,7 @@ def test_the_light_checkpoint_is_the_average_to_half_precision(
 ) -> None:
     train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
     folder = only_run(outputs)
-    state = checkpoint.load_state(folder / "state.pt")["trainer"]["modules"]["ema"]
+    state = checkpoint.load_plain(folder / "state.pt")["trainer"]["modules"]["ema"]
     found = trained.load(folder / trained.LATEST, device=CPU).network.state_dict()
     for name, value in state.items():
         torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
@@ -310,7 +312,7 @@ def test_two_processes_train_like_one_with_two_shards(
     subprocess.run(command, env=environment(), check=True, timeout=300)
     whole, parts = sorted((outputs / "train-gan").iterdir(), reverse=True)
     one, two = (
-        checkpoint.load_state(folder / "state.pt")["trainer"]["modules"]["ema"]
+        checkpoint.load_plain(folder / "state.pt")["trainer"]["modules"]["ema"]
         for folder in (whole, parts)
     )
     for name, value in one.items():
@@ -406,8 +408,8 @@ def test_another_judge_rates_the_best_weights_anew(
     real = score.reference(other, pixels.images, pixels.labels, cache=outputs / "cache.npz")
     want = score.score(best, torch.eye(7), other, real, per_class=4, dtype=torch.float32)
     assert want.distance != pytest.approx(before["distance"], rel=1e-3)
-    said = f"of {before['kimg']:.1f} kimg, have distance {want.distance:.2f} in the eyes of other"
-    assert said in capsys.readouterr().out
+    line = f"of {before['kimg']:.1f} kimg, have distance {want.distance:.2f} under the judge other"
+    assert line in capsys.readouterr().out
     assert after["value"] <= want.distance + 1e-4
 
 
@@ -465,11 +467,26 @@ def test_networks_of_another_size_are_refused(gan_job: Callable[..., Any], outpu
 def test_a_state_of_another_run_is_refused(gan_job: Callable[..., Any], outputs: Path) -> None:
     train_gan.run(gan_job("total_kimg=0.032", "judge=none"))
     folder = only_run(outputs)
-    state = checkpoint.load_state(folder / "state.pt")
+    state = checkpoint.load_plain(folder / "state.pt")
     del state["trainer"]["modules"]["ema"]
-    checkpoint.save_state(folder / "state.pt", state)
+    checkpoint.save_state(folder / "state.pt", state, format_name=STATE_FORMAT)
     with pytest.raises(UserError, match="not a state of this run"):
         train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
+
+
+@pytest.mark.parametrize("form", [None, "ferbench train-gan state 99"])
+def test_a_state_of_another_format_is_refused_in_one_line(
+    gan_job: Callable[..., Any], outputs: Path, form: str | None
+) -> None:
+    """None: as states were before they said their format."""
+    train_gan.run(gan_job("total_kimg=0.016", "judge=none"))
+    path = only_run(outputs) / "state.pt"
+    state = checkpoint.load_plain(path)
+    assert state["format"] == STATE_FORMAT
+    torch.save({**state, "format": form}, path)
+    with pytest.raises(UserError, match=r"state\.pt: a state .*: delete the file") as caught:
+        train_gan.run(gan_job("total_kimg=0.032", "judge=none"))
+    assert "\n" not in str(caught.value)
 
 
 def test_the_presets_exist() -> None:

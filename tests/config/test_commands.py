@@ -2,7 +2,7 @@
 
 from dataclasses import MISSING, FrozenInstanceError, asdict, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 import yaml
@@ -18,8 +18,8 @@ from ferbench.errors import UserError
 
 def sections(schema: type) -> list[type]:
     """The dataclass and those inside it."""
-    inner = [f.type for f in fields(schema) if is_dataclass(f.type)]
-    return [schema, *(one for section in inner for one in sections(section))]  # type: ignore[arg-type]
+    inner = [kind for kind in get_type_hints(schema).values() if is_dataclass(kind)]
+    return [schema, *(one for section in inner for one in sections(section))]
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_yaml_may_fill_the_typed_node(schema: type) -> None:
     OmegaConf.update(node, "outputs", "x")
     assert node.outputs == "x"
     assert all(
-        OmegaConf.is_missing(node, f.name)
-        for f in fields(schema)
-        if f.name != "outputs" and not is_dataclass(f.type)
+        OmegaConf.is_missing(node, name)
+        for name, kind in get_type_hints(schema).items()
+        if name != "outputs" and not is_dataclass(kind)
     )
 
 

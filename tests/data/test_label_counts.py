@@ -1,4 +1,4 @@
-"""Numbers of images a class, and their order."""
+"""Numbers of images of each class, and their order."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,14 @@ from ferbench.data import label_counts
 from ferbench.errors import UserError
 
 FER2013 = dict(zip(CLASSES, (3995, 436, 4097, 7215, 4830, 3171, 4965), strict=True))
+
+
+def test_sizes_are_counts_of_labels_in_the_order_of_the_classes():
+    labels = np.array([0, 2, 2, 6])
+    assert label_counts.class_sizes(labels).tolist() == [1, 0, 2, 0, 0, 0, 1]
+    assert label_counts.counts_by_name(labels[:3], ("a", "b", "c")) == {"a": 1, "b": 0, "c": 2}
+    with pytest.raises(ValueError, match="argument"):
+        label_counts.counts_by_name(labels, ("a", "b", "c"))
 
 
 def test_equal_counts_differ_by_one_at_most():
@@ -35,6 +43,33 @@ def test_natural_counts_are_n_and_near_the_shares(n):
         assert abs(counts[name] - n * share / 28709) < 1
 
 
+@pytest.mark.parametrize(
+    ("total", "weights", "want"),
+    [
+        (10, (1, 1, 1), (4, 3, 3)),
+        (11, (1, 1, 1), (4, 4, 3)),
+        (0, (1, 2, 3), (0, 0, 0)),
+        (7, (1, 2, 4), (1, 2, 4)),
+        (2, (5, 3, 2), (1, 1, 0)),
+        (5, (0, 1, 1), (0, 3, 2)),
+    ],
+)
+def test_apportion_by_largest_remainders(total, weights, want):
+    """2 of 5 : 3 : 2 is 1.0, 0.6, 0.4: one each to the first two; equal remainders go in order."""
+    assert tuple(label_counts.apportion(total, np.array(weights))) == want
+
+
+def test_apportion_sums_up_and_stays_within_one_of_the_exact_share():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        weights = rng.integers(0, 9000, 7)
+        total = int(rng.integers(0, weights.sum() + 1))
+        found = label_counts.apportion(total, weights)
+        assert found.sum() == total
+        assert (np.abs(found - total * weights / weights.sum()) < 1).all()
+        assert (found <= weights).all()
+
+
 def test_too_few_for_every_class():
     for make in (label_counts.equal, label_counts.natural):
         with pytest.raises(UserError, match=r"n=6: below the number of classes.*at least 7"):
@@ -48,7 +83,7 @@ def test_too_few_for_every_class():
 )
 def test_given_counts(text):
     want = dict.fromkeys(CLASSES, 0) | {"angry": 100, "happy": 20}
-    assert label_counts.given(text, CLASSES) == want
+    assert label_counts.from_text(text, CLASSES) == want
 
 
 @pytest.mark.parametrize(
@@ -66,7 +101,7 @@ def test_given_counts(text):
 )
 def test_counts_that_are_none(text, reason):
     with pytest.raises(UserError, match=reason):
-        label_counts.given(text, CLASSES)
+        label_counts.from_text(text, CLASSES)
 
 
 def test_equal_classes_take_turns():

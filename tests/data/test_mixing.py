@@ -63,33 +63,6 @@ def images_of(training):
 # --- proportions ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("total", "weights", "want"),
-    [
-        (10, (1, 1, 1), (4, 3, 3)),
-        (11, (1, 1, 1), (4, 4, 3)),
-        (0, (1, 2, 3), (0, 0, 0)),
-        (7, (1, 2, 4), (1, 2, 4)),
-        (2, (5, 3, 2), (1, 1, 0)),
-        (5, (0, 1, 1), (0, 3, 2)),
-    ],
-)
-def test_apportion_by_largest_remainders(total, weights, want):
-    """2 of 5 : 3 : 2 is 1.0, 0.6, 0.4: one each to the first two; equal remainders go in order."""
-    assert tuple(mixing.apportion(total, np.array(weights))) == want
-
-
-def test_apportion_sums_up_and_stays_within_one_of_the_exact_share():
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        weights = rng.integers(0, 9000, 7)
-        total = int(rng.integers(0, weights.sum() + 1))
-        found = mixing.apportion(total, weights)
-        assert found.sum() == total
-        assert (np.abs(found - total * weights / weights.sum()) < 1).all()
-        assert (found <= weights).all()
-
-
 def test_natural_counts_are_those_of_the_training_split(faces):
     assert tuple(mixing.wanted_counts(faces, N, "natural")) == SIZES
     assert tuple(mixing.wanted_counts(faces, 2 * N, "natural")) == tuple(2 * n for n in SIZES)

@@ -16,8 +16,8 @@ class ByBrightness:
     name, hash = "made", "h"
 
     def describe(self, images: np.ndarray) -> SimpleNamespace:
-        seen = images.reshape(len(images), -1).mean(1) / 30
-        return SimpleNamespace(logits=-np.abs(seen[:, None] - np.arange(7)))
+        brightness = images.reshape(len(images), -1).mean(1) / 30
+        return SimpleNamespace(logits=-np.abs(brightness[:, None] - np.arange(7)))
 
 
 def faces() -> tuple[np.ndarray, np.ndarray]:

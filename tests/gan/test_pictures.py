@@ -9,7 +9,7 @@ from ferbench.classes import CLASSES
 from ferbench.data import contact_sheets, synthetic_set
 from ferbench.errors import UserError
 from ferbench.gan import pictures, trained
-from ferbench.gan.sampler import Sampler, Truncation
+from ferbench.gan.sampler import Rendering, Sampler, Truncation
 from ferbench.report import sheets as image_grid
 from ferbench.runs.precision import Precision
 
@@ -22,11 +22,7 @@ def sampler_of(make_generator, tmp_path):
         return Sampler(
             loaded,
             Truncation(psi, None, "class", 50),
-            noise=noise,
-            out_px=None,
-            resize="area",
-            precision=Precision("fp32", "cpu"),
-            batch=16,
+            Rendering(noise, Precision("fp32", "cpu"), out_px=None, resize="area", batch=16),
         )
 
     return make

@@ -9,7 +9,7 @@ from ferbench.data import label_counts
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
 from ferbench.gan import sampler, trained
-from ferbench.gan.sampler import Sampler, Stopped, Truncation, stream
+from ferbench.gan.sampler import Rendering, Sampler, Stopped, Truncation, stream
 from ferbench.runs.precision import Precision
 
 SETTINGS = {"noise": "seed", "out_px": None, "resize": "area", "batch": 8}
@@ -25,7 +25,7 @@ def sampler_of(make_generator, tmp_path):
         path = make_generator(tmp_path / "g.safetensors", **(generator or {}))
         loaded = trained.load(path, device=torch.device("cpu"))
         settings = SETTINGS | {"precision": Precision(precision, "cpu")} | changes
-        return Sampler(loaded, truncation, **settings)
+        return Sampler(loaded, truncation, Rendering(**settings))
 
     return make
 

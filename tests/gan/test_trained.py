@@ -181,8 +181,51 @@ def test_a_cut_file_is_refused(saved: Path) -> None:
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
-    with pytest.raises(UserError, match="not a generator of format"):
+    with pytest.raises(UserError, match="not the weights of a generator"):
         trained.load(tmp_path / "x.safetensors", device=CPU)
+
+
+def test_the_first_format_is_read_with_and_without_its_mark(tmp_path: Path) -> None:
+    """The form of the generators that are shared and shipped, made here key by key.
+
+    Metadata: format "1" (or none), configs and facts as JSON. Tensors: float16, named by the
+    network, without a kind in the configs, and with fewer facts than a run writes today.
+    """
+    network = pair()[0]
+    tensors = {f"G_ema.{name}": value.half() for name, value in network.state_dict().items()}
+    config = {
+        "img_resolution": 12,
+        "img_channels": 1,
+        "c_dim": 7,
+        "z_dim": 4,
+        "w_dim": 4,
+        "mapping_layers": 2,
+        "channel_base": 64,
+        "channel_max": 8,
+        "architecture": "skip",
+        "conv_clamp": None,
+        "w_avg_beta": 0.995,
+    }
+    facts = {"classes": list(CLASSES), "res": 12, "data": "fer2013", "kimg": 2523.136}
+    first = {"configs": json.dumps({"G_ema": config}), "facts": json.dumps(facts)}
+    for mark in ({"format": "1"}, {}):
+        save_file(tensors, tmp_path / "first.safetensors", first | mark)
+        found = trained.load(tmp_path / "first.safetensors", device=CPU)
+        assert (found.facts, found.discriminator) == (facts, None)
+        for name, value in found.network.state_dict().items():
+            assert torch.equal(value, tensors[f"G_ema.{name}"].float()), name
+
+
+@pytest.mark.parametrize("form", ["2", "", "made\nelsewhere"])
+def test_another_format_is_refused_in_one_line(saved: Path, form: str) -> None:
+    with pytest.raises(UserError, match=r"another version of ferbench .*: use that") as caught:
+        trained.load(edited(saved, format=form), device=CPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_saved_says_its_format(saved: Path) -> None:
+    with safe_open(saved, "pt") as file:
+        assert file.metadata()["format"] == trained.FORMAT == "1"
 
 
 def test_another_class_order_is_refused(saved: Path) -> None:

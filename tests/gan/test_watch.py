@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ferbench.gan import setup, watch
+from ferbench.gan import watch
+from ferbench.gan.faces import prepare
 
 
 def test_real_diversity_is_the_mean_distance_of_pairs() -> None:
@@ -11,7 +12,7 @@ def test_real_diversity_is_the_mean_distance_of_pairs() -> None:
     images = np.zeros((28, 8, 8), np.uint8)
     images[::2] = 255
     labels = np.repeat(np.arange(7), 4)
-    faces = setup.material(images, labels, res=8, channels=1, conditional=True)
+    faces = prepare(images, labels, res=8, channels=1, conditional=True)
     assert watch.real_diversity(faces) == pytest.approx([8 / 6] * 7)
 
 
@@ -27,5 +28,5 @@ def test_logits_run_away_beyond_the_limit(real: float, fake: float, lines: int) 
 
 
 @pytest.mark.parametrize(("p", "p_max", "lines"), [(0.8, 0.8, 1), (0.5, 0.8, 0), (0.0, 0.0, 0)])
-def test_the_bound_of_augmentation_is_said(p: float, p_max: float, lines: int) -> None:
-    assert len(watch.at_cap(p, p_max)) == lines
+def test_augmentation_at_its_bound_is_warned_of(p: float, p_max: float, lines: int) -> None:
+    assert len(watch.at_bound(p, p_max)) == lines

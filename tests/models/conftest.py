@@ -3,12 +3,13 @@
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
 
-from ferbench.models import FaceClassifier, build
+from ferbench.models import FaceClassifier, NetworkOptions, build
 
 CONF = Path(__file__).resolve().parents[2] / "conf/model"
 
@@ -29,10 +30,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def make() -> Callable[..., FaceClassifier]:
     """make(file, key=value, ...): `build` with the values of conf/model/ and changes, seeded."""
 
-    def make_one(file: str, **changes: object) -> FaceClassifier:
+    def make_one(file: str, *, classes: int = 7, **changes: Any) -> FaceClassifier:
         torch.manual_seed(0)
         values = yaml.safe_load((CONF / f"{file}.yaml").read_text())
-        return build(**({"classes": 7} | values | changes))
+        return build(NetworkOptions(**(values | changes)), classes=classes)
 
     return make_one
 

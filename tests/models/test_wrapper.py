@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ferbench.models import build
+from ferbench.models import NetworkOptions, build
 
 
 def first_input(classifier, images):
@@ -59,8 +59,7 @@ def test_one_graph_holds_the_whole_forward_pass(name, make, faces):
 
 def test_a_network_that_is_wholly_frozen_can_change_its_mode() -> None:
     """It stays in evaluation mode, and asking for training ends."""
-    model = build(
-        classes=7,
+    options = NetworkOptions(
         name="cnn",
         stem="small",
         input_px=48,
@@ -68,6 +67,7 @@ def test_a_network_that_is_wholly_frozen_can_change_its_mode() -> None:
         tune="all",
         dropout=0.0,
         width=4,
-    ).requires_grad_(False)
+    )
+    model = build(options, classes=7).requires_grad_(False)
     model.train()
     assert not any(module.training for module in model.network.modules())

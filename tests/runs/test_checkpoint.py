@@ -8,6 +8,8 @@ import torch
 from ferbench.errors import UserError
 from ferbench.runs import checkpoint
 
+FORM = "made state 1"
+
 
 class Hostile:
     """Creates a file when it is unpickled by something that runs what it reads."""
@@ -29,15 +31,15 @@ def state():
 
 
 def test_a_disk_that_fails_when_flushed_leaves_the_old_file_alone(tmp_path, monkeypatch):
-    checkpoint.save_state(tmp_path / "state.pt", state())
+    checkpoint.save_state(tmp_path / "state.pt", state(), format_name=FORM)
 
     def fail(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space"):
-        checkpoint.save_state(tmp_path / "state.pt", {"other": 1})
-    assert checkpoint.load_state(tmp_path / "state.pt")["name"] == "x"
+        checkpoint.save_state(tmp_path / "state.pt", {"other": 1}, format_name=FORM)
+    assert checkpoint.load_state(tmp_path / "state.pt", format_name=FORM)["name"] == "x"
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
@@ -73,10 +75,21 @@ def test_absent_and_damaged_weights_are_refused(tmp_path):
 
 
 def test_a_state_comes_back(tmp_path):
-    checkpoint.save_state(tmp_path / "state.pt", state())
-    found, want = checkpoint.load_state(tmp_path / "state.pt"), state()
+    checkpoint.save_state(tmp_path / "state.pt", state(), format_name=FORM)
+    found, want = checkpoint.load_state(tmp_path / "state.pt", format_name=FORM), state()
     assert torch.equal(found["weights"].pop("a"), want["weights"].pop("a"))
     assert found == want
+
+
+@pytest.mark.parametrize("form", [None, 1, "made state 2", "made\nstate"])
+def test_a_state_of_another_format_is_refused_in_one_line(tmp_path, form):
+    """None: as states were before they said their format."""
+    path = tmp_path / "state.pt"
+    torch.save(state() if form is None else {"format": form, **state()}, path)
+    with pytest.raises(UserError, match=r"expected 'made state 1': delete the file") as caught:
+        checkpoint.load_state(path, format_name=FORM)
+    assert "\n" not in str(caught.value)
+    assert checkpoint.load_plain(path)["name"] == "x"
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -87,7 +100,7 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, zipped):
     else:
         path.write_bytes(pickle.dumps({"model": Hostile(made)}, protocol=2))
     with pytest.raises(UserError, match="not a state file"):
-        checkpoint.load_state(path)
+        checkpoint.load_state(path, format_name=FORM)
     assert not made.exists()
     with contextlib.suppress(RuntimeError):
         torch.load(path, weights_only=False)  # the same file does harm where it is trusted
@@ -96,24 +109,24 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, zipped):
 
 def test_a_truncated_state_is_refused_at_any_length(tmp_path):
     path = tmp_path / "state.pt"
-    checkpoint.save_state(path, state())
+    checkpoint.save_state(path, state(), format_name=FORM)
     whole = path.read_bytes()
     for size in (*range(0, len(whole), 97), len(whole) - 1):
         path.write_bytes(whole[:size])
         with pytest.raises(UserError, match=r"state\.pt: not a"):
-            checkpoint.load_state(path)
+            checkpoint.load_state(path, format_name=FORM)
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_changed_bytes_raise_nothing_but_a_user_error(tmp_path):
     path, generator = tmp_path / "state.pt", torch.Generator().manual_seed(0)
-    checkpoint.save_state(path, state())
+    checkpoint.save_state(path, state(), format_name=FORM)
     whole = path.read_bytes()
     refused = 0
     for place in torch.randint(len(whole), (150,), generator=generator).tolist():
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
         try:
-            checkpoint.load_state(path)
+            checkpoint.load_state(path, format_name=FORM)
         except UserError:
             refused += 1
     assert refused > 10
@@ -121,9 +134,9 @@ def test_changed_bytes_raise_nothing_but_a_user_error(tmp_path):
 
 def test_other_contents_and_absent_states_are_refused(tmp_path):
     with pytest.raises(UserError, match="no such file"):
-        checkpoint.load_state(tmp_path / "state.pt")
+        checkpoint.load_state(tmp_path / "state.pt", format_name=FORM)
     torch.save(torch.zeros(3), tmp_path / "tensor.pt")
     with pytest.raises(UserError, match="it holds a Tensor"):
-        checkpoint.load_state(tmp_path / "tensor.pt")
+        checkpoint.load_state(tmp_path / "tensor.pt", format_name=FORM)
     with pytest.raises(UserError, match="not a"):
-        checkpoint.load_state(tmp_path)
+        checkpoint.load_state(tmp_path, format_name=FORM)

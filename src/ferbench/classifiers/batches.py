@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ferbench.classes import IMAGE_PX
+from ferbench.classifiers.mixup import draw_mixing, mix
+from ferbench.classifiers.sampling import epoch_order
 from ferbench.recipes.classifier import Augment, Recipe
 
 DRAWS = 13  # random numbers an image: 6 for the affine map, 2 for the light, 5 for erasing
@@ -35,20 +37,6 @@ class DeviceFaces:
 
     def __len__(self) -> int:
         return len(self.images)
-
-
-@dataclass(frozen=True)
-class Mixing:
-    """How a batch is mixed with itself reversed.
-
-    share: the own face's part of an image, in [0, 1]; 1: unmixed. cut_px: side of the square that
-    shows the partner from (top, left) on (CutMix); 0: the two are blended (mixup).
-    """
-
-    share: float = 1.0
-    cut_px: int = 0
-    top: int = 0
-    left: int = 0
 
 
 @dataclass(frozen=True)
@@ -150,45 +138,6 @@ def training_batches(
             yield Batch(channels_last(mix(images, mixing)), own, own.flip(0), mixing.share, soft)
 
 
-def epoch_order(
-    labels: np.ndarray,
-    *,
-    balanced: bool,
-    rng: np.random.Generator,
-    first: int = 0,
-    first_share: float | None = None,
-) -> np.ndarray:
-    """[N] int64 row numbers of one epoch, for labels [N].
-
-    Natural sampling is a permutation. Balanced sampling draws the classes equally often (those
-    that come first in a random order once more where N is no multiple of their number), and
-    repeats no face of a class before all of them were drawn. With a first_share, that share of the
-    N draws falls on the rows below `first` and the rest on the others, each part sampled so, and
-    repeating no row before all of them were drawn.
-    """
-    n = len(labels)
-    if first_share is None:
-        return _drawn(labels, n, balanced, rng)
-    n_first = round(first_share * n)
-    parts = [
-        _drawn(labels[:first], n_first, balanced, rng),
-        first + _drawn(labels[first:], n - n_first, balanced, rng),
-    ]
-    return rng.permutation(np.concatenate(parts))
-
-
-def _drawn(labels: np.ndarray, count: int, balanced: bool, rng: np.random.Generator) -> np.ndarray:
-    """`count` row numbers in random order, by classes or not."""
-    if not balanced:
-        return _cycled(np.arange(len(labels)), count, rng)
-    present = rng.permutation(np.unique(labels))
-    wanted = [len(range(i, count, len(present))) for i in range(len(present))]
-    rows = [
-        _cycled(np.flatnonzero(labels == c), n, rng) for c, n in zip(present, wanted, strict=True)
-    ]
-    return rng.permutation(np.concatenate(rows))
-
-
 def augment(images: Tensor, draws: Tensor, how: Augment) -> Tensor:
     """Randomly changed images: [N, 1, H, W] uint8 to float32 in [-1, 1].
 
@@ -245,38 +194,6 @@ def keep_masks(draws: Tensor, probability: float, *, side_px: int) -> Tensor:
     return 1 - (rows[:, None, :, None] & columns[:, None, None, :]).float()
 
 
-def draw_mixing(mixup: float, cutmix: float, *, side_px: int, rng: np.random.Generator) -> Mixing:
-    """Draw how one batch is mixed: mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019).
-
-    mixup, cutmix: alpha of the Beta law of the share, 0 is off; with both on, a coin decides. The
-    cut is a square inside the image, and the share is what it leaves of the own face.
-    """
-    if not (mixup or cutmix):
-        return Mixing()
-    use_cutmix = bool(cutmix) and (not mixup or rng.random() < 0.5)
-    alpha = cutmix if use_cutmix else mixup
-    share = float(rng.beta(alpha, alpha))
-    if not use_cutmix:
-        return Mixing(share)
-    cut_px = round(side_px * math.sqrt(1 - share))
-    top, left = rng.integers(0, side_px - cut_px + 1, 2).tolist()
-    return Mixing(1 - (cut_px / side_px) ** 2, cut_px, top, left)
-
-
-def mix(images: Tensor, mixing: Mixing) -> Tensor:
-    """Images [N, 1, H, W] mixed with the same images in reverse order."""
-    if mixing.share == 1:
-        return images
-    partners = images.flip(0)
-    if not mixing.cut_px:
-        return images * mixing.share + partners * (1 - mixing.share)
-    rows = slice(mixing.top, mixing.top + mixing.cut_px)
-    columns = slice(mixing.left, mixing.left + mixing.cut_px)
-    mixed = images.clone()
-    mixed[..., rows, columns] = partners[..., rows, columns]
-    return mixed
-
-
 def views(images: Tensor, tta: str) -> list[Tensor]:
     """Versions of normalized images [N, 1, H, W] whose predictions are averaged.
 
@@ -293,12 +210,6 @@ def views(images: Tensor, tta: str) -> list[Tensor]:
     crops = [images[..., y : y + side - gap, x : x + side - gap] for y, x in corners]
     sized = [F.interpolate(c, size=side, mode="bilinear", align_corners=False) for c in crops]
     return [view for crop in sized for view in (crop, crop.flip(-1))]
-
-
-def _cycled(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` of the rows: whole shuffled rounds, then a part of one."""
-    rounds = [rng.permutation(rows) for _ in range(math.ceil(count / len(rows)))]
-    return np.concatenate(rounds)[:count]
 
 
 def _signed(draws: Tensor) -> Tensor:

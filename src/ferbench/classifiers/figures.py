@@ -1,4 +1,4 @@
-"""Figures of a classifier's run: confusion, calibration, scores of each class, curves."""
+"""Figures of classifiers: confusion, calibration, scores of each class, curves, accuracies."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferbench.classes import CLASSES
+from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, head, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ferbench.metrics.classification import PerClass, Reliability
-from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, head, save
 
 PALE = "#FAE3D4"  # the orange, thinned
 
@@ -53,43 +53,45 @@ def plot_confusion(counts: np.ndarray, *, path: Path, title: str = "") -> None:
         save(figure, path)
 
 
-def plot_reliability(found: Reliability, *, path: Path, title: str = "") -> None:
+def plot_reliability(reliability: Reliability, *, path: Path, title: str = "") -> None:
     """Reliability diagram with its gaps and the ECE, above the histogram of the confidence.
 
-    found: from `scores.reliability`. Empty bins have no bar. path: the PNG.
+    reliability: from `metrics.classification`. Empty bins have no bar. path: the PNG.
     """
     from matplotlib import rc_context
 
-    centers, width = (found.edges[:-1] + found.edges[1:]) / 2, np.diff(found.edges)
-    accuracy, confidence = np.nan_to_num(found.accuracy), np.nan_to_num(found.confidence)
-    look: dict[str, Any] = {"width": width, "edgecolor": "white", "linewidth": 0.6}
+    edges, counts = reliability.edges, reliability.counts
+    centers = (edges[:-1] + edges[1:]) / 2
+    accuracy = np.nan_to_num(reliability.accuracy)
+    confidence = np.nan_to_num(reliability.confidence)
+    look: dict[str, Any] = {"width": np.diff(edges), "edgecolor": "white", "linewidth": 0.6}
     with rc_context(STYLE):
         figure, (top, low) = drawing(5.2, 5.6, rows=[3, 1])
         top.bar(centers, accuracy, color=BLUE, label="accuracy", **look)
         gap = {**look, "color": PALE, "edgecolor": ORANGE, "hatch": "////"}
         top.bar(centers, confidence - accuracy, bottom=accuracy, label="gap to confidence", **gap)
-        top.hlines(found.accuracy, found.edges[:-1], found.edges[1:], color=BLUE, linewidth=3)
+        top.hlines(reliability.accuracy, edges[:-1], edges[1:], color=BLUE, linewidth=3)
         top.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="calibrated")
         top.text(
             0.97,
             0.05,
-            f"ECE = {100 * found.ece:.1f}%",
+            f"ECE = {100 * reliability.ece:.1f}%",
             transform=top.transAxes,
             ha="right",
             bbox={"facecolor": "white", "edgecolor": GRAY, "boxstyle": "round"},
         )
         top.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
         head(figure, top, title)
-        low.bar(centers, found.counts / found.counts.sum(), color=GRAY, **look)
+        low.bar(centers, counts / counts.sum(), color=GRAY, **look)
         low.set(xlim=(0, 1), xlabel="confidence", ylabel="images")
         low.yaxis.set_major_formatter("{x:.0%}")
         save(figure, path)
 
 
-def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
+def plot_per_class(scores: PerClass, *, path: Path, title: str = "") -> None:
     """Recall, precision and F1 of each class as bars, with their values and numbers of images.
 
-    found: from `scores.per_class`, 7 classes. path: the PNG.
+    scores: from `metrics.classification.per_class`, 7 classes. path: the PNG.
     """
     from matplotlib import rc_context
 
@@ -98,7 +100,7 @@ def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
     with rc_context(STYLE):
         figure, axes = drawing(6.5, 3.9)
         for k, (name, color, hatch) in enumerate(kinds):
-            values = 100 * getattr(found, name.lower())
+            values = 100 * getattr(scores, name.lower())
             bars = axes.bar(
                 place + 0.28 * (k - 1),
                 values,
@@ -110,7 +112,7 @@ def plot_per_class(found: PerClass, *, path: Path, title: str = "") -> None:
                 linewidth=0.5,
             )
             axes.bar_label(bars, fmt="%.0f", fontsize=7, padding=1.5)
-        names = [f"{name}\n({n})" for name, n in zip(CLASSES, found.support, strict=True)]
+        names = [f"{name}\n({n})" for name, n in zip(CLASSES, scores.support, strict=True)]
         axes.set_xticks(place, names)
         axes.tick_params(axis="x", length=0)
         axes.set(ylim=(0, 106), ylabel="percent", xlabel="class (test images)")
@@ -145,6 +147,57 @@ def plot_learning_curves(
             axes.grid(True, color="0.9")
         accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
         figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
+        save(figure, path)
+
+
+def plot_accuracy(
+    labels: Sequence[str],
+    values: np.ndarray,
+    *,
+    path: Path,
+    title: str,
+    reported: Sequence[float] = (),
+) -> None:
+    """Accuracies as horizontal bars with their intervals, the first on top; chance is dashed.
+
+    labels: of the bars, at the left. values: [N, 3] accuracy and both ends of its 95 %
+    interval, in [0, 1]. reported: figures of others as diamonds, NaN where there is none.
+    """
+    from matplotlib import rc_context
+
+    accuracy, low, high = 100 * values.T
+    with rc_context(STYLE):
+        figure, axes = drawing(6.6, 1.3 + 0.42 * len(labels))
+        place = np.arange(len(labels))
+        axes.barh(place, accuracy, 0.6, color=BLUE)
+        axes.errorbar(
+            accuracy,
+            place,
+            xerr=[accuracy - low, high - accuracy],
+            fmt="none",
+            ecolor="black",
+            elinewidth=1.0,
+            capsize=3,
+        )
+        for y, value, end in zip(place, accuracy, high, strict=True):
+            axes.annotate(f"{value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center")
+        axes.axvline(100 / len(CLASSES), color=GRAY, linestyle="--", linewidth=1.0, label="chance")
+        if np.isfinite(reported).any():
+            axes.plot(
+                100 * np.array(reported),
+                place,
+                "D",
+                color=ORANGE,
+                markeredgecolor="white",
+                markersize=8,
+                label="reported by earlier work",
+            )
+        axes.set_yticks(place, labels)
+        axes.invert_yaxis()
+        axes.set(xlim=(0, min(108, high.max() + 12)), xlabel="accuracy, percent (whiskers: 95 %)")
+        axes.xaxis.grid(True, color="0.9")
+        figure.legend(loc="outside lower right", ncols=2)
         figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
         save(figure, path)
 

@@ -1,4 +1,4 @@
-"""A classifier that learned from real faces and looks at others: its features and its verdicts."""
+"""A trained classifier of real faces as a judge of other images: its features and logits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH = 512  # images at a time; the result does not depend on it
 
 @dataclass(frozen=True)
 class Description:
-    """What a judge sees: row i of both arrays is image i.
+    """What a judge makes of images: row i of both arrays is image i.
 
     features: [N, F] float32, what the classifier's final layer sees.
     logits: [N, 7] float32 in the order of `CLASSES`.

@@ -92,10 +92,10 @@ class AveragedWeights:
 
 def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Weights and running statistics of a model: those with a fraction, and the integers."""
-    found = [*model.parameters(), *model.buffers()]
+    tensors = [*model.parameters(), *model.buffers()]
     return (
-        [tensor for tensor in found if tensor.is_floating_point()],
-        [tensor for tensor in found if not tensor.is_floating_point()],
+        [tensor for tensor in tensors if tensor.is_floating_point()],
+        [tensor for tensor in tensors if not tensor.is_floating_point()],
     )
 
 

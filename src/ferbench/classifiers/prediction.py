@@ -1,4 +1,4 @@
-"""What a classifier makes of images."""
+"""Predictions of a classifier: logits of images, averaged over views of them."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import nn
 
 from ferbench.classes import CLASSES
@@ -17,7 +18,7 @@ from ferbench.classifiers.prediction import predict
 from ferbench.data import named_sets
 from ferbench.data.face_set import FaceSet
 from ferbench.files import save_arrays
-from ferbench.metrics import classification as scores
+from ferbench.metrics import classification
 from ferbench.results import Row
 from ferbench.runs import now
 from ferbench.runs.precision import Precision
@@ -47,6 +48,20 @@ TRAINING = (
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """How a classifier is tested.
+
+    split: private, public or kaggle; batch: images at a time; tta: views of an image whose
+    predictions are averaged (none, flip or ten_crop, see `batches.views`).
+    """
+
+    split: str
+    batch: int
+    tta: str
+    precision: Precision
+
+
+@dataclass(frozen=True)
 class Tested:
     """Predictions for a test split and what they amount to.
 
@@ -64,31 +79,21 @@ class Tested:
     scores: dict[str, Any]
 
 
-def score(
-    model: nn.Module,
-    faces: FaceSet,
-    *,
-    split: str,
-    batch: int,
-    tta: str,
-    precision: Precision,
-    device: torch.device,
-) -> Tested:
-    """Predict a test split (private, public or kaggle) and score it."""
-    tested, clean, test_hash = named_sets.test_faces(faces, split)
-    on_device = batches.to_device(tested.images, tested.labels, device)
-    logits = predict(model, on_device.images, batch=batch, precision=precision, tta=tta)
-    found = scores.scores(tested.labels, logits, clean=clean)
+def score(model: nn.Module, faces: FaceSet, how: Evaluation, *, device: torch.device) -> Tested:
+    """Predict a test split of the faces with a model on the device, and score it."""
+    tested, clean, test_hash = named_sets.test_faces(faces, how.split)
+    images = batches.to_device(tested.images, tested.labels, device).images
+    logits = predict(model, images, batch=how.batch, precision=how.precision, tta=how.tta)
     return Tested(
-        faces.manifest["name"],
-        split,
-        tta,
-        test_hash,
-        tested.names,
-        tested.labels,
-        logits,
-        clean,
-        found,
+        data=faces.manifest["name"],
+        split=how.split,
+        tta=how.tta,
+        test_hash=test_hash,
+        names=tested.names,
+        labels=tested.labels,
+        logits=logits,
+        clean=clean,
+        scores=classification.scores(tested.labels, logits, clean=clean),
     )
 
 
@@ -105,13 +110,14 @@ def write(
         clean=tested.clean,
         classes=np.array(CLASSES),
     )
-    counts = scores.confusion(tested.labels, tested.logits.argmax(1))
-    probabilities = scores.softmax(tested.logits)
+    counts = classification.confusion(tested.labels, tested.logits.argmax(1))
     title = f"{tested.data}, {tested.split}"
     figures.plot_confusion(counts, path=folder / "confusion.png", title=title)
-    figures.plot_per_class(scores.per_class(counts), path=folder / "per_class.png", title=title)
-    found = scores.reliability(tested.labels, probabilities)
-    figures.plot_reliability(found, path=folder / "reliability.png", title=title)
+    per_class = classification.per_class(counts)
+    figures.plot_per_class(per_class, path=folder / "per_class.png", title=title)
+    probabilities = softmax(tested.logits.astype(np.float64), axis=1)
+    reliability = classification.reliability(tested.labels, probabilities)
+    figures.plot_reliability(reliability, path=folder / "reliability.png", title=title)
     if history:
         figures.plot_learning_curves(
             history, best_epoch=best_epoch, path=folder / "learning_curves.png"
@@ -129,7 +135,7 @@ def row(
     """The row of the common table.
 
     run: the folder below outputs; training: the columns on data, model and training (`TRAINING`);
-    environment: what `ferbench.run.environment` gave for the scoring.
+    environment: what `runs.environment` gave for the scoring.
     """
     return Row(
         run=run,
@@ -148,14 +154,25 @@ def row(
     )
 
 
+def columns(tested: Tested) -> dict[str, Any]:
+    """The columns of the table that say what was tested on, how, and what it came to."""
+    return {
+        "test_data": tested.data,
+        "test_split": tested.split,
+        "test_hash": tested.test_hash,
+        "tta": tested.tta,
+        **tested.scores,
+    }
+
+
 def summary(tested: Tested) -> str:
     """The main scores in two lines for the terminal."""
-    found = {name: "-" if v is None else f"{v:.4f}" for name, v in tested.scores.items()}
+    text = {name: "-" if v is None else f"{v:.4f}" for name, v in tested.scores.items()}
     n, clean = tested.scores["n_test"], tested.scores["n_test_dedup"]
     return (
-        f"{tested.data} {tested.split}: accuracy {found['accuracy']} "
-        f"({found['accuracy_low']} to {found['accuracy_high']}, n={n:,}), "
-        f"without copies {found['accuracy_dedup']} (n={clean:,})\n"
-        f"balanced accuracy {found['balanced_accuracy']}, macro F1 {found['macro_f1']}, "
-        f"AUROC {found['auroc']}, calibration error {found['ece']}"
+        f"{tested.data} {tested.split}: accuracy {text['accuracy']} "
+        f"({text['accuracy_low']} to {text['accuracy_high']}, n={n:,}), "
+        f"without copies {text['accuracy_dedup']} (n={clean:,})\n"
+        f"balanced accuracy {text['balanced_accuracy']}, macro F1 {text['macro_f1']}, "
+        f"AUROC {text['auroc']}, calibration error {text['ece']}"
     )

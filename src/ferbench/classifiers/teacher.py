@@ -1,4 +1,4 @@
-"""A classifier of real faces as a teacher: what it sees stands for the labels of other images."""
+"""A classifier of real faces as a teacher: its probabilities stand for the labels of images."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Teacher:
         images: [N, 1, 48, 48] uint8; labels: [N] int64.
         """
         shape = (len(images), len(CLASSES))
-        found = torch.empty(shape, dtype=torch.float16, device=images.device)
+        targets = torch.empty(shape, dtype=torch.float16, device=images.device)
         for start in range(0, len(images), BATCH):
             part = slice(start, start + BATCH)
-            seen = self._probabilities(images[part, 0]).to(images.device)
-            given = F.one_hot(labels[part], len(CLASSES))
-            found[part] = self.weight * seen + (1 - self.weight) * given
-        return found
+            probabilities = self._probabilities(images[part, 0]).to(images.device)
+            one_hot = F.one_hot(labels[part], len(CLASSES))
+            targets[part] = self.weight * probabilities + (1 - self.weight) * one_hot
+        return targets
 
     def _probabilities(self, images: Tensor) -> Tensor:
         """[N, 7] float32 on the CPU, the mean over images [N, 48, 48] and their mirror images."""
@@ -47,10 +47,11 @@ class Teacher:
         return (logits / self.temperature).softmax(2).mean(0)
 
 
-def taught(faces: DeviceFaces, teacher: Teacher, *, real: bool) -> DeviceFaces:
-    """The faces with the teacher's targets, the first `faces.first`, the real ones, if `real`.
+def with_soft_labels(faces: DeviceFaces, teacher: Teacher, *, real: bool) -> DeviceFaces:
+    """The faces with the teacher's targets.
 
-    If not, those keep the labels that people gave them, as targets of 0 and 1.
+    real: the first `faces.first`, which are the real ones, get them too; if not, those keep the
+    labels that people gave them, as targets of 0 and 1.
     """
     targets = F.one_hot(faces.labels, len(CLASSES)).half()
     others = slice(0 if real else faces.first, None)

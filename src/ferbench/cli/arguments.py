@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.cli.error_lines import in_words
 from ferbench.config import yaml_files
-from ferbench.config.commands import COMMANDS, LITERAL, SHORT_KEYS, WORDS, keys_of
+from ferbench.config.commands import COMMANDS, LITERAL, SHORT_KEYS, keys_of
 from ferbench.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -43,14 +43,13 @@ def for_hydra(command: str, arguments: list[str]) -> list[str]:
     """The arguments as Hydra wants them: flags first, then overrides, every key checked.
 
     `+key=value` means `key=value`, because all keys exist; `mix=add` means `data.mix=add` and so on
-    (`schema.SHORT_KEYS`), `data` of audit `set=data` (`schema.WORDS`); `--flag` of a boolean key
-    means `flag=true`; the values of `schema.LITERAL` are taken as they stand, except in a sweep.
+    (`commands.SHORT_KEYS`); `--flag` of a boolean key means `flag=true`; the values of
+    `commands.LITERAL` are taken as they stand, except in a sweep.
     Raises UserError for an unknown key, option or flag, and for several values without -m.
     """
     flags, words = _split(command, arguments)
     sweep = "--multirun" in flags
     further = [Path(flag.partition("=")[2]) for flag in flags if flag.startswith("--config-dir=")]
-    words = [WORDS.get((command, word), word) for word in words]
     return [*flags, *(_override(command, word, sweep, further) for word in words)]
 
 
@@ -123,6 +122,8 @@ def _override(command: str, argument: str, sweep: bool, further: list[Path]) -> 
     match = _OVERRIDE.fullmatch(argument)
     if not match:
         raise UserError(f"{argument}: expected key=value")
+    if f"{command}-{argument}" in COMMANDS:  # audit data
+        raise UserError(f"{argument}: expected ferbench {command}-{argument}, a command of its own")
     sign, key, value = match.groups()
     if key.startswith(("hydra.", "hydra/")):
         return argument

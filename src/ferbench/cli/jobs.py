@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from ferbench.errors import UserError, is_network
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-TAKES_LAUNCHER = ("study",)  # commands that run others
+TAKES_LAUNCHER = ("study", "curate", "demo")  # commands that run others
 
 
 def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> Any:
@@ -121,18 +122,19 @@ class Launcher:
 
     def check(self, command: str, words: Sequence[str]) -> None:
         """Refuse words that the command would refuse, before anything runs."""
-        from hydra.errors import HydraException
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
 
         try:
-            cfg = _loader().load_configuration(
-                file_name(command), arguments.for_hydra(command, list(words)), _mode("RUN")
-            )
-            with_schema = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
-            OmegaConf.to_object(with_schema)
-        except (HydraException, OmegaConfBaseException) as error:
+            OmegaConf.to_object(_composed(command, words))
+        except OmegaConfBaseException as error:
             raise UserError(one_line(error, command)) from error
+
+    def call(self, command: str, words: Sequence[str]) -> Any:
+        """Show the command line and run it in this process; what the command returns."""
+        print(f"\n$ ferbench {shlex.join([command, *words])}", flush=True)
+        given = arguments.for_hydra(command, list(words))
+        return run_job(command, _composed(command, words), given, self.full_error)
 
     def run(
         self, command: str, jobs: Sequence[Sequence[str]], around: Callable[[int, Run], Any]
@@ -180,6 +182,22 @@ class _Job:
         settings = HydraConfig.get()
         given = list(settings.overrides.task)
         return self.around(settings.job.num, lambda: run_job(self.command, cfg, given, False))
+
+
+def _composed(command: str, words: Sequence[str]) -> DictConfig:
+    """The config of a command without Hydra's own part; UserError for words that it refuses."""
+    from hydra.errors import HydraException
+    from omegaconf import open_dict, read_write
+    from omegaconf.errors import OmegaConfBaseException
+
+    given = arguments.for_hydra(command, list(words))
+    try:
+        cfg = _loader().load_configuration(file_name(command), given, _mode("RUN"))
+        with read_write(cfg), open_dict(cfg):
+            del cfg["hydra"]
+        return cfg
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(one_line(error, command)) from error
 
 
 def _loader() -> Any:

@@ -7,24 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers.judge import Judge
-from ferbench.commands import inputs
+from ferbench.commands import generators, inputs, judges
+from ferbench.commands.judges import Wanted
 from ferbench.config.audit import Audit
 from ferbench.data.face_set import FaceSet
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.errors import UserError
-from ferbench.gan import trained
 from ferbench.gan.trained import TrainedGenerator
-from ferbench.runs.precision import Precision
+from ferbench.runs import Compute
 
 LEAST_IMAGES = 100
 
 
 @dataclass(frozen=True)
-class Inputs:
+class AuditInputs:
     """What is read: the real faces, the set, who looks at both, and the generator if it is there.
 
     notes: what the reader of the report must know of them.
@@ -37,13 +35,27 @@ class Inputs:
     notes: list[str]
 
     @property
+    def name(self) -> str:
+        """The set's."""
+        return self.sample.root.resolve().name
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What the set says of its generator."""
-        found: Mapping[str, Any] = self.sample.manifest.get("generator") or {}
-        return found
+        return _facts_of(self.sample)
+
+    @property
+    def hashes(self) -> dict[str, Any]:
+        """What the numbers depend on, by its content."""
+        return {
+            "set": self.sample.manifest["hash"],
+            "real": dict(self.faces.manifest["hashes"]),
+            "judge": None if self.judge is None else self.judge.hash,
+            "generator": None if self.generator is None else self.generator.sha256,
+        }
 
 
-def read(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
+def open_all(job: Audit, compute: Compute) -> AuditInputs:
     """Everything that is read, checked before anything is computed."""
     faces = inputs.open_faces(job.data)
     sample = inputs.open_set(job.set, Path(job.outputs))
@@ -53,71 +65,64 @@ def read(job: Audit, device: torch.device, chosen: Precision) -> Inputs:
     px = sample.images.shape[-1]
     if px != IMAGE_PX:
         notes.append(f"The set's images have {px} pixels a side; {IMAGE_PX} were looked at.")
-    judge = _judge(job, faces, device, chosen)
-    generator = _generator(job, sample, faces, device, notes)
-    if job.inversion.images and generator is None:
-        reason = notes[-1] if job.gan.path == "auto" else "gan=none"
-        raise UserError(
-            f"inversion.images={job.inversion.images}: needs the generator ({reason.rstrip('.')}); "
-            "expected gan=PATH"
-        )
-    if job.inversion.images and job.inversion.loss == "judge" and judge is None:
-        raise UserError("inversion.loss=judge: there is no judge; expected pixels, or judge=PATH")
-    return Inputs(faces, sample, judge, generator, notes)
+    real_faces = judges.real_faces(job.data, faces)
+    wanted = Wanted(Path(job.outputs), real_faces, may_be_none=True, any_faces=True)
+    judge = judges.choose_and_load(job.judge, wanted, compute)
+    generator, missing = generators.load_of_set(job.gan.path, _facts_of(sample), compute.device)
+    if generator is None:
+        notes += [missing] * bool(missing)
+    else:
+        notes += _check_generator(generator, faces, job)
+    _check_inversion(job, judge, generator, missing)
+    return AuditInputs(faces, sample, judge, generator, notes)
+
+
+def _facts_of(sample: SyntheticSet) -> Mapping[str, Any]:
+    facts: Mapping[str, Any] = sample.manifest.get("generator") or {}
+    return facts
 
 
 def _origin(sample: SyntheticSet, faces: FaceSet, job: Audit) -> list[str]:
     """Refuse a set of a generator of other faces: there is nothing of these to give away."""
-    facts = sample.manifest.get("generator") or {}
-    seen, here = facts.get("data_hash"), faces.manifest["hashes"]["train"]
-    if seen is None:
+    learned_from = _facts_of(sample).get("data_hash")
+    here = faces.manifest["hashes"]["train"]
+    if learned_from is None:
         return [
             "The set does not say what its generator learned from; it is taken to be the "
             "Training split at hand."
         ]
-    if seen != here:
+    if learned_from != here:
         raise UserError(
-            f"set={sample.root}: its generator learned from other faces (hash {seen[:12]}) than "
-            f"the Training split of data={job.data.name} ({here[:12]}); expected that data"
+            f"set={sample.root}: its generator learned from other faces (hash {learned_from[:12]}) "
+            f"than the Training split of data={job.data.name} ({here[:12]}); expected that data"
         )
     return []
 
 
-def _judge(job: Audit, faces: FaceSet, device: torch.device, chosen: Precision) -> Judge | None:
-    """The judge that the key names, or the best there is."""
-    if job.judge == "none":
-        return None
-    outputs, data_hash = Path(job.outputs), faces.manifest["hashes"]["train"]
-    auto = job.judge == "auto"
-    path = inputs.find_judge(outputs, data_hash) if auto else Path(job.judge)
-    if path is None:
-        missing = inputs.no_judge(outputs, job.data.name)
-        raise UserError(f"{missing}, judge=none does without")
-    judge = inputs.load_judge(path, device, chosen)
-    print(f"judge: {path}")
-    return judge
-
-
-def _generator(
-    job: Audit, sample: SyntheticSet, faces: FaceSet, device: torch.device, notes: list[str]
-) -> TrainedGenerator | None:
-    """The generator of the set: the one that the key names, or the manifest; a note if none."""
-    facts = sample.manifest.get("generator") or {}
-    named = facts.get("source") if job.gan.path == "auto" else job.gan.path
-    if job.gan.path == "none":
-        return None
-    if named is None or (job.gan.path == "auto" and not Path(named).exists()):
-        notes.append("The generator is not at hand, so its discriminator was not asked.")
-        return None
-    found = trained.load(named, device=device)
-    if job.gan.path == "auto" and found.sha256 != facts.get("sha256"):
-        notes.append(
-            f"{named} is not the generator of this set any more: its discriminator was not asked."
+def _check_generator(generator: TrainedGenerator, faces: FaceSet, job: Audit) -> list[str]:
+    """Refuse a generator of other faces; a note if it has no discriminator."""
+    here = faces.manifest["hashes"]["train"]
+    other_faces = generator.facts.get("data_hash", here) != here
+    if other_faces or generator.classes not in ((), CLASSES):
+        raise UserError(
+            f"gan={generator.source}: learned from other faces than data={job.data.name}"
         )
-        return None
-    trained_on = found.facts.get("data_hash", faces.manifest["hashes"]["train"])
-    if trained_on != faces.manifest["hashes"]["train"] or found.classes not in ((), CLASSES):
-        raise UserError(f"gan={named}: learned from other faces than data={job.data.name}")
-    if found.discriminator is None:
-        notes.append("The generator's file holds no discriminator to ask.")
-    return found
+    if generator.discriminator is None:
+        return ["The generator's file holds no discriminator to ask."]
+    return []
+
+
+def _check_inversion(
+    job: Audit, judge: Judge | None, generator: TrainedGenerator | None, missing: str
+) -> None:
+    """Refuse an inversion that lacks its generator, or its judge."""
+    if not job.inversion.images:
+        return
+    if generator is None:
+        reason = missing.rstrip(".") or "gan=none"
+        raise UserError(
+            f"inversion.images={job.inversion.images}: needs the generator ({reason}); "
+            "expected gan=PATH"
+        )
+    if job.inversion.loss == "judge" and judge is None:
+        raise UserError("inversion.loss=judge: there is no judge; expected pixels, or judge=PATH")

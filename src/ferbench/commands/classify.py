@@ -16,17 +16,19 @@ from ferbench.classes import CLASSES
 from ferbench.classifiers import batches, scoring
 from ferbench.classifiers import training as classifier
 from ferbench.classifiers.batches import DeviceFaces
-from ferbench.classifiers.teacher import taught
-from ferbench.classifiers.training import Fit, Stopped
+from ferbench.classifiers.scoring import Evaluation
+from ferbench.classifiers.teacher import with_soft_labels
+from ferbench.classifiers.training import Fit, Hooks, Settings, Stopped
 from ferbench.commands import classify_inputs, inputs
 from ferbench.commands.classify_inputs import Given
 from ferbench.config.commands import Classify
+from ferbench.config.identity import identity
 from ferbench.config.sections import DataConfig
 from ferbench.data.training_set import TrainingSet
 from ferbench.errors import UserError
 from ferbench.files import write_whole
 from ferbench.gan.fresh_faces import FreshFaces, sampler_of
-from ferbench.models import FaceClassifier, build
+from ferbench.models import FaceClassifier, NetworkOptions, build
 from ferbench.runs import Interrupted, Record, StopSignal, checkpoint, precision
 from ferbench.runs.loggers import Logger, open_logger
 from ferbench.runs.precision import Precision
@@ -66,7 +68,7 @@ def _fit_and_score(
 ) -> None:
     record.update(training_set={"hash": _data_hash(job.data, given, training), **training.counts()})
     runs.seed_everything(job.seed)
-    model = build(classes=len(CLASSES), **asdict(job.model))
+    model = build(NetworkOptions(**asdict(job.model)), classes=len(CLASSES))
     if given.start is not None:
         model.load_state_dict(given.start.weights)
     model.to(device)
@@ -79,15 +81,8 @@ def _fit_and_score(
     fit = _fit(job, model, given, training, folder, device, chosen)
     model.load_state_dict(fit.weights)
     checkpoint.save_weights(folder / inputs.WEIGHTS, fit.weights)
-    tested = scoring.score(
-        model,
-        given.faces,
-        split=job.eval.split,
-        batch=job.eval.batch,
-        tta=job.eval.tta,
-        precision=chosen,
-        device=device,
-    )
+    how = Evaluation(**asdict(job.eval), precision=chosen)
+    tested = scoring.score(model, given.faces, how, device=device)
     scoring.write(folder, tested, history=fit.history, best_epoch=fit.best_epoch)
     row = scoring.row(
         tested,
@@ -120,7 +115,7 @@ def _fit(
         first_share=job.data.real_weight,
     )
     if given.teacher is not None:
-        train = taught(train, given.teacher, real=job.data.taught_real)
+        train = with_soft_labels(train, given.teacher, real=job.data.taught_real)
     public = given.faces.splits["public"]
     progress = _Progress(job, folder)
     try:
@@ -130,15 +125,14 @@ def _fit(
                 model,
                 train,
                 batches.to_device(public.images, public.labels, device),
-                job.train,
-                classes=len(CLASSES),
-                seed=job.seed,
-                precision=chosen,
+                Settings(job.train, job.seed, chosen),
                 state=folder / STATE,
-                should_stop=should_stop,
-                on_start=progress.begin,
-                on_epoch=progress.log,
-                renew=_renewal(job, given, train, chosen, should_stop),
+                hooks=Hooks(
+                    on_epoch=progress.log,
+                    should_stop=should_stop,
+                    on_start=progress.begin,
+                    renew=_renewal(job, given, train, chosen, should_stop),
+                ),
             )
     except Stopped:
         raise Interrupted(
@@ -270,7 +264,7 @@ def _result_config(job: Classify, hashes: Mapping[str, str]) -> dict[str, Any]:
     """
     config = {key: value for key, value in asdict(job).items() if key not in (*NEUTRAL, "start")}
     start = {"start": hashes["start"]} if "start" in hashes else {}
-    return config | start | {"train": job.train.said, "data": _result_data(job.data, hashes)}
+    return config | start | {"train": identity(job.train), "data": _result_data(job.data, hashes)}
 
 
 def _result_data(data: DataConfig, hashes: Mapping[str, str]) -> dict[str, Any]:

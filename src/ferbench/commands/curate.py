@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from tqdm import tqdm
 
-from ferbench import runs
 from ferbench.classes import CLASSES, IMAGE_PX
-from ferbench.commands import curate_inputs
-from ferbench.commands.curate_inputs import Inputs
+from ferbench.commands import curate_inputs, inputs, measured
+from ferbench.commands.curate_inputs import CurateInputs
+from ferbench.commands.launcher import Launcher
+from ferbench.commands.measured import Outcome, Run
 from ferbench.config.curate import Curate
 from ferbench.curation import chain
 from ferbench.curation.chain import Curated, Settings
@@ -24,76 +23,66 @@ from ferbench.data import contact_sheets, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.files import save_array
 from ferbench.gan import gate as gates
-from ferbench.runs import Record, precision
-from ferbench.runs.precision import Precision
+from ferbench.runs import Compute, Record
 
-# Keys that do not change the set, or stand for what is hashed by its content.
-NEUTRAL = (
-    "outputs",
-    "name",
-    "set",
-    "gan",
-    "pool_per_image",
-    "psi",
-    "judge",
-    "gate_judge",
-    "batch",
-    "device",
-    "force",
-    "data",
-    "short",
+# What the manifest of the pool says of the pool alone.
+OF_THE_POOL = (
+    "format",
+    "kind",
+    "classes",
+    "image_px",
+    "counts",
+    "hash",
+    "gate",
+    "seeds",
+    "curation",
 )
-OWN = ("format", "kind", "classes", "image_px", "counts", "hash", "gate", "seeds", "curation")
 POOL_INDEX = "pool_index.npy"
 GATE_IMAGES = 7000  # of the set and of the pool, that the gate's judge looks at
 
 
-def run(job: Curate) -> Path:
+def run(job: Curate, other_commands: Launcher) -> Path:
     """Make the set, or say that it is there; its folder."""
-    device = runs.resolve_device(job.device)
-    chosen = precision.choose(job.precision, device)
-    runs.keep_freed_memory()
-    given = curate_inputs.read(job, device, chosen)
-    identity = _identity(job, given, chosen)
-    folder = _folder(job, given, identity)
-    if _is_done(folder):
-        return folder
-    config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
-    with runs.recorded(folder, "curate", config, identity) as record:
-        record.update(environment=runs.environment(device))
-        _curate(job, given, record)
-    return folder
+    compute = Compute.choose(job.device, job.precision)
+    read = curate_inputs.open_all(job, compute, other_commands)
+    pool_name = job.name or read.pool.root.resolve().name
+    name = f"{pool_name}_curated_n{'max' if job.n is None else job.n}"
+    this = Run(job, "curate", name, read.hashes, compute, is_whole=inputs.is_whole_set)
+    return measured.run(this, lambda record: _curate(job, read, record))
 
 
-def _curate(job: Curate, given: Inputs, record: Record) -> None:
-    began, folder, pool = time.perf_counter(), record.folder, given.pool
-    print(f"pool: {pool.root}, {len(pool):,} images\nset: {folder}")
+def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
+    pool = read.pool
+    print(f"pool: {pool.root}, {len(pool):,} images")
     with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
-        found = chain.run(
+        curated = chain.run(
             pool.images,
             pool.labels,
-            given.faces.splits["train"],
-            given.faces.splits["public"].images,
-            given.judge,
+            read.faces.splits["train"],
+            read.faces.splits["public"].images,
+            read.judge,
             _settings(job),
             batch=job.batch,
             on_step=bar.set_description_str,
         )
         bar.set_description_str("writing")
-        gate, pool_accuracy = _write(job, folder, given, found)
-    record.update(status="complete", finished=runs.now(), seconds=time.perf_counter() - began)
-    print(chain.table(found.steps))
-    if found.missing:
-        lacking = ", ".join(f"{name} {count:,}" for name, count in found.missing.items())
-        print(f"short: {len(found.rows):,} images; missing: {lacking}")
-    print(gates.describe(gate))
-    print(f"  the pool's class accuracy by the same judge: {pool_accuracy:.3f}")
+        gate, pool_accuracy = _write(job, record.folder, read, curated)
+    return Outcome(lines=_summary(curated, gate, pool_accuracy))
+
+
+def _summary(curated: Curated, gate: Mapping[str, Any], pool_accuracy: float) -> list[str]:
+    lines = [chain.table(curated.steps)]
+    if curated.missing:
+        lacking = ", ".join(f"{name} {count:,}" for name, count in curated.missing.items())
+        lines.append(f"short: {len(curated.rows):,} images; missing: {lacking}")
+    lines.append(gates.describe(dict(gate)))
+    lines.append(f"  the pool's class accuracy by the same judge: {pool_accuracy:.3f}")
     if gate["same_judge"]:
-        print(
+        lines.append(
             "  this judge filtered the set, so its accuracy says little (same_judge); "
             "gate_judge=RUN names another"
         )
-    print(f"done: {folder} ({time.perf_counter() - began:.0f} s)")
+    return lines
 
 
 # --- choosing ------------------------------------------------------------------------------------
@@ -119,82 +108,55 @@ def _settings(job: Curate) -> Settings:
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _identity(job: Curate, given: Inputs, chosen: Precision) -> dict[str, Any]:
-    """What the set depends on: the hashes of all that was read, and the settings."""
-    config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
-    return config | {
-        "precision": chosen.name,
-        "pool": given.pool.manifest["hash"],
-        "judge": given.judge.hash,
-        "real": given.real,
-    }
-
-
-def _folder(job: Curate, given: Inputs, identity: Mapping[str, Any]) -> Path:
-    """outputs/synth/<pool>_curated_n<N>_<hash>: the same choice, the same folder."""
-    name = job.name or given.pool.root.resolve().name
-    n = "max" if job.n is None else job.n
-    folder = Path(job.outputs) / "synth" / f"{name}_curated_n{n}_{runs.hash_of(identity)[:8]}"
-    return runs.free_folder(folder) if job.force else folder
-
-
-def _is_done(folder: Path) -> bool:
-    complete = runs.status_of(folder).get("status") == "complete"
-    if not (complete and (folder / synthetic_set.MANIFEST).exists()):
-        return False
-    print(f"done already: {folder} (force=true chooses again)")
-    return True
-
-
 def _write(
-    job: Curate, folder: Path, given: Inputs, found: Curated
+    job: Curate, folder: Path, read: CurateInputs, curated: Curated
 ) -> tuple[dict[str, Any], float]:
     """The set on the disk, its manifest last; the gate and the pool's accuracy by its judge."""
     block = synthetic_set.BLOCK_ROWS
-    with SetWriter(folder, len(found.rows), IMAGE_PX, resume=False) as writer:
-        for start in range(0, len(found.rows), block):
-            writer.append(given.pool.images[found.rows[start : start + block]])
+    with SetWriter(folder, len(curated.rows), IMAGE_PX, resume=False) as writer:
+        for start in range(0, len(curated.rows), block):
+            writer.append(read.pool.images[curated.rows[start : start + block]])
         writer.save_progress()
-        gate, pool_accuracy = _gates(folder, given, found.labels)
-        save_array(folder / POOL_INDEX, found.rows)
-        writer.finish(found.labels, _facts(job, given, found, gate, pool_accuracy))
-    contact_sheets.write(folder, classes=CLASSES, subtitle=f"of {given.pool.root.resolve().name}")
+        gate, pool_accuracy = _gates(folder, read, curated.labels)
+        save_array(folder / POOL_INDEX, curated.rows)
+        writer.finish(curated.labels, _facts(job, read, curated, gate, pool_accuracy))
+    contact_sheets.write(folder, classes=CLASSES, subtitle=f"of {read.pool.root.resolve().name}")
     return gate, pool_accuracy
 
 
-def _gates(folder: Path, given: Inputs, labels: np.ndarray) -> tuple[dict[str, Any], float]:
+def _gates(folder: Path, read: CurateInputs, labels: np.ndarray) -> tuple[dict[str, Any], float]:
     """The gate of the set's first images, and the pool's class accuracy by the same judge."""
     own = np.load(folder / synthetic_set.IMAGES, mmap_mode="r")[:GATE_IMAGES]
-    gate = gates.gate(given.gate_judge, own, labels[:GATE_IMAGES])
-    pool = given.pool
-    before = gates.gate(given.gate_judge, pool.images[:GATE_IMAGES], pool.labels[:GATE_IMAGES])
-    same = given.gate_judge.hash == given.judge.hash
+    gate = gates.gate(read.gate_judge, own, labels[:GATE_IMAGES])
+    pool = read.pool
+    before = gates.gate(read.gate_judge, pool.images[:GATE_IMAGES], pool.labels[:GATE_IMAGES])
+    same = read.gate_judge.hash == read.judge.hash
     return gate | {"same_judge": same}, before["class_accuracy"]
 
 
 def _facts(
-    job: Curate, given: Inputs, found: Curated, gate: Mapping[str, Any], pool_accuracy: float
+    job: Curate, read: CurateInputs, curated: Curated, gate: Mapping[str, Any], pool_accuracy: float
 ) -> dict[str, Any]:
     """What the manifest says besides classes, counts and hash: the pool's facts, and the steps."""
-    pool = given.pool.manifest
+    pool = read.pool.manifest
     seeds = dict(pool.get("seeds") or {})
     rule = f"image i is image {POOL_INDEX}[i] of the pool"
     return {
-        **{key: value for key, value in pool.items() if key not in OWN},
-        "seeds": seeds | {"count": len(found.rows), "rule": f"{rule}: {seeds.get('rule', '-')}"},
+        **{key: value for key, value in pool.items() if key not in OF_THE_POOL},
+        "seeds": seeds | {"count": len(curated.rows), "rule": f"{rule}: {seeds.get('rule', '-')}"},
         "gate": dict(gate),
         "curation": {
             "pool": {
-                "path": str(given.pool.root),
+                "path": str(read.pool.root),
                 "hash": pool["hash"],
-                "images": len(given.pool),
+                "images": len(read.pool),
                 "class_accuracy": pool_accuracy,
                 "curation": pool.get("curation"),
             },
-            "judge": {"name": given.judge.name, "hash": given.judge.hash},
-            "real": given.real,
+            "judge": {"name": read.judge.name, "hash": read.judge.hash},
+            "real": read.real,
             "settings": asdict(_settings(job)),
-            "steps": [asdict(step) for step in found.steps],
-            "missing": found.missing,
+            "steps": [asdict(step) for step in curated.steps],
+            "missing": curated.missing,
         },
     }

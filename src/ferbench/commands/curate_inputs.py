@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from ferbench.classes import IMAGE_PX
 from ferbench.classifiers.judge import Judge
-from ferbench.commands import inputs
+from ferbench.commands import inputs, judges, launcher
+from ferbench.commands.judges import Wanted
+from ferbench.commands.launcher import Launcher
 from ferbench.config.curate import Curate
 from ferbench.data import synthetic_set
 from ferbench.data.face_set import FaceSet
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.errors import UserError
-from ferbench.runs.precision import Precision
-
-AGAIN = " (force=true draws it again)"  # how synth ends its line on a set that is there
+from ferbench.runs import Compute
 
 
 @dataclass(frozen=True)
-class Inputs:
+class CurateInputs:
     """What is read: the real faces, of which PrivateTest stays untouched, the pool, the judges.
 
     judge: filters. gate_judge: says what the set shows, another one where there is another.
@@ -40,52 +35,46 @@ class Inputs:
         """Hashes of the real splits that the choice rests on."""
         return {split: self.faces.manifest["hashes"][split] for split in ("train", "public")}
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        """What the set depends on, by its content."""
+        return {"pool": self.pool.manifest["hash"], "judge": self.judge.hash, **self.real}
 
-def read(job: Curate, device: torch.device, chosen: Precision) -> Inputs:
+
+def open_all(job: Curate, compute: Compute, other_commands: Launcher) -> CurateInputs:
     """Everything that is read, checked before anything is computed; the pool is drawn last."""
-    faces, outputs = inputs.open_faces(job.data), Path(job.outputs)
-    path = _judge_path(job, faces)
-    data = job.data.name, faces.manifest["hashes"]["train"]
-    judge = inputs.judge_of(*data, path, device, chosen)
-    print(f"judge: {path}")
-    gate_judge = judge
-    other = Path(job.gate_judge)
-    if job.gate_judge == "auto":
-        other = inputs.find_judge(outputs, judge.data_hash, besides=path) or path
-    if other.resolve() != path.resolve():
-        gate_judge = inputs.judge_of(*data, other, device, chosen, "gate_judge")
-    return Inputs(faces, _pool(job, faces), judge, gate_judge)
+    faces = inputs.open_faces(job.data)
+    real_faces = judges.real_faces(job.data, faces)
+    wanted = Wanted(Path(job.outputs), real_faces)
+    run = judges.choose(job.judge, wanted)
+    assert run is not None
+    judge = gate_judge = judges.load(run, wanted, compute)
+    wanted = Wanted(Path(job.outputs), real_faces, key="gate_judge")
+    another = judges.choose_another(job.gate_judge, wanted, run)
+    if another.resolve() != run.resolve():
+        gate_judge = judges.load(another, wanted, compute)
+    return CurateInputs(faces, _pool(job, faces, other_commands), judge, gate_judge)
 
 
-def _judge_path(job: Curate, faces: FaceSet) -> Path:
-    if job.judge != "auto":
-        return Path(job.judge)
-    outputs = Path(job.outputs)
-    found = inputs.find_judge(outputs, faces.manifest["hashes"]["train"])
-    if found is None:
-        raise UserError(inputs.no_judge(outputs, job.data.name))
-    return found
-
-
-def _pool(job: Curate, faces: FaceSet) -> SyntheticSet:
+def _pool(job: Curate, faces: FaceSet, other_commands: Launcher) -> SyntheticSet:
     """The pool: the set named, the newest, or one drawn now. UserError if it does not fit."""
     if job.gan.path is not None:
-        root, named = _drawn(job), f"gan={job.gan.path}"
+        root, named = _drawn(job, other_commands), f"gan={job.gan.path}"
     else:
         root = _newest(Path(job.outputs)) if job.set is None else Path(job.set)
         named = f"set={root}"
     pool = synthetic_set.read(root)
     px, facts = pool.images.shape[-1], pool.manifest.get("generator") or {}
-    seen, here = facts.get("data_hash"), faces.manifest["hashes"]["train"]
+    learned_from, here = facts.get("data_hash"), faces.manifest["hashes"]["train"]
     if px != IMAGE_PX:
         raise UserError(
             f"{named}: its images have {px} x {px} pixels; expected {IMAGE_PX} "
             f"(ferbench synth out_px={IMAGE_PX})"
         )
-    if seen not in (None, here):
+    if learned_from not in (None, here):
         raise UserError(
-            f"{named}: its generator learned from other faces (hash {seen[:12]}) than the Training "
-            f"split of data={job.data.name} ({here[:12]}); expected that data"
+            f"{named}: its generator learned from other faces (hash {learned_from[:12]}) than the "
+            f"Training split of data={job.data.name} ({here[:12]}); expected that data"
         )
     if job.n is not None and job.n > len(pool):
         raise UserError(f"n={job.n}: the pool {root} has {len(pool)} images; expected fewer")
@@ -109,7 +98,7 @@ def _newest(outputs: Path) -> Path:
     )
 
 
-def _drawn(job: Curate) -> Path:
+def _drawn(job: Curate, other_commands: Launcher) -> Path:
     """Folder of the pool that `ferbench synth` draws, or has drawn before, from job.gan."""
     assert job.n is not None
     words = {
@@ -124,21 +113,4 @@ def _drawn(job: Curate) -> Path:
         "judge": job.judge,
         "outputs": job.outputs,
     }
-    command = ["synth", *(f"{key}={value}" for key, value in words.items())]
-    print(f"$ ferbench {shlex.join(command)}", flush=True)
-    folder = None
-    with subprocess.Popen(
-        [sys.executable, "-m", "ferbench", *command], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            for start in ("set: ", "done already: "):
-                if line.startswith(start):
-                    folder = line.removeprefix(start).rstrip("\n").removesuffix(AGAIN)
-    if process.returncode or folder is None:
-        raise UserError(
-            f"gan={job.gan.path}: `ferbench synth` ended with status "
-            f"{process.returncode}; its message says why"
-        )
-    return Path(folder)
+    return Path(other_commands.call("synth", launcher.words_of(words)))

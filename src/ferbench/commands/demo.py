@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
 from ferbench import results
+from ferbench.classifiers import figures
+from ferbench.commands.launcher import Launcher
 from ferbench.config.commands import Demo
-from ferbench.errors import UserError
-from ferbench.report import drawing
 
 SHIPPED_FACES = 700  # of the generator of real faces that ferbench ships
 
 
-def run(job: Demo) -> None:
+def run(job: Demo, other_commands: Launcher) -> None:
     """Run the steps, print the table and draw its figure; a step that was done is skipped."""
     began = time.perf_counter()
     for step in steps(job):
-        _run_step(step)
+        other_commands.call(step[0], step[1:])
     figure = Path(job.outputs) / "accuracy.png"
     rows = results.read_rows(Path(job.outputs) / "metrics.csv")
     latest = list({(row.model, row.data): row for row in rows}.values())
     labels = [f"{row.model}\n{row.data}" for row in latest]
     values = np.array([(row.accuracy, row.accuracy_low, row.accuracy_high) for row in latest])
-    drawing.plot_accuracy(labels, values, path=figure, title="toy faces, private split")
-    _run_step(["table", f"outputs={job.outputs}"])
+    figures.plot_accuracy(labels, values, path=figure, title="toy faces, private split")
+    other_commands.call("table", [f"outputs={job.outputs}"])
     print(f"\nfigure: {figure}\nthe whole way took {time.perf_counter() - began:.0f} s")
 
 
@@ -66,11 +63,3 @@ def steps(job: Demo) -> list[list[str]]:
             *common,
         ],
     ]
-
-
-def _run_step(words: list[str]) -> None:
-    """Show and run one command; its failure ends the demo."""
-    print(f"\n$ ferbench {shlex.join(words)}", flush=True)
-    done = subprocess.run([sys.executable, "-m", "ferbench", *words], check=False)
-    if done.returncode:
-        raise UserError(f"demo: `ferbench {words[0]}` ended with status {done.returncode}")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
-import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ferbench import report, results, runs
-from ferbench.commands import fidelity_inputs, inputs
-from ferbench.commands.fidelity_inputs import Inputs
+from ferbench import results, runs
+from ferbench.commands import fidelity_inputs, inputs, launcher, measured
+from ferbench.commands.fidelity_inputs import FidelityInputs
+from ferbench.commands.measured import Outcome, Run
 from ferbench.config.fidelity import Fidelity
 from ferbench.fidelity import measure, path_length
 from ferbench.fidelity import pictures as fidelity_pictures
@@ -22,72 +17,68 @@ from ferbench.fidelity import report as fidelity_report
 from ferbench.fidelity.comparison import How
 from ferbench.fidelity.measure import Images
 from ferbench.fidelity.report import Measured
-from ferbench.files import save_json
-from ferbench.results.rows import FidelityRow, Row
-from ferbench.runs import Record, precision
-from ferbench.runs.precision import Precision
+from ferbench.results.rows import Row
+from ferbench.runs import Compute, Record
 
-# Keys that do not change a result, or stand for what is hashed by its content.
-NEUTRAL = ("outputs", "name", "set", "judge", "weights", "gan", "batch", "device", "force", "data")
-# What pictures are drawn: in a run's hash only where they are not these, which runs had before.
-PICTURES = {"map": "tsne", "map_images": 1000}
+PICTURES = ("map", "map_images")  # keys that change what is drawn, and no number
 
 
-def run(job: Fidelity) -> None:
+def run(job: Fidelity) -> Path:
     """Measure the set, or say that it was done already; leave report, figures and a row."""
-    device = runs.resolve_device(job.device)
-    chosen = precision.choose(job.precision, device)
-    runs.keep_freed_memory()
-    given = fidelity_inputs.read(job, device, chosen, least=_how(job).least_images)
-    identity = _identity(job, given, chosen)
-    folder = _folder(job, given, identity)
-    if inputs.is_done(folder, Path(job.outputs), "measures it again"):
-        return
-    config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
-    with runs.recorded(folder, "fidelity", config, identity) as record:
-        record.update(environment=runs.environment(device))
-        _measure_and_write(job, given, identity, record)
+    compute = Compute.choose(job.device, job.precision)
+    read = fidelity_inputs.open_all(job, compute, least=_how(job).least_images)
+    this = run_of(job, read, compute)
+    return measured.run(this, lambda record: _measure(job, read, compute, record))
 
 
-def _measure_and_write(
-    job: Fidelity, given: Inputs, identity: Mapping[str, Any], record: Record
-) -> None:
-    began, folder, table = time.perf_counter(), record.folder, Path(job.outputs) / "metrics.csv"
-    print(f"run: {folder}")
-    trained = tuple(row for row in results.read_rows(table) if _learned_from(row, given.sample))
-    real = measure.look(
-        given.reference, given.eyes, batch=job.batch, cache=_cache(job, given, record)
-    )
+def run_of(job: Fidelity, read: FidelityInputs, compute: Compute) -> Run:
+    """The run that measures what was read: the same images and networks, the same folder."""
+    name = job.name or read.sample.name
+    return Run(job, "fidelity", name, read.hashes, compute, apart=("seed", *PICTURES))
+
+
+def _measure(job: Fidelity, read: FidelityInputs, compute: Compute, record: Record) -> Outcome:
+    rows = results.read_rows(Path(job.outputs) / "metrics.csv")
+    cache = _cache(job, read, compute, record)
+    real = measure.look(read.reference, read.extractor, batch=job.batch, cache=cache)
     sample, floor = (
-        measure.judged(side, given.eyes, given.judge, batch=job.batch)
-        for side in (given.sample, given.floor)
+        measure.judged(side, read.extractor, read.judge, batch=job.batch)
+        for side in (read.sample, read.floor)
     )
     found = measure.measure(
-        real, sample, floor, _how(job), path_length=_path_length(job, given), trained=trained
+        real,
+        sample,
+        floor,
+        _how(job),
+        path_length=_path_length(job, read),
+        trained=tuple(row for row in rows if _learned_from(row, read.sample)),
     )
-    save_json(folder / "metrics.json", fidelity_report.as_json(found))
     pictures = fidelity_pictures.draw(
-        folder, found, real, sample.described, seed=job.seed, map=job.map, map_images=job.map_images
+        record.folder,
+        found,
+        real,
+        sample.described,
+        seed=job.seed,
+        map=job.map,
+        map_images=job.map_images,
     )
-    facts, again = _facts(given, record.facts["environment"]), _again(job, given)
-    title = f"Fidelity of {given.sample.name}"
-    report.write(folder, title, fidelity_report.blocks(found, facts, pictures, again))
-    row = _row(job, given, found, identity, record, time.perf_counter() - began)
-    record.update(status="complete", finished=row.finished, row=asdict(row))
-    results.append_row(table, row)
-    width = shutil.get_terminal_size((100, 24)).columns
-    print(fidelity_report.summary(found, width=width))
-    print(f"report: {folder / report.HTML} ({row.seconds:.0f} s)")
+    return Outcome(
+        lines=[fidelity_report.summary(found, width=measured.terminal_columns())],
+        row=_row(job, read, found),
+        numbers=fidelity_report.as_json(found),
+        title=f"Fidelity of {read.sample.name}",
+        blocks=fidelity_report.blocks(found, _facts(read, record), pictures, _again(job, read)),
+    )
 
 
 # --- measuring -----------------------------------------------------------------------------------
 
 
-def _cache(job: Fidelity, given: Inputs, record: Record) -> Path:
+def _cache(job: Fidelity, read: FidelityInputs, compute: Compute, record: Record) -> Path:
     """Where the reference's features are kept: they are half of the work, and always the same."""
     environment = record.facts["environment"]
     versions = [environment["packages"]["torch"], environment["code_version"].partition("+")[0]]
-    known = [given.eyes.hash, given.reference.hash, record.facts["inputs"]["precision"]]
+    known = [read.extractor.hash, read.reference.hash, compute.precision.name]
     name = runs.hash_of([*known, environment["device"], *versions])[:16]
     return Path(job.outputs) / "cache" / "fidelity" / f"{name}.npz"
 
@@ -96,13 +87,13 @@ def _how(job: Fidelity) -> How:
     return How(**asdict(job.metrics), seed=job.seed)
 
 
-def _path_length(job: Fidelity, given: Inputs) -> float | None:
-    if given.generator is None:
+def _path_length(job: Fidelity, read: FidelityInputs) -> float | None:
+    if read.generator is None:
         return None
-    assert given.judge is not None
+    assert read.judge is not None
     return path_length.path_length(
-        given.generator.network,
-        given.judge.embed,
+        read.generator.network,
+        read.judge.embed,
         pairs=job.path_pairs,
         seed=job.seed,
         batch=min(job.batch, 64),
@@ -122,92 +113,53 @@ def _learned_from(row: Row, sample: Images) -> bool:
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _identity(job: Fidelity, given: Inputs, chosen: Precision) -> dict[str, Any]:
-    """What the numbers depend on: the hashes of all that was read, and the settings."""
-    config = {
-        key: value
-        for key, value in asdict(job).items()
-        if key not in NEUTRAL and not (key in PICTURES and value == PICTURES[key])
-    }
-    return config | {
-        "precision": chosen.name,
-        "set": given.sample.hash,
-        "reference": given.reference.hash,
-        "floor": given.floor.hash,
-        "eyes": given.eyes.hash,
-        "judge": None if given.judge is None else given.judge.hash,
-        "generator": None if given.generator is None else given.generator.sha256,
-    }
-
-
-def _folder(job: Fidelity, given: Inputs, identity: Mapping[str, Any]) -> Path:
-    """outputs/fidelity/<set>_<hash>: the same images, the same eyes, the same folder."""
-    name = job.name or given.sample.name
-    folder = Path(job.outputs) / "fidelity" / f"{name}_{runs.hash_of(identity)[:8]}"
-    return runs.free_folder(folder) if job.force else folder
-
-
-def _row(
-    job: Fidelity,
-    given: Inputs,
-    found: Measured,
-    identity: Mapping[str, Any],
-    record: Record,
-    seconds: float,
-) -> FidelityRow:
-    facts = given.sample.facts
+def _row(job: Fidelity, read: FidelityInputs, found: Measured) -> dict[str, Any]:
+    facts = read.sample.facts
     kimg = facts.get("kimg")
-    return FidelityRow(
-        **runs.row_columns(
-            record, Path(job.outputs), identity, seconds=seconds, not_in_cell=("seed", *PICTURES)
-        ),
-        command="fidelity",
-        seed=job.seed,
-        data=job.data.base,
-        data_hash=given.reference.hash,
-        precision=identity["precision"],
-        set_name=given.sample.name,
-        set_hash=given.sample.hash,
-        generator=facts.get("sha256"),
-        kimg=None if kimg is None else float(kimg),
-        reference=given.reference.name,
-        features=job.features,
-        features_name=given.eyes.name,
-        features_hash=given.eyes.hash,
+    return {
+        "data": job.data.base,
+        "data_hash": read.reference.hash,
+        "set_name": read.sample.name,
+        "set_hash": read.sample.hash,
+        "generator": facts.get("sha256"),
+        "kimg": None if kimg is None else float(kimg),
+        "reference": read.reference.name,
+        "features": job.features,
+        "features_name": read.extractor.name,
+        "features_hash": read.extractor.hash,
         **fidelity_report.row_columns(found),
-    )
-
-
-def _facts(given: Inputs, environment: Mapping[str, Any]) -> dict[str, str]:
-    """What was compared with what, for the head of the report."""
-    sample, facts = given.sample, given.sample.facts
-    made = [f"{key} {facts[key]}" for key in ("kimg", "data", "source") if key in facts]
-    sides = {"set": sample, "reference": given.reference, "floor": given.floor}
-    found = {
-        name: f"`{side.name}`, {len(side.labels):,} images, hash `{side.hash[:12]}`"
-        for name, side in sides.items()
     }
-    found["features"] = f"`{given.eyes.name}`, hash `{given.eyes.hash[:12]}`"
-    found["generator"] = ", ".join(made) or "-"
-    found["judge"] = "-" if given.judge is None else f"`{given.judge.name}`"
-    packages = environment["packages"]
-    versions = f"ferbench {environment['code_version']}, torch {packages['torch']}"
-    found["software"] = f"{versions}, on {environment['hardware']}"
-    return found
 
 
-def _again(job: Fidelity, given: Inputs) -> str:
+def _facts(read: FidelityInputs, record: Record) -> dict[str, str]:
+    """What was compared with what, for the head of the report."""
+    facts = read.sample.facts
+    made = [f"{key} {facts[key]}" for key in ("kimg", "data", "source") if key in facts]
+    sides = {"set": read.sample, "reference": read.reference, "floor": read.floor}
+    return {
+        **{
+            name: f"`{side.name}`, {len(side.labels):,} images, hash `{side.hash[:12]}`"
+            for name, side in sides.items()
+        },
+        "features": f"`{read.extractor.name}`, hash `{read.extractor.hash[:12]}`",
+        "generator": ", ".join(made) or "-",
+        "judge": "-" if read.judge is None else f"`{read.judge.name}`",
+        "software": measured.software(record),
+    }
+
+
+def _again(job: Fidelity, read: FidelityInputs) -> str:
     """The command that gives these numbers again."""
     words = {
-        "set": job.set or str(Path(job.outputs) / "synth" / given.sample.name),
+        "set": job.set or str(Path(job.outputs) / "synth" / read.sample.name),
         "features": job.features,
         "judge": job.judge,
         "n": job.n,
         "gan": job.gan.path,
         "data": job.data.base,
         "seed": job.seed,
+        "map": job.map,
+        "map_images": job.map_images,
         "outputs": job.outputs,
-        **{key: getattr(job, key) for key, usual in PICTURES.items() if getattr(job, key) != usual},
     }
-    given_words = [f"{key}={value}" for key, value in words.items() if value is not None]
-    return shlex.join(["ferbench", "fidelity", *given_words])
+    return launcher.command_line("fidelity", launcher.words_of(words))

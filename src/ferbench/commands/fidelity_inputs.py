@@ -6,98 +6,96 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ferbench.classes import SPLITS
 from ferbench.classifiers.judge import Judge
-from ferbench.commands import inputs
+from ferbench.commands import generators, inputs, judges
+from ferbench.commands.judges import Wanted
 from ferbench.config.fidelity import Fidelity
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.fidelity import feature_space, inception
 from ferbench.fidelity.inception import Inception
 from ferbench.fidelity.measure import REFERENCE, Images, check_counts, floor_images, real_images
-from ferbench.gan import trained
 from ferbench.gan.trained import TrainedGenerator
-from ferbench.runs.precision import Precision
+from ferbench.runs import Compute
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What is compared, and who looks: `eyes` give features, `judge` (None: nobody) classes."""
+class FidelityInputs:
+    """What is compared, and by which networks.
+
+    extractor: gives the features. judge: gives the classes, None where there is none.
+    """
 
     reference: Images
     sample: Images
     floor: Images
-    eyes: Judge | Inception
+    extractor: Judge | Inception
     judge: Judge | None
     generator: TrainedGenerator | None
 
+    @property
+    def hashes(self) -> dict[str, str | None]:
+        """What the numbers depend on, by its content."""
+        return {
+            "set": self.sample.hash,
+            "reference": self.reference.hash,
+            "floor": self.floor.hash,
+            "features": self.extractor.hash,
+            "judge": None if self.judge is None else self.judge.hash,
+            "generator": None if self.generator is None else self.generator.sha256,
+        }
 
-def read(job: Fidelity, device: torch.device, chosen: Precision, *, least: int) -> Inputs:
+
+def open_all(job: Fidelity, compute: Compute, *, least: int) -> FidelityInputs:
     """Everything that is read, checked before anything is measured; least: images of a class."""
     feature_space.check_map(job.map)
     faces = inputs.open_base(job.data, Path(job.outputs))
-    sample, floor, reference = (
-        _sample(job, faces),
-        floor_images(faces),
-        real_images(faces, REFERENCE),
+    sample, floor = _sample(job, faces), floor_images(faces)
+    reference = real_images(faces, REFERENCE)
+    check_counts(sample, f"set={job.set or sample.name}", least)
+    check_counts(reference, f"data={job.data.base}: Training", least)
+    check_counts(floor, f"data={job.data.base}: PublicTest without copies", least)
+    wanted = Wanted(
+        Path(job.outputs),
+        judges.real_faces(job.data, faces),
+        without="class accuracy is left out" if job.features == "inception" else None,
     )
-    for side, key in (
-        (sample, f"set={job.set or sample.name}"),
-        (reference, f"data={job.data.base}: Training"),
-        (floor, f"data={job.data.base}: PublicTest without copies"),
-    ):
-        check_counts(side, key, least)
-    judge = _judge(job, reference.hash, device, chosen)
+    judge = judges.choose_and_load(job.judge, wanted, compute)
     generator = None
     if job.gan.path is not None:
         if judge is None:
             raise UserError(f"gan={job.gan.path}: path length needs a judge; expected judge=PATH")
-        generator = trained.load(job.gan.path, device=device)
-    eyes = judge
-    if job.features == "inception" or eyes is None:
+        generator = generators.load(job.gan.path, "gan", compute.device)
+    extractor: Judge | Inception
+    if job.features == "inception" or judge is None:
         weights = None if job.weights is None else Path(job.weights)
-        return Inputs(reference, sample, floor, inception.load(weights, device), judge, generator)
-    return Inputs(reference, sample, floor, eyes, judge, generator)
+        extractor = inception.load(weights, compute.device)
+    else:
+        extractor = judge
+    return FidelityInputs(reference, sample, floor, extractor, judge, generator)
 
 
 def _sample(job: Fidelity, faces: FaceSet) -> Images:
     """The set to measure, or as many of its images as n says."""
     if job.set in SPLITS:
-        found = real_images(faces, str(job.set))
+        images = real_images(faces, str(job.set))
     else:
-        read = inputs.open_set(job.set, Path(job.outputs))
-        facts = read.manifest.get("generator") or {}
-        found = Images(
-            read.root.resolve().name, read.manifest["hash"], read.images, read.labels, facts
-        )
-        _say_origin(found, faces)
+        made = inputs.open_set(job.set, Path(job.outputs))
+        facts = made.manifest.get("generator") or {}
+        name = made.root.resolve().name
+        images = Images(name, made.manifest["hash"], made.images, made.labels, facts)
+        _say_origin(images, faces)
     if job.n is None:
-        return found
-    total = len(found.labels)
+        return images
+    total = len(images.labels)
     if job.n > total:
         raise UserError(f"n={job.n}: the set has {total:,} images; expected at most so many")
-    return found.take(np.sort(np.random.default_rng(job.seed).choice(total, job.n, replace=False)))
+    return images.take(np.sort(np.random.default_rng(job.seed).choice(total, job.n, replace=False)))
 
 
 def _say_origin(sample: Images, faces: FaceSet) -> None:
-    seen = sample.facts.get("data_hash")
-    if seen not in (None, faces.manifest["hashes"][REFERENCE]):
+    learned_from = sample.facts.get("data_hash")
+    if learned_from not in (None, faces.manifest["hashes"][REFERENCE]):
         print(f"note: the generator of {sample.name} learned from other faces than the reference")
-
-
-def _judge(job: Fidelity, data_hash: str, device: torch.device, chosen: Precision) -> Judge | None:
-    """The judge that `judge` names or the best there is; None only where features need none."""
-    outputs = Path(job.outputs)
-    auto = job.judge == "auto"
-    path = inputs.find_judge(outputs, data_hash) if auto else Path(job.judge)
-    if path is None:
-        missing = inputs.no_judge(outputs, job.data.base)
-        if job.features == "fer":
-            raise UserError(missing)
-        print(f"note: {missing}; class accuracy is left out")
-        return None
-    judge = inputs.judge_of(job.data.base, data_hash, path, device, chosen)
-    print(f"judge: {path}")
-    return judge

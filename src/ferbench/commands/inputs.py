@@ -26,8 +26,8 @@ from ferbench.errors import UserError, is_network
 from ferbench.files import sha256_of
 from ferbench.gan import trained
 from ferbench.gan.trained import TrainedGenerator
-from ferbench.models import FaceClassifier, build
-from ferbench.runs import checkpoint
+from ferbench.models import FaceClassifier, NetworkOptions, build
+from ferbench.runs import Compute, checkpoint
 from ferbench.runs.precision import Precision
 
 WEIGHTS = "model.safetensors"  # of a run: what classify writes and others read
@@ -77,7 +77,7 @@ def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
         print(f"data.synthetic: the newest set, {root}")
     pool = synthetic_set.read(root)
     mixing.check_size(pool)
-    _check_kind(pool.manifest.get("generator") or {}, data, f"data.synthetic={root}: its generator")
+    check_kind(pool.manifest.get("generator") or {}, data, f"data.synthetic={root}: its generator")
     return pool
 
 
@@ -93,7 +93,7 @@ def open_endless(data: DataConfig, outputs: Path, device: torch.device) -> Train
         raise UserError(
             f"{key}={found.source}: its classes are {list(found.classes)}; expected {list(CLASSES)}"
         )
-    _check_kind(found.facts, data, f"{key}={found.source}: the generator")
+    check_kind(found.facts, data, f"{key}={found.source}: the generator")
     return found
 
 
@@ -106,6 +106,11 @@ def open_set(path: str | None, outputs: Path) -> SyntheticSet:
         return synthetic_set.read(root)
     except UserError as error:
         raise UserError(f"set={error}") from None
+
+
+def is_whole_set(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a run that made a set has finished it: its manifest is written last."""
+    return (folder / synthetic_set.MANIFEST).exists()
 
 
 def select_training(data: DataConfig, faces: FaceSet, pool: Pool | None) -> TrainingSet:
@@ -140,7 +145,7 @@ def endless(generator: TrainedGenerator) -> Endless:
     return Endless(generator.source, {"generator": facts})
 
 
-def _check_kind(facts: Mapping[str, Any], data: DataConfig, whose: str) -> None:
+def check_kind(facts: Mapping[str, Any], data: DataConfig, whose: str) -> None:
     """Refuse a generator that learned from toy faces for real ones, and the other way round."""
     kind = facts.get("data")
     if kind in FOLDERS and kind != data.base:
@@ -193,7 +198,8 @@ def trained_row(run: Path, key: str = "run") -> dict[str, Any]:
 def load_classifier(run: Path) -> FaceClassifier:
     """The run's network with its weights; what ImageNet gave is in them already."""
     config: ModelConfig = read_config(ModelConfig, run / "config.yaml", section="model")
-    model = build(classes=len(CLASSES), **asdict(replace(config, pretrained="none")))
+    options = NetworkOptions(**asdict(replace(config, pretrained="none")))
+    model = build(options, classes=len(CLASSES))
     path = run / WEIGHTS
     try:
         model.load_state_dict(checkpoint.load_weights(path))
@@ -201,6 +207,29 @@ def load_classifier(run: Path) -> FaceClassifier:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: not the weights of this network ({reason})") from None
     return model
+
+
+def open_judge(run: Path, compute: Compute, key: str = "judge") -> Judge:
+    """The classifier of a complete run of `ferbench classify` on real faces alone, as a judge.
+
+    Raises UserError, naming `key`, if it is none, or if training started from another run.
+    """
+    row = trained_row(run, key)
+    if row["synthetic_images"]:
+        raise UserError(f"{key}={run}: learned from synthetic faces; expected a run on real ones")
+    if row["pretrained"] not in OWN_STARTS:
+        raise UserError(
+            f"{key}={run}: began with the weights of {row['pretrained']}; expected a "
+            "run that saw its own real faces alone"
+        )
+    return Judge(
+        load_classifier(run),
+        compute.precision,
+        compute.device,
+        name=run.resolve().name,
+        hash=sha256_of(run / WEIGHTS),
+        data_hash=row["data_hash"],
+    )
 
 
 def load_judge(run: Path, device: torch.device, precision: Precision, key: str = "judge") -> Judge:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
+from ferbench.commands.launcher import Command, Launcher, command_line, words_of
 from ferbench.config import yaml_files
 from ferbench.config.study import RunStudy
 from ferbench.errors import UserError, one_of
@@ -25,23 +25,6 @@ from ferbench.study.ledger import (
     progress,
 )
 from ferbench.study.plan import RUNS, Study, Task, filled, merged
-
-Command = Callable[[], Any]
-
-
-class Launcher(Protocol):
-    """Runs jobs of other commands; what the command line hands in."""
-
-    def check(self, command: str, words: Sequence[str]) -> None:
-        """Refuse words that the command would refuse."""
-
-    def run(
-        self, command: str, jobs: Sequence[Sequence[str]], around: Callable[[int, Command], Any]
-    ) -> list[Any]:
-        """Call around(i, run) for every job, maybe in other processes."""
-
-    def report(self, error: Exception) -> None:
-        """Print an error as the command line does."""
 
 
 def run(job: RunStudy, launcher: Launcher) -> None:
@@ -82,8 +65,8 @@ def _study(job: RunStudy) -> Study:
         one_of("name", str(job.name), yaml_files.options_of("study"))
         path = yaml_files.CONF / "study" / f"{job.name}.yaml"
     study = yaml_file.read(path, budget=job.budget, seeds=job.chosen_seeds())
-    given = {"outputs": job.outputs, "device": job.device, "precision": job.precision}
-    every = [f"{key}={value}" for key, value in given.items() if value != "auto"]
+    common = {"outputs": job.outputs, "device": job.device, "precision": job.precision}
+    every = words_of({key: value for key, value in common.items() if value != "auto"})
     own = shlex.split(job.words or "")
     return replace(
         study,
@@ -97,12 +80,12 @@ def _study(job: RunStudy) -> Study:
 def _check(study: Study, launcher: Launcher) -> None:
     """Refuse a study with a run that its command would refuse, before the first one."""
     folders = {step.id: "later" for step in study.steps}
-    seen = set()
+    checked = set()
     for task in study.tasks():
         words = (task.command, *filled(task.words, folders))
-        if words in seen or (task.cell and task.seed != study.seeds[0]):
+        if words in checked or (task.cell and task.seed != study.seeds[0]):
             continue
-        seen.add(words)
+        checked.add(words)
         try:
             launcher.check(task.command, words[1:])
         except UserError as error:
@@ -111,16 +94,14 @@ def _check(study: Study, launcher: Launcher) -> None:
 
 def _command(job: RunStudy) -> str:
     """The command line that made the study."""
-    said = {
+    words = {
         "name": job.name,
         "file": job.file,
         "budget": job.budget,
         "seeds": job.seeds,
         "words": job.words,
     }
-    return shlex.join(
-        ["ferbench", "study", *(f"{key}={value}" for key, value in said.items() if value)]
-    )
+    return command_line("study", words_of(words))
 
 
 # --- running -------------------------------------------------------------------------------------
@@ -163,8 +144,7 @@ class _Wave:
         now = progress(self.study, self.ledger)
         print(
             f"\n[{len(now.tasks) - len(now.left) + 1}/{len(now.tasks)}] {task.id}; "
-            f"left: {now.time_left()}\n$ ferbench {task.command} "
-            f"{shlex.join(words)}",
+            f"left: {now.time_left()}\n$ {command_line(task.command, words)}",
             flush=True,
         )
         try:
@@ -178,7 +158,7 @@ class _Wave:
         return None if entry.status == DONE else task.id
 
 
-# --- what is said --------------------------------------------------------------------------------
+# --- what is printed -----------------------------------------------------------------------------
 
 
 def _standing(study: Study, now: Progress) -> str:

@@ -18,10 +18,14 @@ from ferbench.commands.train_gan_plan import Plan, hashes_read, plan_of, recipe_
 from ferbench.config.train_gan import TrainGan
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
-from ferbench.gan import score, setup
-from ferbench.gan.reports import SAMPLES, STATE, Reports
+from ferbench.gan import faces as gan_faces
+from ferbench.gan import score, setup, weights
+from ferbench.gan.faces import GanFaces
+from ferbench.gan.reports import Reports
+from ferbench.gan.samples import SAMPLES
 from ferbench.gan.score import Reference
-from ferbench.gan.setup import Material
+from ferbench.gan.setup import Setting, Shards, Training
+from ferbench.gan.weights import STATE
 from ferbench.recipes.gan import GanRecipe
 from ferbench.runs import Interrupted, Record, StopSignal, precision, processes
 from ferbench.runs.loggers import open_logger
@@ -44,7 +48,7 @@ def run(job: TrainGan) -> Path:
             return plan.folder
         judge_path = _judge_path(job, faces, plan)
         train = faces.splits["train"]
-        material = setup.material(
+        material = gan_faces.prepare(
             train.images,
             train.labels,
             res=recipe.res,
@@ -52,17 +56,10 @@ def run(job: TrainGan) -> Path:
             scalar_label=recipe.scalar_label,
             channels=1 if start is None else start.network.config.img_channels,
         )
-        trainer = setup.trainer(
-            recipe,
-            material,
-            start=start,
-            precision=chosen.name,
-            shards=plan.shards,
-            own_shards=processes.own_part(plan.shards),
-            seed=job.seed,
-            device=device,
-        )
-        batches = setup.real_batches(material, recipe, seed=job.seed, device=device)
+        setting = Setting(job.seed, chosen.name, device)
+        shards = Shards(plan.shards, processes.own_part(plan.shards))
+        trainer = setup.trainer(recipe, material, setting, shards, start=start)
+        batches = setup.real_batches(recipe, material, setting)
         if plan.state is not None:
             _take_up(trainer, batches, plan)
         if not processes.is_first():
@@ -81,7 +78,7 @@ def run(job: TrainGan) -> Path:
 def _train(
     job: TrainGan,
     recipe: GanRecipe,
-    material: Material,
+    material: GanFaces,
     trainer: sg.Trainer,
     batches: sg.RealBatches,
     plan: Plan,
@@ -89,7 +86,7 @@ def _train(
     judge: tuple[Judge, Reference] | None,
 ) -> None:
     """In the first process: train with reports, and end as complete or as interrupted."""
-    history = [] if plan.state is None else Reports.history_of(plan.state)
+    history = weights.history_of(plan.state)
     logger = open_logger(
         job.logger.name,
         plan.folder,
@@ -108,10 +105,7 @@ def _train(
     }
     reports = Reports(
         plan.folder,
-        recipe,
-        material,
-        trainer,
-        batches,
+        Training(recipe, material, trainer, batches),
         judge=judge,
         logger=logger,
         facts=facts,
@@ -132,7 +126,7 @@ def _train(
 
 def _loop(
     recipe: GanRecipe,
-    material: Material,
+    material: GanFaces,
     trainer: sg.Trainer,
     batches: sg.RealBatches,
     reports: Reports | None,
@@ -160,7 +154,7 @@ def _loop(
             batches,
             total_images=round(recipe.total_kimg * 1000),
             tick_images=round(recipe.tick_kimg * 1000),
-            tick_conditions=material.kinds,
+            tick_conditions=material.class_conditions,
             tick_seeds=TICK_SEEDS,
             on_tick=on_tick,
             should_stop=should_stop,
@@ -170,7 +164,7 @@ def _loop(
             if reports is not None:
                 reports.save(state)
     except FloatingPointError as error:
-        where = "" if reports is None else f"; {reports.last_good()}"
+        where = "" if reports is None else f"; {reports.last_state()}"
         raise FloatingPointError(f"{error}{where}") from None
     finally:
         if reports is not None:
@@ -231,7 +225,7 @@ def _judge(
 def _introduce(
     job: TrainGan,
     recipe: GanRecipe,
-    material: Material,
+    material: GanFaces,
     trainer: sg.Trainer,
     plan: Plan,
     device: torch.device,
@@ -250,9 +244,9 @@ def _introduce(
     condition = "one-hot classes" if recipe.conditional else "no condition"
     if recipe.scalar_label:
         condition = "the class as one number (gan.scalar_label: measures a mistake)"
-    print(f"{condition}; faces of each class:\n{setup.histogram(material.class_counts)}")
+    print(f"{condition}; faces of each class:\n{gan_faces.histogram(material.class_counts)}")
     if recipe.class_sampling != "natural":
-        shares = setup.class_shares(material.labels, recipe.class_sampling)
+        shares = gan_faces.class_shares(material.labels, recipe.class_sampling)
         shown = ", ".join(f"{n} {100 * s:.1f} %" for n, s in zip(CLASSES, shares, strict=True))
         print(f"shown and asked for ({recipe.class_sampling}): {shown}")
     print(f"run: {plan.folder}")

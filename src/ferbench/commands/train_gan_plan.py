@@ -9,13 +9,15 @@ from typing import Any
 
 from ferbench import runs
 from ferbench.classes import CLASSES
+from ferbench.config.identity import identity
 from ferbench.config.train_gan import TrainGan
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError, is_network
-from ferbench.gan.reports import STATE
+from ferbench.gan import weights
 from ferbench.gan.trained import TrainedGenerator
+from ferbench.gan.weights import STATE
 from ferbench.recipes.gan import GanRecipe
-from ferbench.runs import checkpoint, processes
+from ferbench.runs import processes
 
 # Keys that do not change what a run has learned after so many images.
 NEUTRAL = ("outputs", "name", "force", "resume", "logger", "judge", "total_kimg", "res")
@@ -84,7 +86,7 @@ def plan_of(
         )
     state = None
     if not done and (folder / STATE).exists():
-        state = checkpoint.load_state(folder / STATE)
+        state = weights.load_state(folder / STATE)
     return Plan(folder, done, _shards(recipe, state), state)
 
 
@@ -109,7 +111,7 @@ def _folder(job: TrainGan, recipe: GanRecipe, read: dict[str, str]) -> Path:
     if job.resume and not is_network(job.resume):
         return Path(job.resume)
     config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
-    config["gan"] = recipe.said
+    config["gan"] = identity(recipe)
     config["data"] = job.data.name
     name = job.name or f"{recipe.name}_{job.data.name}_{recipe.res}px"
     folder = (

@@ -5,10 +5,10 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.config.sections import PRECISIONS, DataConfig, ModelConfig, check_name, check_seed
+from ferbench.config.sections import PRECISIONS, DataConfig, check_name, check_seed
 from ferbench.config.synth import GanSource
 from ferbench.errors import UserError, at_least, between, one_of
-from ferbench.recipes.classifier import Recipe
+from ferbench.recipes.marks import Content, Neutral, Result
 
 INVERSION_LOSSES = ("pixels", "judge")
 LARGEST_PERCENT = 50.0  # of planted copies: more than that is no set with copies in it
@@ -18,14 +18,14 @@ LARGEST_PERCENT = 50.0  # of planted copies: more than that is no set with copie
 class PrivacyConfig:
     """How strict the privacy audit is: see ferbench.privacy.audit.Options."""
 
-    near_correlation: float
-    drop_correlation: float
-    quantile: float
-    alpha: float
-    cells: int
-    bootstrap: int
-    control_images: int
-    control_percents: str
+    near_correlation: Result[float]
+    drop_correlation: Result[float]
+    quantile: Result[float]
+    alpha: Result[float]
+    cells: Result[int]
+    bootstrap: Result[int]
+    control_images: Result[int]
+    control_percents: Result[str]
 
     def __post_init__(self) -> None:
         between("privacy.near_correlation", self.near_correlation, 0.8, 1)
@@ -54,11 +54,11 @@ class PrivacyConfig:
 class InversionConfig:
     """Whether and how training and held-out images are given to the generator to draw again."""
 
-    images: int
-    steps: int
-    rate: float
-    loss: str
-    batch: int
+    images: Result[int]
+    steps: Result[int]
+    rate: Result[float]
+    loss: Result[str]
+    batch: Result[int]
 
     def __post_init__(self) -> None:
         if self.images:
@@ -70,42 +70,23 @@ class InversionConfig:
 
 
 @dataclass(frozen=True)
-class LabelNoiseConfig:
-    """How wrong labels are sought by ferbench audit data: values in conf/label_noise/."""
-
-    folds: int | None
-    control_flips: float
-    bootstrap: int
-
-    def __post_init__(self) -> None:
-        if self.folds is not None:
-            between("label_noise.folds", self.folds, 2, 100)
-        between("label_noise.control_flips", self.control_flips, 0, 0.5)
-        between("label_noise.bootstrap", self.bootstrap, 10, 100_000)
-
-
-@dataclass(frozen=True)
 class Audit:
     """ferbench audit."""
 
-    outputs: str
-    name: str | None
-    set: str | None
-    gan: GanSource
-    judge: str
-    seed: int
-    batch: int
-    device: str
-    precision: str
-    force: bool
-    show_real: bool
-    data: DataConfig
-    privacy: PrivacyConfig
-    inversion: InversionConfig
-    zoom: bool
-    model: ModelConfig
-    train: Recipe
-    label_noise: LabelNoiseConfig
+    outputs: Neutral[str]
+    name: Neutral[str | None]
+    set: Content[str | None]
+    gan: Content[GanSource]
+    judge: Content[str]
+    seed: Result[int]
+    batch: Neutral[int]
+    device: Neutral[str]
+    precision: Content[str]
+    force: Neutral[bool]
+    show_real: Result[bool]
+    data: Content[DataConfig]
+    privacy: Result[PrivacyConfig]
+    inversion: Result[InversionConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

@@ -7,23 +7,24 @@ from dataclasses import dataclass
 
 from ferbench.config.sections import DataConfig, check_name, check_seed
 from ferbench.errors import UserError, at_least, between
+from ferbench.recipes.marks import Content, Neutral, Result
 
 
 @dataclass(frozen=True)
 class Bias:
     """ferbench bias."""
 
-    outputs: str
-    name: str | None
-    set: str | None
-    run: str | None
-    attributes: str | None
-    quantiles: int
-    min_count: int
-    bootstrap: int
-    seed: int
-    force: bool
-    data: DataConfig
+    outputs: Neutral[str]
+    name: Neutral[str | None]
+    set: Content[str | None]
+    run: Content[str | None]
+    attributes: Content[str | None]
+    quantiles: Result[int]
+    min_count: Result[int]
+    bootstrap: Result[int]
+    seed: Result[int]
+    force: Neutral[bool]
+    data: Content[DataConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

@@ -3,10 +3,11 @@
 No postponed annotations in this file: OmegaConf reads the field types.
 """
 
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Optional
+from dataclasses import dataclass, is_dataclass
+from typing import get_type_hints
 
 from ferbench.config.audit import Audit
+from ferbench.config.audit_data import AuditData
 from ferbench.config.bias import Bias
 from ferbench.config.curate import Curate
 from ferbench.config.fidelity import Fidelity
@@ -24,6 +25,7 @@ from ferbench.config.synth import Synth
 from ferbench.config.train_gan import TrainGan
 from ferbench.errors import at_least, between, one_of, positive
 from ferbench.recipes.classifier import Recipe
+from ferbench.recipes.marks import Content, Neutral, Result
 
 LENGTHS = ("total_kimg",)  # keys that a run to go on with may be given anew
 # Paths and free text: the command line takes them as they stand, commas and brackets included.
@@ -64,8 +66,6 @@ SHORT_KEYS = {
     key: f"data.{key}"
     for key in ("mix", "real_fraction", "synthetic_per_real", "real_limit", "synthetic_limit")
 } | {key: f"label_noise.{key}" for key in ("folds", "control_flips")}
-# Words that may stand for a key and its value.
-WORDS = {("audit", "data"): "set=data"}
 
 
 @dataclass(frozen=True)
@@ -87,19 +87,19 @@ class Prepare:
 class Classify:
     """ferbench classify."""
 
-    outputs: str
-    name: Optional[str]
-    seed: int
-    device: str
-    precision: str
-    force: bool
-    resume: Optional[str]
-    start: Optional[str]
-    data: DataConfig
-    model: ModelConfig
-    train: Recipe
-    eval: EvalConfig
-    logger: LoggerConfig
+    outputs: Neutral[str]
+    name: Neutral[str | None]
+    seed: Result[int]
+    device: Result[str]
+    precision: Result[str]
+    force: Neutral[bool]
+    resume: Neutral[str | None]
+    start: Content[str | None]
+    data: Result[DataConfig]
+    model: Result[ModelConfig]
+    train: Result[Recipe]
+    eval: Result[EvalConfig]
+    logger: Neutral[LoggerConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -111,13 +111,13 @@ class Classify:
 class Evaluate:
     """ferbench evaluate."""
 
-    outputs: str
-    run: str
-    device: str
-    precision: str
-    force: bool
-    data: DataConfig
-    eval: EvalConfig
+    outputs: Neutral[str]
+    run: Content[str]
+    device: Neutral[str]
+    precision: Result[str]
+    force: Neutral[bool]
+    data: Content[DataConfig]
+    eval: Result[EvalConfig]
 
     def __post_init__(self) -> None:
         one_of("precision", self.precision, PRECISIONS)
@@ -128,10 +128,10 @@ class Table:
     """ferbench table."""
 
     outputs: str
-    kind: Optional[str]
-    where: Optional[str]
-    sort: Optional[str]
-    columns: Optional[str]
+    kind: str | None
+    where: str | None
+    sort: str | None
+    columns: str | None
     format: str
     group: bool
     rebuild: bool
@@ -168,6 +168,7 @@ COMMANDS: dict[str, type] = {
     "evaluate": Evaluate,
     "fidelity": Fidelity,
     "audit": Audit,
+    "audit-data": AuditData,
     "bias": Bias,
     "study": RunStudy,
     "table": Table,
@@ -178,8 +179,8 @@ COMMANDS: dict[str, type] = {
 def keys_of(schema: type, prefix: str = "") -> dict[str, type]:
     """Every key of a command by its dotted name, sections included, with its type."""
     found: dict[str, type] = {}
-    for field in fields(schema):
-        found[prefix + field.name] = field.type  # type: ignore[assignment]
-        if is_dataclass(field.type):
-            found |= keys_of(field.type, f"{prefix}{field.name}.")  # type: ignore[arg-type]
+    for name, kind in get_type_hints(schema).items():
+        found[prefix + name] = kind
+        if is_dataclass(kind):
+            found |= keys_of(kind, f"{prefix}{name}.")  # type: ignore[arg-type]
     return found

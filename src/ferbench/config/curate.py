@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ferbench.config.sections import PRECISIONS, DataConfig, check_name, check_seed
 from ferbench.config.synth import BALANCES, GanSource
 from ferbench.errors import UserError, at_least, between, one_of
+from ferbench.recipes.marks import Content, Neutral, Result
 
 MISMATCHED = ("drop", "correct", "keep")
 SHORT = ("accept", "refuse")
@@ -18,34 +19,34 @@ SHARES = ("confidence", "keep_share", "mismatch_confidence", "psi")
 class Curate:
     """ferbench curate."""
 
-    outputs: str
-    name: str | None
-    set: str | None
-    gan: GanSource
-    pool_per_image: float
-    psi: float
-    n: int | None
-    balance: str
-    short: str
-    seed: int
-    judge: str
-    mismatched: str
-    mismatch_confidence: float
-    confidence: float | None
-    keep_share: float | None
-    train_copies: bool
-    near_correlation: float
-    drop_correlation: float
-    quantile: float
-    duplicates: bool
-    spread: bool
-    cells: int
-    gate_judge: str
-    batch: int
-    device: str
-    precision: str
-    force: bool
-    data: DataConfig
+    outputs: Neutral[str]
+    name: Neutral[str | None]
+    set: Content[str | None]
+    gan: Content[GanSource]
+    pool_per_image: Content[float]
+    psi: Content[float]
+    n: Result[int | None]
+    balance: Result[str]
+    short: Neutral[str]
+    seed: Result[int]
+    judge: Content[str]
+    mismatched: Result[str]
+    mismatch_confidence: Result[float]
+    confidence: Result[float | None]
+    keep_share: Result[float | None]
+    train_copies: Result[bool]
+    near_correlation: Result[float]
+    drop_correlation: Result[float]
+    quantile: Result[float]
+    duplicates: Result[bool]
+    spread: Result[bool]
+    cells: Result[int]
+    gate_judge: Neutral[str]
+    batch: Neutral[int]
+    device: Neutral[str]
+    precision: Content[str]
+    force: Neutral[bool]
+    data: Content[DataConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ferbench.config.sections import PRECISIONS, DataConfig, check_name, check_seed
 from ferbench.config.synth import GanSource
 from ferbench.errors import at_least, one_of
+from ferbench.recipes.marks import Content, Neutral, Result
 
 FEATURES = ("fer", "inception")
 MAPS = ("pca", "tsne", "umap", "none")
@@ -17,13 +18,13 @@ MAPS = ("pca", "tsne", "umap", "none")
 class MetricsConfig:
     """How the numbers are taken: see ferbench.fidelity.comparison.How."""
 
-    neighbors: int
-    density_neighbors: int
-    neighbor_images: int
-    kid_subsets: int
-    kid_images: int
-    score_splits: int
-    diversity_images: int
+    neighbors: Result[int]
+    density_neighbors: Result[int]
+    neighbor_images: Result[int]
+    kid_subsets: Result[int]
+    kid_images: Result[int]
+    score_splits: Result[int]
+    diversity_images: Result[int]
 
     def __post_init__(self) -> None:
         least = {"neighbor_images": 100, "kid_images": 2, "diversity_images": 2}
@@ -35,24 +36,24 @@ class MetricsConfig:
 class Fidelity:
     """ferbench fidelity."""
 
-    outputs: str
-    name: str | None
-    set: str | None
-    n: int | None
-    features: str
-    judge: str
-    weights: str | None
-    gan: GanSource
-    path_pairs: int
-    map: str
-    map_images: int
-    seed: int
-    batch: int
-    device: str
-    precision: str
-    force: bool
-    data: DataConfig
-    metrics: MetricsConfig
+    outputs: Neutral[str]
+    name: Neutral[str | None]
+    set: Content[str | None]
+    n: Result[int | None]
+    features: Result[str]
+    judge: Content[str]
+    weights: Content[str | None]
+    gan: Content[GanSource]
+    path_pairs: Result[int]
+    map: Result[str]
+    map_images: Result[int]
+    seed: Result[int]
+    batch: Neutral[int]
+    device: Neutral[str]
+    precision: Content[str]
+    force: Neutral[bool]
+    data: Content[DataConfig]
+    metrics: Result[MetricsConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

@@ -6,6 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.errors import UserError, at_least, between, one_of
+from ferbench.recipes.marks import Content, Neutral, Result
 
 TTA = ("none", "flip", "ten_crop")
 LOGGERS = ("tensorboard", "wandb", "mlflow", "none")
@@ -66,29 +67,29 @@ class DataConfig:
     The toy_ keys say how toy faces are rendered; a key that has no meaning with `name` is null.
     """
 
-    name: str
-    base: str
-    folder: str | None
-    toy_train: int | None
-    toy_public: int | None
-    toy_private: int | None
-    toy_seed: int | None
-    real_limit: float | None
-    draw_seed: int
-    synthetic: str | None
-    synthetic_limit: int | None
-    synthetic_balance: str | None
-    mix: str | None
-    real_fraction: float | None
-    synthetic_per_real: float | None
-    real_weight: float | None
-    normalize: str | None
-    teacher: str | None
-    teacher_weight: float | None
-    teacher_temperature: float | None
-    teacher_labels: str | None
-    synthetic_online: bool | None
-    generator: str | None
+    name: Result[str]
+    base: Result[str]
+    folder: Content[str | None]
+    toy_train: Result[int | None]
+    toy_public: Result[int | None]
+    toy_private: Result[int | None]
+    toy_seed: Result[int | None]
+    real_limit: Result[float | None]
+    draw_seed: Result[int]
+    synthetic: Content[str | None]
+    synthetic_limit: Result[int | None]
+    synthetic_balance: Result[str | None]
+    mix: Result[str | None]
+    real_fraction: Result[float | None]
+    synthetic_per_real: Result[float | None]
+    real_weight: Result[float | None]
+    normalize: Result[str | None]
+    teacher: Content[str | None]
+    teacher_weight: Result[float | None]
+    teacher_temperature: Result[float | None]
+    teacher_labels: Result[str | None]
+    synthetic_online: Result[bool | None]
+    generator: Content[str | None]
 
     def __post_init__(self) -> None:
         one_of("data.name", self.name, DATA)
@@ -233,22 +234,22 @@ class DataConfig:
 class ModelConfig:
     """Which network: values in conf/model/, checked where the network is built."""
 
-    name: str
-    stem: str
-    input_px: int
-    pretrained: str
-    tune: str
-    dropout: float
-    width: int | None
+    name: Result[str]
+    stem: Result[str]
+    input_px: Result[int]
+    pretrained: Result[str]
+    tune: Result[str]
+    dropout: Result[float]
+    width: Result[int | None]
 
 
 @dataclass(frozen=True)
 class EvalConfig:
     """How a classifier is scored: values in conf/eval/."""
 
-    split: str
-    batch: int
-    tta: str
+    split: Result[str]
+    batch: Result[int]
+    tta: Result[str]
 
     def __post_init__(self) -> None:
         one_of("eval.split", self.split, ("private", "public", "kaggle"))
@@ -260,9 +261,9 @@ class EvalConfig:
 class LoggerConfig:
     """Where the numbers of every epoch go besides metrics.jsonl: values in conf/logger/."""
 
-    name: str
-    project: str | None
-    address: str | None
+    name: Neutral[str]
+    project: Neutral[str | None]
+    address: Neutral[str | None]
 
     def __post_init__(self) -> None:
         one_of("logger.name", self.name, LOGGERS)

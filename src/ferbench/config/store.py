@@ -1,8 +1,8 @@
 """Hydra's side of the configs: schemas for its store, configs read back from earlier runs."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from ferbench.config import yaml_files
 from ferbench.config.commands import COMMANDS
@@ -24,9 +24,9 @@ def writable(schema: type) -> Any:
 
     node = OmegaConf.structured(schema)
     OmegaConf.set_readonly(node, False)
-    for field in fields(schema):
-        if is_dataclass(field.type):
-            node[field.name] = writable(field.type)  # type: ignore[arg-type]
+    for name, kind in get_type_hints(schema).items():
+        if is_dataclass(kind):
+            node[name] = writable(kind)  # type: ignore[arg-type]
     return node
 
 

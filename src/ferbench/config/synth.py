@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ferbench.config.sections import PRECISIONS, check_name, check_seed
 from ferbench.errors import UserError, at_least, between, one_of
+from ferbench.recipes.marks import Content, Neutral, Result
 
 LABELS = ("expressions", "own")
 BALANCES = ("equal", "natural")
@@ -21,38 +22,38 @@ SMALLEST_PX = 8
 class GanSource:
     """Where a trained generator is. A section, because `gan` is a group of config files, too."""
 
-    path: str | None
+    path: Content[str | None]
 
 
 @dataclass(frozen=True)
 class Synth:
     """ferbench synth."""
 
-    outputs: str
-    name: str | None
-    gan: GanSource
-    n: int | None
-    seed: int
-    labels: str
-    balance: str
-    counts: str | None
-    psi: float
-    cutoff: int | None
-    center: str
-    center_latents: int
-    noise: str
-    out_px: int | None
-    resize: str
-    batch: int
-    device: str
-    precision: str
-    force: bool
-    judge: str
-    export: str
-    grid: bool
-    interpolate: str | None
-    style_mix: bool
-    truncation_sheet: bool
+    outputs: Neutral[str]
+    name: Neutral[str | None]
+    gan: Content[GanSource]
+    n: Content[int | None]
+    seed: Result[int]
+    labels: Result[str]
+    balance: Content[str]
+    counts: Content[str | None]
+    psi: Result[float]
+    cutoff: Result[int | None]
+    center: Result[str]
+    center_latents: Result[int]
+    noise: Result[str]
+    out_px: Result[int | None]
+    resize: Result[str]
+    batch: Result[int]
+    device: Content[str]
+    precision: Content[str]
+    force: Neutral[bool]
+    judge: Neutral[str]
+    export: Neutral[str]
+    grid: Neutral[bool]
+    interpolate: Neutral[str | None]
+    style_mix: Neutral[bool]
+    truncation_sheet: Neutral[bool]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

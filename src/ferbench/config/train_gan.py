@@ -8,25 +8,26 @@ from dataclasses import dataclass
 from ferbench.config.sections import PRECISIONS, DataConfig, LoggerConfig, check_name, check_seed
 from ferbench.errors import UserError, one_of, positive
 from ferbench.recipes.gan import GanRecipe, check_resolution
+from ferbench.recipes.marks import Content, Neutral, Result
 
 
 @dataclass(frozen=True)
 class TrainGan:
     """ferbench train-gan."""
 
-    outputs: str
-    name: str | None
-    seed: int
-    device: str
-    precision: str
-    force: bool
-    resume: str | None
-    res: int | None
-    total_kimg: float | None
-    judge: str
-    data: DataConfig
-    gan: GanRecipe
-    logger: LoggerConfig
+    outputs: Neutral[str]
+    name: Neutral[str | None]
+    seed: Result[int]
+    device: Result[str]
+    precision: Result[str]
+    force: Neutral[bool]
+    resume: Content[str | None]
+    res: Content[int | None]
+    total_kimg: Neutral[float | None]
+    judge: Neutral[str]
+    data: Result[DataConfig]
+    gan: Result[GanRecipe]
+    logger: Neutral[LoggerConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

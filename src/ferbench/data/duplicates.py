@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.data.face_set import Faces
@@ -209,8 +211,8 @@ def _no_pairs() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _first_identical(images: np.ndarray) -> np.ndarray:
     """[N] int64: for each image the first one with the same pixels."""
-    seen: dict[bytes, int] = {}
-    return np.array([seen.setdefault(img.tobytes(), i) for i, img in enumerate(images)], np.int64)
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(img.tobytes(), i) for i, img in enumerate(images)], np.int64)
 
 
 def _is_blank(images: np.ndarray) -> np.ndarray:
@@ -232,16 +234,9 @@ def _groups(keys: np.ndarray) -> list[np.ndarray]:
 
 
 def _components(size: int, pairs: np.ndarray) -> np.ndarray:
-    """[size] int64: the smallest member of each node's connected component (union-find)."""
-    root = np.arange(size)
-
-    def find_root(node: int) -> int:
-        while root[node] != node:
-            root[node] = root[root[node]]
-            node = int(root[node])
-        return node
-
-    for left, right in pairs:
-        low, high = sorted((find_root(int(left)), find_root(int(right))))
-        root[high] = low
-    return np.array([find_root(node) for node in range(size)], np.int64)
+    """[size] int64: the smallest member of each node's connected component."""
+    links = coo_matrix((np.ones(len(pairs)), tuple(pairs.T)), shape=(size, size))
+    _, numbers = connected_components(links, directed=False)
+    _, first = np.unique(numbers, return_index=True)
+    smallest: np.ndarray = first[numbers]
+    return smallest

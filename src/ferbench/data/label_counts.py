@@ -6,9 +6,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ferbench.classes import CLASSES
 from ferbench.errors import UserError, nearest
 
 EXPECTED = "expected CLASS:NUMBER with commas between, such as angry:100,happy:20"
+
+
+def class_sizes(labels: np.ndarray, classes: Sequence[str] = CLASSES) -> np.ndarray:
+    """[K] int64: how many labels [N] int64 there are of each class."""
+    return np.bincount(labels, minlength=len(classes))
+
+
+def counts_by_name(labels: np.ndarray, classes: Sequence[str] = CLASSES) -> dict[str, int]:
+    """As `class_sizes`, by name in the order of `classes`; ValueError for a label outside them."""
+    return dict(zip(classes, class_sizes(labels, classes).tolist(), strict=True))
 
 
 def equal(n: int, classes: Sequence[str]) -> dict[str, int]:
@@ -18,8 +29,8 @@ def equal(n: int, classes: Sequence[str]) -> dict[str, int]:
     """
     if n < len(classes):
         raise UserError(f"n={n}: below the number of classes; expected at least {len(classes)}")
-    each, more = divmod(n, len(classes))
-    return {name: each + (i < more) for i, name in enumerate(classes)}
+    counts = apportion(n, np.ones(len(classes), np.int64))
+    return dict(zip(classes, counts.tolist(), strict=True))
 
 
 def natural(n: int, shares: Mapping[str, int]) -> dict[str, int]:
@@ -29,19 +40,25 @@ def natural(n: int, shares: Mapping[str, int]) -> dict[str, int]:
     """
     if n < len(shares):
         raise UserError(f"n={n}: below the number of classes; expected at least {len(shares)}")
-    total = sum(shares.values())
-    exact = {name: n * share / total for name, share in shares.items()}
-    counts = {name: int(value) for name, value in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: counts[name] - exact[name])
-    for name in by_remainder[: n - sum(counts.values())]:
-        counts[name] += 1
+    counts = dict(zip(shares, apportion(n, np.array([*shares.values()])).tolist(), strict=True))
     lost = [name for name in shares if shares[name] and not counts[name]]
     if lost:
         raise UserError(f"n={n}: balance=natural leaves no image of {lost[0]}; expected more")
     return counts
 
 
-def given(text: str, classes: Sequence[str]) -> dict[str, int]:
+def apportion(total: int, weights: np.ndarray) -> np.ndarray:
+    """[K] int64 of sum `total`, in proportion to `weights` [K] int64 by largest remainders.
+
+    What is left over goes to the first of equal remainders.
+    """
+    counts, remainders = np.divmod(total * weights, weights.sum())
+    left = total - int(counts.sum())
+    counts[np.argsort(-remainders, kind="stable")[:left]] += 1
+    return counts
+
+
+def from_text(text: str, classes: Sequence[str]) -> dict[str, int]:
     """The numbers that a text such as `angry:100,happy:20` gives; 0 for the other classes.
 
     Raises UserError for an unknown class, one named twice, or what is no number.

@@ -10,8 +10,9 @@ import numpy as np
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.data import face_set
 from ferbench.data.face_set import FaceSet
+from ferbench.data.label_counts import apportion, class_sizes, counts_by_name
 from ferbench.data.synthetic_set import SyntheticSet
-from ferbench.data.training_set import Endless, Part, TrainingSet, class_sizes, gray_statistics
+from ferbench.data.training_set import Endless, Part, TrainingSet, gray_statistics
 from ferbench.errors import UserError
 
 Pool = SyntheticSet | Endless  # where synthetic images come from
@@ -32,7 +33,7 @@ def limited(faces: FaceSet, *, fraction: float, seed: int) -> FaceSet:
     part = train.take(rows)
     counts, hashes = faces.manifest["counts"], faces.manifest["hashes"]
     manifest = faces.manifest | {
-        "counts": counts | {"train": face_set.class_counts(part)},
+        "counts": counts | {"train": counts_by_name(part.labels)},
         "hashes": hashes | {"train": face_set.content_hash(part)},
         "limited": {"fraction": fraction, "seed": seed, "of": len(train), "hash": hashes["train"]},
     }
@@ -140,17 +141,6 @@ def wanted_counts(faces: FaceSet, total: int, balance: str) -> np.ndarray:
         return apportion(total, np.ones(len(CLASSES), np.int64))
     assert balance == "natural"
     return apportion(total, class_sizes(faces.splits["train"].labels))
-
-
-def apportion(total: int, weights: np.ndarray) -> np.ndarray:
-    """[K] int64 of sum `total`, in proportion to `weights` [K] int64 by largest remainders.
-
-    What is left over goes to the first of equal remainders.
-    """
-    counts, remainders = np.divmod(total * weights, weights.sum())
-    left = total - int(counts.sum())
-    counts[np.argsort(-remainders, kind="stable")[:left]] += 1
-    return counts
 
 
 def check_size(pool: SyntheticSet) -> None:

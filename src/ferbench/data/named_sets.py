@@ -79,15 +79,17 @@ def store(
     facts: what the manifest shall say besides classes, counts and hashes. near_correlation: from
     which images count as near copies (see `near_copies`); None looks for identical ones alone.
     """
-    found = duplicates.find(splits, near_correlation=near_correlation)
+    report = duplicates.find(splits, near_correlation=near_correlation)
     masks = {
-        f"{kind}_{split}": getattr(found, kind)(split)
+        f"{kind}_{split}": getattr(report, kind)(split)
         for kind in ("clean", "near_clean")
         for split in SPLITS
     }
-    manifest = {**facts, "duplicates": found.summary()}
-    face_set.write(folder, splits, manifest, extras=masks, texts={"duplicates.csv": found.to_csv()})
-    return found
+    manifest = {**facts, "duplicates": report.summary()}
+    face_set.write(
+        folder, splits, manifest, extras=masks, texts={"duplicates.csv": report.to_csv()}
+    )
+    return report
 
 
 def test_faces(faces: FaceSet, split: str) -> tuple[Faces, np.ndarray, str]:

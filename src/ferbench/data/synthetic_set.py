@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ferbench.classes import CLASSES
+from ferbench.data.label_counts import counts_by_name
 from ferbench.errors import UserError
 from ferbench.files import save_array, save_json
 
@@ -80,10 +81,10 @@ def read_manifest(root: Path) -> dict[str, Any]:
 
 def newest(outputs: Path) -> Path:
     """The complete set below outputs/synth/ that was finished last; UserError if there is none."""
-    found = sorted(outputs.glob(f"synth/*/{MANIFEST}"), key=lambda file: file.stat().st_mtime_ns)
-    if not found:
+    sets = sorted(outputs.glob(f"synth/*/{MANIFEST}"), key=lambda file: file.stat().st_mtime_ns)
+    if not sets:
         raise UserError(f"{outputs / 'synth'}: no synthetic set here; {HOW_TO_MAKE_ONE}")
-    return found[-1].parent
+    return sets[-1].parent
 
 
 def blocks(root: Path) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -112,7 +113,7 @@ def _check(images: np.ndarray, labels: np.ndarray, manifest: Mapping[str, Any]) 
         raise ValueError(f"{IMAGES}: {images.dtype} {images.shape}, expected uint8 {(n, px, px)}")
     if labels.shape != (n,) or labels.dtype != np.int64:
         raise ValueError(f"{LABELS}: {labels.dtype} {labels.shape}, expected int64 {(n,)}")
-    if class_counts(labels, manifest["classes"]) != manifest["counts"]:
+    if counts_by_name(labels, manifest["classes"]) != manifest["counts"]:
         raise ValueError(f"{LABELS}: not the counts of the manifest")
 
 
@@ -184,7 +185,7 @@ class SetWriter:
         save_array(self.root / LABELS, labels)
         digest = _hash((images for _, images, _ in blocks(self.root)), labels)
         manifest = {"format": FORMAT, "kind": KIND, "classes": list(classes)}
-        manifest |= {"image_px": self.shape[1], "counts": class_counts(labels, classes)}
+        manifest |= {"image_px": self.shape[1], "counts": counts_by_name(labels, classes)}
         manifest |= {"hash": digest, **facts}
         save_json(self.root / MANIFEST, manifest)
         (self.root / PROGRESS).unlink(missing_ok=True)
@@ -203,15 +204,6 @@ def content_hash(images: np.ndarray, labels: np.ndarray) -> str:
     return _hash((images[start : start + BLOCK_ROWS] for start in starts), labels)
 
 
-def class_counts(labels: np.ndarray, classes: Sequence[str] = CLASSES) -> dict[str, int]:
-    """Number of labels of each class, by name, in the order of `classes`.
-
-    Raises ValueError for a label outside them.
-    """
-    counts = np.bincount(labels, minlength=len(classes))
-    return {name: int(count) for name, count in zip(classes, counts, strict=True)}
-
-
 def _hash(images: Iterable[np.ndarray], labels: np.ndarray) -> str:
     digest = hashlib.sha256()
     for block in images:
@@ -224,11 +216,11 @@ def _images_done(root: Path, shape: tuple[int, int, int]) -> int:
     """How many images an earlier writer of this shape left; 0 where there is nothing to use."""
     try:
         progress = json.loads((root / PROGRESS).read_text(encoding="utf-8"))
-        done, told = int(progress["images"]), tuple(progress["shape"])
-        found = np.load(root / IMAGES, mmap_mode="r")
+        done, shape_then = int(progress["images"]), tuple(progress["shape"])
+        images = np.load(root / IMAGES, mmap_mode="r")
     except (OSError, ValueError, LookupError, TypeError):
         return 0
-    same = told == shape == found.shape and found.dtype == np.uint8
+    same = shape_then == shape == images.shape and images.dtype == np.uint8
     return done if same and 0 <= done <= shape[0] else 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.classes import IMAGE_PX
 from ferbench.data import label_counts
 from ferbench.errors import UserError
 
@@ -36,8 +36,8 @@ class Part:
     @property
     def row_labels(self) -> np.ndarray:
         """[N] int64."""
-        found: np.ndarray = self.labels[self.rows]
-        return found
+        labels: np.ndarray = self.labels[self.rows]
+        return labels
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The images in order, as arrays [at most BLOCK, 48, 48] uint8 in memory."""
@@ -93,10 +93,7 @@ class TrainingSet:
     def counts(self) -> dict[str, dict[str, int]]:
         """How many images of each class come from where."""
         parts = {"real": self.real, "synthetic": self.synthetic}
-        return {
-            name: dict(zip(CLASSES, class_sizes(part.row_labels).tolist(), strict=True))
-            for name, part in parts.items()
-        }
+        return {name: label_counts.counts_by_name(part.row_labels) for name, part in parts.items()}
 
     def content_hash(self) -> str:
         """Hex SHA-256 of all images, then all labels, as the sets on disk have it.
@@ -107,13 +104,13 @@ class TrainingSet:
         for block in self.blocks():
             digest.update(np.ascontiguousarray(block).data)
         digest.update(self.labels.astype("<i8").tobytes())
-        found = digest.hexdigest()
-        if self.sha256 not in (None, found):
+        sha256 = digest.hexdigest()
+        if self.sha256 not in (None, sha256):
             raise UserError(
                 "data: the training images are not those of the set's manifest "
-                f"(hash {found[:12]}, expected {self.sha256:.12}); make the set again"
+                f"(hash {sha256[:12]}, expected {self.sha256:.12}); make the set again"
             )
-        return found
+        return sha256
 
 
 def gray_statistics(part: Part) -> tuple[float, float]:
@@ -122,11 +119,6 @@ def gray_statistics(part: Part) -> tuple[float, float]:
     levels = np.arange(256)
     mean = float(np.average(levels, weights=counts))
     return mean, float(np.sqrt(np.average((levels - mean) ** 2, weights=counts)))
-
-
-def class_sizes(labels: np.ndarray) -> np.ndarray:
-    """[7] int64: how many labels [N] int64 there are of each class."""
-    return np.bincount(labels, minlength=len(CLASSES))
 
 
 def _mapped_anew(images: np.ndarray) -> np.ndarray:

@@ -100,13 +100,9 @@ def logits(
         model,
         batches.to_device(images[~held], labels[~held], how.device),
         watched,
-        how.recipe,
-        classes=len(CLASSES),
-        seed=how.seed,
-        precision=how.precision,
+        training.Settings(how.recipe, how.seed, how.precision),
         state=state,
-        on_epoch=lambda _: None,
-        should_stop=should_stop,
+        hooks=training.Hooks(on_epoch=lambda _: None, should_stop=should_stop),
     )
     model.load_state_dict(fit.weights)
     found = predict(model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS)

@@ -88,7 +88,7 @@ def _cached(url: str) -> Path:
 
 def _built(kind: Any, path: Path) -> torch.nn.Module:
     """The network, from a copy that holds nothing but tensors: the library unpickles anything."""
-    state = checkpoint.load_state(path)
+    state = checkpoint.load_plain(path)
     with tempfile.TemporaryDirectory(prefix="ferbench-") as folder:
         copy = Path(folder) / "weights.pth"
         torch.save(state, copy)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ferbench.classes import IMAGE_PX
 from ferbench.classifiers.batches import DeviceFaces
 from ferbench.classifiers.teacher import Teacher
-from ferbench.gan.sampler import Sampler, Truncation
+from ferbench.gan.sampler import Rendering, Sampler, Truncation
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.runs.precision import Precision
 
@@ -19,7 +19,7 @@ from ferbench.runs.precision import Precision
 FIRST_SEED = SEEDS = 2**31
 SEEDS_APART = 2**24  # between the first seeds of two draw_seeds
 BATCH = 64  # images at once; in another batch an image may differ by rounding
-WHOLE = Truncation(psi=1.0, cutoff=None, center="class", center_latents=1)  # none at all
+NO_TRUNCATION = Truncation(psi=1.0, cutoff=None, center="class", center_latents=1)
 
 
 def seeds_of(draw_seed: int, epoch: int, images: int) -> list[int]:
@@ -35,15 +35,8 @@ def seeds_of(draw_seed: int, epoch: int, images: int) -> list[int]:
 
 def sampler_of(generator: TrainedGenerator, precision: Precision) -> Sampler:
     """The generator as `ferbench synth out_px=48` has it: not truncated, noise from the seed."""
-    return Sampler(
-        generator,
-        WHOLE,
-        noise="seed",
-        precision=precision,
-        out_px=IMAGE_PX,
-        resize="area",
-        batch=BATCH,
-    )
+    rendering = Rendering("seed", precision, out_px=IMAGE_PX, resize="area", batch=BATCH)
+    return Sampler(generator, NO_TRUNCATION, rendering)
 
 
 class FreshFaces:
@@ -72,7 +65,7 @@ class FreshFaces:
 
         Raises UserError if an image is not finite.
         """
-        images = self.faces.images[self.faces.first :]  # a view: what is written here is seen there
+        images = self.faces.images[self.faces.first :]  # a view: writing here changes them
         seeds = seeds_of(self.draw_seed, epoch, len(images))
         with tqdm(
             total=len(seeds),

@@ -22,8 +22,24 @@ from ferbench.gan.trained import TrainedGenerator, condition_table
 from ferbench.runs.precision import Precision
 
 CENTER_SEED = 0  # of the latents behind the class centers
+DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 LUMA = (0.299, 0.587, 0.114)  # of R, G, B; ITU-R 601-2, as FER2013's own colors are read
 SAFE_SECONDS = 2.0  # between two saves of the progress
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How images are made of styles.
+
+    noise: "const", "seed" or "none". out_px: side of the images, None for the generator's own;
+    resize: "area" or "bicubic". batch: images at a time.
+    """
+
+    noise: str
+    precision: Precision
+    out_px: int | None
+    resize: str
+    batch: int
 
 
 @dataclass(frozen=True)
@@ -43,27 +59,17 @@ class Truncation:
 class Sampler:
     """A generator with everything that decides what the image of a seed and a label is.
 
-    out_px: side of the images, None for the generator's own; resize: "area" or "bicubic".
-    noise: "const", "seed" or "none". Raises UserError if the generator has no `cutoff` layers.
+    Raises UserError if the generator has fewer style layers than `truncation.cutoff`.
     """
 
     def __init__(
-        self,
-        generator: TrainedGenerator,
-        truncation: Truncation,
-        *,
-        noise: str,
-        precision: Precision,
-        out_px: int | None,
-        resize: str,
-        batch: int,
+        self, generator: TrainedGenerator, truncation: Truncation, rendering: Rendering
     ) -> None:
-        self.generator, self.truncation = generator, truncation
+        self.generator, self.truncation, self.rendering = generator, truncation, rendering
         self.network, self.config = generator.network, generator.network.config
-        self.image_px: int = out_px or self.config.img_resolution
-        self.noise, self.resize, self.batch = noise, resize, batch
-        self.precision = precision
-        self._dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision.name]
+        self.image_px: int = rendering.out_px or self.config.img_resolution
+        self.batch, self.precision = rendering.batch, rendering.precision
+        self._dtype = DTYPES[self.precision.name]
         if truncation.cutoff is not None and truncation.cutoff > self.config.num_ws:
             raise UserError(
                 f"cutoff={truncation.cutoff}: this generator has {self.config.num_ws} "
@@ -71,7 +77,7 @@ class Sampler:
             )
 
     @cached_property
-    def _kinds(self) -> Tensor:
+    def _class_conditions(self) -> Tensor:
         """The condition of each label, [K, c_dim]."""
         return condition_table(self.config.c_dim, len(self.generator.classes))
 
@@ -80,7 +86,7 @@ class Sampler:
         """Mean w of each class, [K, w_dim]; for a generator with classes."""
         return sg.class_centers(
             self.network.mapping,
-            self._kinds.to(self.network.mapping.w_avg),
+            self._class_conditions.to(self.network.mapping.w_avg),
             latents=self.truncation.center_latents,
             generator=torch.Generator().manual_seed(CENTER_SEED),
         )
@@ -89,7 +95,7 @@ class Sampler:
         """Conditions [N, c_dim] of labels; [N, 0] for an unconditional generator."""
         if not self.config.c_dim:
             return torch.zeros(len(labels), 0)
-        return self._kinds[torch.as_tensor(labels)]
+        return self._class_conditions[torch.as_tensor(labels)]
 
     def draw(self, seeds: Sequence[int], labels: Sequence[int] | np.ndarray) -> np.ndarray:
         """Gray images [N, H, H] uint8, one batch: image i is that of seeds[i] and labels[i] alone.
@@ -132,7 +138,7 @@ class Sampler:
 
         Noise is the stored one, except with noise="none": styles between two seeds have no seed.
         """
-        noise = "none" if self.noise == "none" else "const"
+        noise = "none" if self.rendering.noise == "none" else "const"
         parts = [
             self.network.synthesis(part, noise=noise, dtype=self._dtype)
             for part in ws.split(self.batch)
@@ -150,12 +156,12 @@ class Sampler:
             psi=truncation.psi,
             cutoff=truncation.cutoff,
             center=self._center(labels, truncation),
-            noise=self.noise,
+            noise=self.rendering.noise,
             dtype=self._dtype,
         )
 
     def _center(self, labels: Sequence[int] | np.ndarray, truncation: Truncation) -> Tensor | None:
-        """Where each image is pulled to; None: the running mean of w, or nowhere."""
+        """Where each image is pulled to; None: the running mean of w, or no pull at all."""
         if truncation.psi == 1 or truncation.center == "global" or not self.config.c_dim:
             return None
         return self.class_centers[torch.as_tensor(labels)]
@@ -170,7 +176,7 @@ class Sampler:
         if gray and images.shape[1] == 3:
             images = (images.clamp(-1, 1) * images.new_tensor(LUMA)[:, None, None]).sum(1, True)
         pixels = sg.to_uint8(images.float())
-        planes = resize_tensor(pixels.flatten(0, 1), self.image_px, method=self.resize)
+        planes = resize_tensor(pixels.flatten(0, 1), self.image_px, method=self.rendering.resize)
         planes = planes.unflatten(0, pixels.shape[:2])  # [N, C, H, H]
         return (planes[:, 0] if planes.shape[1] == 1 else planes).cpu().numpy()
 

@@ -1,4 +1,4 @@
-"""What a judge says of a generator while it is trained: a distance and the accuracy of classes."""
+"""A judge's score of a generator in training: a distance, and the accuracy of each class."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 import stylegan2_ada as sg
-from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.classes import IMAGE_PX
 from ferbench.classifiers.judge import Judge
+from ferbench.data.label_counts import class_sizes
 from ferbench.data.resize import resize_tensor
 from ferbench.files import save_arrays
 from ferbench.metrics.feature_sets import frechet_distance
@@ -51,10 +52,10 @@ def reference(judge: Judge, images: np.ndarray, labels: np.ndarray, *, cache: Pa
             if np.array_equal(file["key"], key):
                 return Reference(file["mean"], file["covariance"])
     features = judge.describe(images).features
-    weights = (1 / np.maximum(np.bincount(labels, minlength=len(CLASSES)), 1))[labels]
-    found = Reference(*weighted_gaussian(features, weights))
-    save_arrays(cache, key=key, mean=found.mean, covariance=found.covariance)
-    return found
+    weights = (1 / np.maximum(class_sizes(labels), 1))[labels]
+    computed = Reference(*weighted_gaussian(features, weights))
+    save_arrays(cache, key=key, mean=computed.mean, covariance=computed.covariance)
+    return computed
 
 
 def weighted_gaussian(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,31 +68,30 @@ def weighted_gaussian(features: np.ndarray, weights: np.ndarray) -> tuple[np.nda
 
 def score(
     generator: sg.TwoStageGenerator,
-    kinds: torch.Tensor,
+    class_conditions: torch.Tensor,
     judge: Judge,
     real: Reference,
     *,
     per_class: int,
     dtype: torch.dtype,
 ) -> Score:
-    """Draw `per_class` images of every kind, always of the same seeds, and ask the judge.
+    """Draw `per_class` images of every class, always of the same seeds, and ask the judge.
 
-    kinds: [K, c_dim]; K = 1 is an unconditional generator, whose accuracy is nan.
+    class_conditions: [K, c_dim]; K = 1 is an unconditional generator, whose accuracy is nan.
     """
-    wanted = np.arange(len(kinds) * per_class) % len(kinds)
+    classes = len(class_conditions)
+    labels = np.arange(classes * per_class) % classes
     parts = [
-        _gray(_draw(generator, kinds[wanted[i : i + BATCH]], FIRST_SEED + i, dtype))
-        for i in range(0, len(wanted), BATCH)
+        _gray(_draw(generator, class_conditions[labels[i : i + BATCH]], FIRST_SEED + i, dtype))
+        for i in range(0, len(labels), BATCH)
     ]
-    seen = judge.describe(torch.cat(parts))
-    everyone = np.ones(len(wanted))
-    distance = frechet_distance(
-        *weighted_gaussian(seen.features, everyone), real.mean, real.covariance
-    )
-    if len(kinds) == 1:
+    described = judge.describe(torch.cat(parts))
+    own = weighted_gaussian(described.features, np.ones(len(labels)))
+    distance = frechet_distance(*own, real.mean, real.covariance)
+    if classes == 1:
         return Score(distance, float("nan"), ())
-    hits = seen.logits.argmax(1) == wanted
-    by_class = tuple(float(hits[wanted == k].mean()) for k in range(len(kinds)))
+    hits = described.logits.argmax(1) == labels
+    by_class = tuple(float(hits[labels == k].mean()) for k in range(classes))
     return Score(distance, float(np.mean(by_class)), by_class)
 
 

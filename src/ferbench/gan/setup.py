@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 import stylegan2_ada as sg
-from ferbench.classes import CLASSES
-from ferbench.data.resize import resize
+from ferbench.data.label_counts import class_sizes
 from ferbench.errors import UserError
-from ferbench.gan.trained import TrainedGenerator, condition_table
+from ferbench.gan.faces import GanFaces, class_shares
+from ferbench.gan.trained import TrainedGenerator
 from ferbench.recipes.gan import GanRecipe
 
 W_AVG_BETA = 0.995  # decay of the running mean of w, as published
@@ -21,136 +20,92 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Material:
-    """Faces as a GAN learns from them.
+class Setting:
+    """What a training's numbers depend on besides recipe and faces.
 
-    images: [N, H, W] or [N, 3, H, W] uint8. labels: [N] int64. conditions: [N, c_dim] float32.
-    kinds: [K, c_dim], the conditions that exist: one a class, or a single empty one.
-    names: of the K kinds.
+    seed: of initial weights, draws and the order of the faces. precision: fp32, bf16 or fp16.
     """
 
-    images: np.ndarray
-    labels: np.ndarray
-    conditions: Tensor
-    kinds: Tensor
-    names: tuple[str, ...]
+    seed: int
+    precision: str
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Parts of each batch with random streams of their own: `own` are those of this process."""
+
+    count: int
+    own: range
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training under way: how, on what, the networks with their loop, and the real batches."""
+
+    recipe: GanRecipe
+    faces: GanFaces
+    trainer: sg.Trainer
+    batches: sg.RealBatches
 
     @property
-    def class_counts(self) -> dict[str, int]:
-        """Images of each class, by name."""
-        counts = np.bincount(self.labels, minlength=len(CLASSES))
-        return {name: int(n) for name, n in zip(CLASSES, counts, strict=True)}
+    def kimg(self) -> float:
+        """Thousands of real images shown so far."""
+        return self.trainer.images / 1000
 
 
-def material(
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    res: int,
-    channels: int,
-    conditional: bool,
-    scalar_label: bool = False,
-) -> Material:
-    """Faces at the size of the networks with one-hot conditions, or none.
-
-    images: [N, H, W] uint8; channels: 3 repeats the gray one. scalar_label: the condition is the
-    label as one number, which is how not to do it. Raises UserError for labels that cannot
-    condition a generator.
-    """
-    if conditional:
-        check_labels(labels)
-    pixels = resize(images, res)
-    if channels == 3:
-        pixels = np.repeat(pixels[:, None], 3, axis=1)
-    if not conditional:
-        empty = torch.zeros(len(labels), 0)
-        return Material(pixels, labels, empty, empty[:1], ("all",))
-    kinds = condition_table(1 if scalar_label else len(CLASSES), len(CLASSES))
-    return Material(pixels, labels, kinds[torch.from_numpy(np.array(labels))], kinds, CLASSES)
-
-
-def check_labels(labels: np.ndarray) -> None:
-    """Refuse labels of which a generator would not learn every class.
-
-    A single number as the condition, or a class that never occurs, trains without an error and
-    draws the wrong expression; so labels must be whole numbers that name all classes.
-    """
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise UserError(
-            f"labels are {labels.dtype} {labels.shape}; expected one whole number a face "
-            "(gan.conditional=false trains without)"
-        )
-    if len(labels) == 0 or labels.min() < 0 or labels.max() >= len(CLASSES):
-        raise UserError(
-            f"labels: unlabeled faces, or numbers outside 0 to {len(CLASSES) - 1}; "
-            "gan.conditional=false trains without labels"
-        )
-    lacking = sorted(set(range(len(CLASSES))) - set(np.unique(labels).tolist()))
-    if lacking:
-        names = ", ".join(CLASSES[i] for i in lacking)
-        raise UserError(f"labels: no face of {names}; expected all of {', '.join(CLASSES)}")
-
-
-def histogram(counts: dict[str, int]) -> str:
-    """Counts by class as lines of text with bars."""
-    most = max(counts.values())
-    bars = {name: "#" * max(round(30 * n / most), n > 0) for name, n in counts.items()}
-    return "\n".join(f"  {name:<9}{n:>7,} {bars[name]}" for name, n in counts.items())
-
-
-def class_shares(labels: np.ndarray, how: str) -> np.ndarray:
-    """Share of each class while training, [7] float64: its natural one to the power 1, 1/2 or 0."""
-    power = {"natural": 1.0, "sqrt": 0.5, "balanced": 0.0}[how]
-    counts = np.bincount(labels, minlength=len(CLASSES)).astype(np.float64)
-    shares = np.where(counts > 0, np.maximum(counts, 1) ** power, 0)
-    found: np.ndarray = shares / shares.sum()
-    return found
-
-
-def real_batches(
-    faces: Material, recipe: GanRecipe, *, seed: int, device: torch.device
-) -> sg.RealBatches:
+def real_batches(recipe: GanRecipe, faces: GanFaces, setting: Setting) -> sg.RealBatches:
     """Endless real batches; natural sampling shows every face once in an epoch."""
     weights = None
     if recipe.class_sampling != "natural":
         shares = class_shares(faces.labels, recipe.class_sampling)
-        counts = np.bincount(faces.labels, minlength=len(CLASSES))
+        counts = class_sizes(faces.labels)
         weights = torch.from_numpy((shares / np.maximum(counts, 1))[faces.labels])
     return sg.RealBatches(
         faces.images,
         faces.conditions,
         batch=recipe.batch,
-        generator=torch.Generator().manual_seed(seed),
+        generator=torch.Generator().manual_seed(setting.seed),
         mirror=recipe.mirror,
         weights=weights,
-        device=device,
+        device=setting.device,
     )
 
 
 def trainer(
     recipe: GanRecipe,
-    faces: Material,
+    faces: GanFaces,
+    setting: Setting,
+    shards: Shards,
     *,
     start: TrainedGenerator | None,
-    precision: str,
-    shards: int,
-    own_shards: range,
-    seed: int,
-    device: torch.device,
 ) -> sg.Trainer:
     """Networks, optimizers and loop; torch's own generator is seeded for the initial weights.
 
-    start: networks to go on from, None for new ones. precision: fp32, bf16 or fp16.
-    own_shards: numbers of the shards of this process, of `shards` in all.
+    start: networks to go on from, None for new ones.
     """
-    assert recipe.batch % shards == 0
+    assert recipe.batch % shards.count == 0
+    seed, device = setting.seed, setting.device
     torch.manual_seed(seed)
     generator, discriminator = (
-        networks(recipe, faces, precision=precision) if start is None else _started(start)
+        networks(recipe, faces, precision=setting.precision) if start is None else _started(start)
     )
     generator.train().requires_grad_(True).to(device)
     discriminator.train().requires_grad_(True).to(device)
-    optimizers = sg.build_optimizers(
+    augment = _augment(recipe, start)
+    return sg.Trainer(
+        generator,
+        discriminator,
+        _optimizers(recipe, generator, discriminator),
+        options(recipe, setting),
+        streams=[sg.shard_streams(seed, shard, device=device) for shard in shards.own],
+        conditions=_conditions(recipe, faces),
+        augment=augment.to(device) if isinstance(augment, sg.AugmentPipe) else augment,
+    )
+
+
+def _optimizers(recipe: GanRecipe, generator: Any, discriminator: Any) -> Any:
+    return sg.build_optimizers(
         generator,
         discriminator,
         lr=recipe.lr,
@@ -159,19 +114,9 @@ def trainer(
         path_interval=recipe.path_interval,
         r1_interval=recipe.r1_interval,
     )
-    augment = _augment(recipe, start)
-    return sg.Trainer(
-        generator,
-        discriminator,
-        optimizers,
-        options(recipe, precision, device),
-        streams=[sg.shard_streams(seed, shard, device=device) for shard in own_shards],
-        conditions=_wanted_conditions(recipe, faces),
-        augment=augment.to(device) if isinstance(augment, sg.AugmentPipe) else augment,
-    )
 
 
-def networks(recipe: GanRecipe, faces: Material, *, precision: str) -> tuple[Any, Any]:
+def networks(recipe: GanRecipe, faces: GanFaces, *, precision: str) -> tuple[Any, Any]:
     """New generator and discriminator with weights from torch's own generator.
 
     Only float16 has too small a range for activations: without it they have no bound, as in the
@@ -181,7 +126,7 @@ def networks(recipe: GanRecipe, faces: Material, *, precision: str) -> tuple[Any
         "kind": recipe.kind,
         "img_resolution": faces.images.shape[-1],
         "img_channels": 1 if faces.images.ndim == 3 else faces.images.shape[1],
-        "c_dim": faces.kinds.shape[1],
+        "c_dim": faces.class_conditions.shape[1],
         "channel_base": recipe.channel_base,
         "channel_max": recipe.channel_max,
     }
@@ -215,9 +160,9 @@ def _styled(recipe: GanRecipe, clamp: float | None) -> tuple[dict[str, Any], dic
     return generator, discriminator
 
 
-def options(recipe: GanRecipe, precision: str, device: torch.device) -> sg.TrainOptions:
-    """What the loop is told."""
-    dtype = DTYPES[precision]
+def options(recipe: GanRecipe, setting: Setting) -> sg.TrainOptions:
+    """The recipe as options of the loop."""
+    dtype = DTYPES[setting.precision]
     ada = sg.AdaOptions(recipe.ada_target, recipe.ada_interval, recipe.ada_ramp_kimg)
     return sg.TrainOptions(
         batch=recipe.batch,
@@ -239,24 +184,24 @@ def options(recipe: GanRecipe, precision: str, device: torch.device) -> sg.Train
         compile=recipe.compile,
         ada=ada if recipe.augment == "ada" else None,
         nonfinite_limit=recipe.nonfinite_limit,
-        read_late=device.type == "cuda",
+        read_late=setting.device.type == "cuda",
     )
 
 
-def _wanted_conditions(recipe: GanRecipe, faces: Material) -> sg.ConditionSampler:
+def _conditions(recipe: GanRecipe, faces: GanFaces) -> sg.ConditionSampler:
     """Labels for G with the shares that D sees of the real classes."""
-    if len(faces.kinds) == 1:
-        return sg.condition_sampler(faces.kinds)
+    if len(faces.class_conditions) == 1:
+        return sg.condition_sampler(faces.class_conditions)
     shares = torch.from_numpy(class_shares(faces.labels, recipe.class_sampling))
-    return sg.condition_sampler(faces.kinds, shares)
+    return sg.condition_sampler(faces.class_conditions, shares)
 
 
 def _augment(recipe: GanRecipe, start: TrainedGenerator | None) -> sg.AugmentPipe | str | None:
     """The pipeline of the recipe; a generator that went on with ada starts from its probability."""
     if recipe.augment in ("ada", "fixed"):
         pipe = sg.AugmentPipe(sg.pipe(recipe.pipe), p_max=recipe.p_max)
-        known = start.facts.get("augment_p") if start and recipe.augment == "ada" else None
-        pipe.set_p(recipe.augment_p if known is None else float(known))
+        last = start.facts.get("augment_p") if start and recipe.augment == "ada" else None
+        pipe.set_p(recipe.augment_p if last is None else float(last))
         return pipe
     return recipe.diff_policy if recipe.augment == "diffaugment" else None
 

@@ -20,7 +20,7 @@ from ferbench.classes import CLASSES
 from ferbench.errors import UserError
 from ferbench.files import sha256_of, write_whole
 
-FORMAT = "1"
+FORMAT = "1"  # of a light checkpoint; a file that does not say is of this first one
 BEST, LATEST = "best.safetensors", "latest.safetensors"
 _PACKAGED = Path(__file__).parents[1] / "pretrained"
 SHIPPED = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[3] / "pretrained"
@@ -99,14 +99,14 @@ def load(source: str | Path, *, device: torch.device) -> TrainedGenerator:
     """
     text = str(source)
     if text.startswith(("http://", "https://")) or text.endswith(".pkl"):
-        found = _published(text)
+        generator = _published(text)
     else:
-        found = _checkpoint(_file_of(Path(source)))
-    classes = found.classes
+        generator = _checkpoint(_file_of(Path(source)))
+    classes = generator.classes
     if classes and sorted(classes) == sorted(CLASSES) and classes != CLASSES:
         raise UserError(f"{source}: its classes are {list(classes)}; expected {list(CLASSES)}")
-    found.network.to(device).eval().requires_grad_(False)
-    return found
+    generator.network.to(device).eval().requires_grad_(False)
+    return generator
 
 
 def _file_of(source: Path) -> Path:
@@ -130,18 +130,30 @@ def _checkpoint(path: Path) -> TrainedGenerator:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a whole safetensors file ({error})") from None
-    if metadata.get("format") != FORMAT:
-        raise UserError(f"{path}: not a generator of format {FORMAT}; {EXPECTED}")
+    _check_format(path, metadata)
     try:
         configs, facts = json.loads(metadata["configs"]), json.loads(metadata["facts"])
         network = _built(sg.generator_of, configs["G_ema"], tensors, "G_ema")
-        known = "D" in configs  # a file to share may be without
-        judge = _built(sg.discriminator_of, configs["D"], tensors, "D") if known else None
+        discriminator = None  # a file to share may be without
+        if "D" in configs:
+            discriminator = _built(sg.discriminator_of, configs["D"], tensors, "D")
         facts["classes"] = [str(name) for name in facts["classes"]]
     except (ValueError, LookupError, TypeError, RuntimeError, AttributeError) as error:
         reason = " ".join(f"{error}".split())[:200]
         raise UserError(f"{path}: the generator does not fit its description ({reason})") from None
-    return TrainedGenerator(network, judge, facts, sha256_of(path), str(path))
+    return TrainedGenerator(network, discriminator, facts, sha256_of(path), str(path))
+
+
+def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
+    """UserError for weights of something else, or of a format that this version does not read."""
+    if not {"configs", "facts"} <= metadata.keys():
+        raise UserError(f"{path}: these are not the weights of a generator; {EXPECTED}")
+    written = " ".join(metadata.get("format", FORMAT).split())[:60]
+    if written != FORMAT:
+        raise UserError(
+            f"{path}: a generator of format {written!r}, which another version of ferbench wrote; "
+            f"expected format {FORMAT}: use that version, or train with this one"
+        )
 
 
 def _built(
@@ -170,8 +182,8 @@ def _published(source: str) -> TrainedGenerator:
     if network is None:
         raise UserError(f"{source}: holds no generator; {EXPECTED}")
     c_dim = network.config.c_dim
-    known = c_dim == len(CLASSES)
-    classes = CLASSES if known else tuple(f"class{i}" for i in range(c_dim))
+    ours = c_dim == len(CLASSES)
+    classes = CLASSES if ours else tuple(f"class{i}" for i in range(c_dim))
     facts = {"classes": list(classes), "res": network.config.img_resolution, "data": "published"}
     local = Path(source)
     sha256 = sha256_of(local) if local.is_file() else hashlib.sha256(source.encode()).hexdigest()

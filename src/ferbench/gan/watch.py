@@ -3,28 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from ferbench.gan.setup import Material
+from ferbench.errors import UserError
+from ferbench.gan.faces import GanFaces
+from ferbench.gan.lines import say
 from ferbench.metrics.feature_sets import pixel_diversity
+from ferbench.recipes.gan import GanRecipe
 
 REFERENCE_FACES = 200  # of each class, for the diversity of real faces
-NEAR_CAP = 0.999
+NEAR_BOUND = 0.999
 
 
-def real_diversity(faces: Material) -> tuple[float, ...]:
-    """How far the real faces of each kind lie apart, as `stylegan2_ada.class_diversity` measures.
+class Warnings:
+    """Prints what looks wrong, each thing once until it is over."""
+
+    def __init__(self, recipe: GanRecipe, faces: GanFaces) -> None:
+        self.recipe, self.names = recipe, faces.names
+        self.real_diversity = real_diversity(faces)
+        self.printed: list[str] = []
+
+    def check(self, row: Mapping[str, Any]) -> None:
+        """Look at the row of a tick; UserError at a collapse if the recipe says so."""
+        recipe = self.recipe
+        if row["kimg"] < recipe.collapse_from_kimg:
+            return
+        grave = self._grave(row)
+        lines = grave + at_bound(row["augment_p"], recipe.p_max)
+        subjects = [line.split(":")[0].split(" (")[0] for line in lines]
+        for line, subject in zip(lines, subjects, strict=True):
+            if subject not in self.printed:
+                say(f"warning: {line}")
+        self.printed = subjects
+        if grave and recipe.stop_on_collapse:
+            raise UserError(f"gan.stop_on_collapse=true: {grave[0]} (after {row['kimg']:.1f} kimg)")
+
+    def _grave(self, row: Mapping[str, Any]) -> list[str]:
+        """What ends a run if the recipe says so."""
+        diversity = [row[f"diversity_{name}"] for name in self.names]
+        share = self.recipe.collapse_diversity
+        lines = collapsed(diversity, self.real_diversity, self.names, share=share)
+        logits = {"real_logit": 0.0, "fake_logit": 0.0, **row}
+        return lines + running_away(logits, limit=self.recipe.collapse_logit)
+
+
+def real_diversity(faces: GanFaces) -> tuple[float, ...]:
+    """How far the real faces of each class lie apart, as `stylegan2_ada.class_diversity` measures.
 
     The mean over pairs of the root mean square difference of pixels in [-1, 1].
     """
-    spreads = []
-    for kind in range(len(faces.kinds)):
-        everyone = len(faces.kinds) == 1
-        rows = np.arange(len(faces.labels)) if everyone else np.flatnonzero(faces.labels == kind)
-        chosen = np.random.default_rng(0).permutation(rows)[:REFERENCE_FACES]
-        spreads.append(pixel_diversity(faces.images[np.sort(chosen)]) if len(chosen) > 1 else 0.0)
-    return tuple(spreads)
+    values = []
+    without_classes = len(faces.class_conditions) == 1
+    for label in range(len(faces.class_conditions)):
+        chosen = np.ones(len(faces.labels), bool) if without_classes else faces.labels == label
+        rows = np.random.default_rng(0).permutation(np.flatnonzero(chosen))[:REFERENCE_FACES]
+        values.append(pixel_diversity(faces.images[np.sort(rows)]) if len(rows) > 1 else 0.0)
+    return tuple(values)
 
 
 def collapsed(
@@ -43,11 +79,14 @@ def running_away(numbers: Mapping[str, float], *, limit: float) -> list[str]:
     real, fake = numbers["real_logit"], numbers["fake_logit"]
     if max(abs(real), abs(fake)) <= limit:
         return []
-    return [f"logits are running away: real {real:+.1f}, fake {fake:+.1f}"]
+    return [
+        "the discriminator's logits are running away: mean "
+        f"{real:+.1f} on real faces, {fake:+.1f} on generated ones"
+    ]
 
 
-def at_cap(augment_p: float, p_max: float) -> list[str]:
+def at_bound(augment_p: float, p_max: float) -> list[str]:
     """A line if the augmentation probability cannot rise further."""
-    if augment_p < NEAR_CAP * p_max or p_max == 0:
+    if augment_p < NEAR_BOUND * p_max or p_max == 0:
         return []
     return [f"augmentation is at its bound (p = {augment_p:.3f}): the discriminator still overfits"]

@@ -110,67 +110,75 @@ MODELS: dict[str, Own | Library] = {
 }
 
 
-def build(
-    name: str,
-    *,
-    classes: int,
-    stem: str,
-    input_px: int,
-    pretrained: str,
-    tune: str,
-    dropout: float,
-    width: int | None,
-) -> FaceClassifier:
-    """The network `name` for gray faces, in training mode.
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Which network, and how it is made; docs/models.md explains the options.
 
-    stem: small, for faces of 48 px; standard, as published for 224 px. See docs/models.md.
+    stem: small, for faces of 48 px; standard, as published for 224 px.
     input_px: the faces are resized to this inside the classifier.
-    pretrained: none or imagenet; tune: all, last or head (see tuning.freeze).
+    pretrained: none or imagenet. tune: all, last or head (see `wrapper.freeze`).
     dropout: probability before the final linear layer (vgg: and before the one that precedes it).
     width: channels of the first stage of cnn and vgg; None for the others.
-    Initial weights come from torch's global generator.
     Raises UserError for a value that does not exist or does not fit the network.
     """
-    _check(name, stem, input_px, pretrained, tune, dropout, width)
-    chosen = MODELS[name]
+
+    name: str
+    stem: str
+    input_px: int
+    pretrained: str
+    tune: str
+    dropout: float
+    width: int | None
+
+    def __post_init__(self) -> None:
+        one_of("model.name", self.name, MODELS)
+        one_of("model.stem", self.stem, ("small", "standard"))
+        one_of("model.pretrained", self.pretrained, ("none", "imagenet"))
+        one_of("model.tune", self.tune, ("all", "last", "head"))
+        at_least("model.input_px", self.input_px, MIN_PX)
+        between("model.dropout", self.dropout, 0, 0.99)
+        self._check_own() if isinstance(MODELS[self.name], Own) else self._check_library()
+
+    def _check_own(self) -> None:
+        """Refuse what this project's networks do not have."""
+        name, width = self.name, self.width
+        if width is None or width < 1:
+            raise UserError(f"model.width={width}: not a width of {name}; expected 1 or more")
+        if self.stem != "small":
+            raise UserError(f"model.stem={self.stem}: {name} has no such stem; expected small")
+        if self.pretrained != "none":
+            raise UserError(
+                f"model.pretrained={self.pretrained}: {name} has no such weights; expected none"
+            )
+
+    def _check_library(self) -> None:
+        """Refuse what the libraries' networks do not have."""
+        if self.width is not None:
+            raise UserError(
+                f"model.width={self.width}: {self.name} has its published width; expected null"
+            )
+
+
+def build(options: NetworkOptions, *, classes: int) -> FaceClassifier:
+    """The network for gray faces, in training mode.
+
+    Initial weights come from torch's global generator, or are ImageNet's. Raises UserError if
+    those cannot be had or read.
+    """
+    chosen = MODELS[options.name]
     network: Network
     if isinstance(chosen, Own):
-        assert width is not None
-        network = chosen.make(classes, dropout=dropout, width=width)
+        assert options.width is not None
+        network = chosen.make(classes, dropout=options.dropout, width=options.width)
         last_stage = chosen.last_stage
     else:
-        small_stem, imagenet = stem == "small", pretrained == "imagenet"
         network = assemble(
-            chosen, classes, small_stem=small_stem, imagenet=imagenet, dropout=dropout
+            chosen,
+            classes,
+            small_stem=options.stem == "small",
+            imagenet=options.pretrained == "imagenet",
+            dropout=options.dropout,
         )
         last_stage = f"body.{chosen.last_stage}"
-    freeze(network, tune, last_stage=last_stage)
-    return FaceClassifier(network, input_px=input_px).train()
-
-
-def _check(
-    name: str,
-    stem: str,
-    input_px: int,
-    pretrained: str,
-    tune: str,
-    dropout: float,
-    width: int | None,
-) -> None:
-    """Raise UserError for the first value that does not exist or does not fit the network."""
-    one_of("model.name", name, MODELS)
-    one_of("model.stem", stem, ("small", "standard"))
-    one_of("model.pretrained", pretrained, ("none", "imagenet"))
-    one_of("model.tune", tune, ("all", "last", "head"))
-    at_least("model.input_px", input_px, MIN_PX)
-    between("model.dropout", dropout, 0, 0.99)
-    if not isinstance(MODELS[name], Own):
-        if width is not None:
-            raise UserError(f"model.width={width}: {name} has its published width; expected null")
-        return
-    if width is None or width < 1:
-        raise UserError(f"model.width={width}: not a width of {name}; expected 1 or more")
-    if stem != "small":
-        raise UserError(f"model.stem={stem}: {name} has no such stem; expected small")
-    if pretrained != "none":
-        raise UserError(f"model.pretrained={pretrained}: {name} has no such weights; expected none")
+    freeze(network, options.tune, last_stage=last_stage)
+    return FaceClassifier(network, input_px=options.input_px).train()

@@ -3,13 +3,10 @@
 No postponed annotations in this file: OmegaConf reads the field types.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ferbench.errors import at_least, between, one_of
-
-# Keys that came later, with the value that stands for what was done before: older runs are found.
-_UNSAID = (("score_epochs", 1),)
+from ferbench.recipes.marks import Result
 
 
 @dataclass(frozen=True)
@@ -21,14 +18,14 @@ class Augment:
     factor 1 +- c; erase: probability of a gray rectangle (random erasing, Zhong et al. 2020).
     """
 
-    flip: float
-    rotate_degrees: float
-    zoom: float
-    shift: float
-    shear_degrees: float
-    brightness: float
-    contrast: float
-    erase: float
+    flip: Result[float]
+    rotate_degrees: Result[float]
+    zoom: Result[float]
+    shift: Result[float]
+    shear_degrees: Result[float]
+    brightness: Result[float]
+    contrast: Result[float]
+    erase: Result[float]
 
     def __post_init__(self) -> None:
         between("train.augment.flip", self.flip, 0, 1)
@@ -45,32 +42,27 @@ class Augment:
 class Recipe:
     """How a classifier is fitted; the values stand in conf/train/."""
 
-    epochs: int
-    batch: int
-    optimizer: str
-    peak_lr: float
-    momentum: float
-    weight_decay: float
-    schedule: str
-    warmup_epochs: float
-    label_smoothing: float
-    mixup: float
-    cutmix: float
-    class_weights: str
-    sampling: str
-    ema_decay: float
-    clip_norm: float
-    accumulate: int
-    patience_epochs: int
-    score_epochs: int
-    select: str
-    compile: bool
-    augment: Augment
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """What a run is known by: the keys that change its result."""
-        return {key: value for key, value in asdict(self).items() if (key, value) not in _UNSAID}
+    epochs: Result[int]
+    batch: Result[int]
+    optimizer: Result[str]
+    peak_lr: Result[float]
+    momentum: Result[float]
+    weight_decay: Result[float]
+    schedule: Result[str]
+    warmup_epochs: Result[float]
+    label_smoothing: Result[float]
+    mixup: Result[float]
+    cutmix: Result[float]
+    class_weights: Result[str]
+    sampling: Result[str]
+    ema_decay: Result[float]
+    clip_norm: Result[float]
+    accumulate: Result[int]
+    patience_epochs: Result[int]
+    score_epochs: Result[int]
+    select: Result[str]
+    compile: Result[bool]
+    augment: Result[Augment]
 
     def __post_init__(self) -> None:
         at_least("train.epochs", self.epochs, 1)

@@ -3,10 +3,10 @@
 No postponed annotations in this file: OmegaConf reads the field types.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ferbench.errors import UserError, at_least, between, one_of, positive
+from ferbench.recipes.marks import Neutral, Result
 
 PIPES = (
     "blit",
@@ -22,94 +22,97 @@ PIPES = (
     "bgcfnc",
 )
 SMALLEST_PX, LARGEST_PX = 6, 1024
-# Keys that do not change what a run has learned after so many images.
-_NEUTRAL = (
-    "name",
-    "total_kimg",
-    "stop_on_collapse",
-    "collapse_diversity",
-    "collapse_logit",
-    "collapse_from_kimg",
+_FROM_ONE = (
+    "z_dim",
+    "w_dim",
+    "mapping_layers",
+    "channel_base",
+    "channel_max",
+    "mbstd_group",
+    "d_mapping_layers",
+    "batch",
+    "shards",
+    "path_shrink",
+    "ada_interval",
+    "nonfinite_limit",
     "state_ticks",
     "sample_ticks",
     "score_ticks",
-    "score_per_class",
-    "select",
 )
-# Keys that came later, with the value that stands for what was done before: older runs are found.
-_UNSAID = (("scalar_label", False), ("reuse_fakes", False), ("compile", False))
+_FROM_ZERO = (
+    "r1_gamma",
+    "r1_interval",
+    "path_weight",
+    "path_interval",
+    "aux_weight",
+    "lr",
+    "adam_eps",
+    "collapse_diversity",
+    "collapse_from_kimg",
+)
 
 
 @dataclass(frozen=True)
 class GanRecipe:
     """Networks, losses, augmentation and reports of a GAN: values in conf/gan/, explained there."""
 
-    name: str
-    kind: str
-    res: int
-    conditional: bool
-    scalar_label: bool
-    z_dim: int
-    w_dim: int
-    mapping_layers: int
-    channel_base: int
-    channel_max: int
-    architecture: str
-    d_mapping_layers: int
-    mbstd_group: int
-    conv_clamp: float
-    total_kimg: float
-    batch: int
-    shards: int
-    class_sampling: str
-    mirror: bool
-    lr: float
-    adam_beta1: float
-    adam_beta2: float
-    adam_eps: float
-    r1_gamma: float
-    r1_interval: int
-    path_weight: float
-    path_interval: int
-    path_decay: float
-    path_shrink: int
-    style_mixing: float
-    label_smoothing: float
-    aux_weight: float
-    noise: str
-    reuse_fakes: bool
-    regularizer_fp32: bool
-    compile: bool
-    augment: str
-    pipe: str
-    augment_p: float
-    p_max: float
-    ada_target: float
-    ada_interval: int
-    ada_ramp_kimg: float
-    diff_policy: str
-    ema_kimg: float
-    ema_rampup: float | None
-    nonfinite_limit: int
-    tick_kimg: float
-    state_ticks: int
-    sample_ticks: int
-    score_ticks: int
-    score_per_class: int
-    select: str
-    collapse_diversity: float
-    collapse_logit: float
-    collapse_from_kimg: float
-    stop_on_collapse: bool
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """What a run is known by: the keys that change what it has learned."""
-        return {
-            key: value
-            for key, value in asdict(self).items()
-            if key not in _NEUTRAL and (key, value) not in _UNSAID
-        }
+    name: Neutral[str]
+    kind: Result[str]
+    res: Result[int]
+    conditional: Result[bool]
+    scalar_label: Result[bool]
+    z_dim: Result[int]
+    w_dim: Result[int]
+    mapping_layers: Result[int]
+    channel_base: Result[int]
+    channel_max: Result[int]
+    architecture: Result[str]
+    d_mapping_layers: Result[int]
+    mbstd_group: Result[int]
+    conv_clamp: Result[float]
+    total_kimg: Neutral[float]
+    batch: Result[int]
+    shards: Result[int]
+    class_sampling: Result[str]
+    mirror: Result[bool]
+    lr: Result[float]
+    adam_beta1: Result[float]
+    adam_beta2: Result[float]
+    adam_eps: Result[float]
+    r1_gamma: Result[float]
+    r1_interval: Result[int]
+    path_weight: Result[float]
+    path_interval: Result[int]
+    path_decay: Result[float]
+    path_shrink: Result[int]
+    style_mixing: Result[float]
+    label_smoothing: Result[float]
+    aux_weight: Result[float]
+    noise: Result[str]
+    reuse_fakes: Result[bool]
+    regularizer_fp32: Result[bool]
+    compile: Result[bool]
+    augment: Result[str]
+    pipe: Result[str]
+    augment_p: Result[float]
+    p_max: Result[float]
+    ada_target: Result[float]
+    ada_interval: Result[int]
+    ada_ramp_kimg: Result[float]
+    diff_policy: Result[str]
+    ema_kimg: Result[float]
+    ema_rampup: Result[float | None]
+    nonfinite_limit: Result[int]
+    tick_kimg: Result[float]
+    state_ticks: Neutral[int]
+    sample_ticks: Neutral[int]
+    score_ticks: Neutral[int]
+    score_per_class: Neutral[int]
+    select: Neutral[str]
+    collapse_diversity: Neutral[float]
+    collapse_logit: Neutral[float]
+    collapse_from_kimg: Neutral[float]
+    stop_on_collapse: Neutral[bool]
 
     def __post_init__(self) -> None:
         check_resolution("gan.res", self.res)
@@ -157,37 +160,9 @@ class GanRecipe:
                 )
 
     def _check_bounds(self) -> None:
-        ones = (
-            "z_dim",
-            "w_dim",
-            "mapping_layers",
-            "channel_base",
-            "channel_max",
-            "mbstd_group",
-            "d_mapping_layers",
-            "batch",
-            "shards",
-            "path_shrink",
-            "ada_interval",
-            "nonfinite_limit",
-            "state_ticks",
-            "sample_ticks",
-            "score_ticks",
-        )
-        for key in ones:
+        for key in _FROM_ONE:
             at_least(f"gan.{key}", getattr(self, key), 1)
-        zeros = (
-            "r1_gamma",
-            "r1_interval",
-            "path_weight",
-            "path_interval",
-            "aux_weight",
-            "lr",
-            "adam_eps",
-            "collapse_diversity",
-            "collapse_from_kimg",
-        )
-        for key in zeros:
+        for key in _FROM_ZERO:
             at_least(f"gan.{key}", getattr(self, key), 0)
         for key in ("total_kimg", "ada_ramp_kimg", "ema_kimg", "tick_kimg", "conv_clamp"):
             positive(f"gan.{key}", getattr(self, key))

@@ -12,10 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ferbench.classes import CLASSES
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -32,57 +28,6 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
-
-
-def plot_accuracy(
-    labels: Sequence[str],
-    values: np.ndarray,
-    *,
-    path: Path,
-    title: str,
-    reported: Sequence[float] = (),
-) -> None:
-    """Accuracies as horizontal bars with their intervals, the first on top; chance is dashed.
-
-    labels: one a bar, shown at the left. values: [N, 3] accuracy and both ends of its 95 %
-    interval, in [0, 1]. reported: figures of others as diamonds, NaN where there is none.
-    """
-    from matplotlib import rc_context
-
-    accuracy, low, high = 100 * values.T
-    with rc_context(STYLE):
-        figure, axes = drawing(6.6, 1.3 + 0.42 * len(labels))
-        place = np.arange(len(labels))
-        axes.barh(place, accuracy, 0.6, color=BLUE)
-        axes.errorbar(
-            accuracy,
-            place,
-            xerr=[accuracy - low, high - accuracy],
-            fmt="none",
-            ecolor="black",
-            elinewidth=1.0,
-            capsize=3,
-        )
-        for y, value, end in zip(place, accuracy, high, strict=True):
-            axes.annotate(f"{value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center")
-        axes.axvline(100 / len(CLASSES), color=GRAY, linestyle="--", linewidth=1.0, label="chance")
-        if np.isfinite(reported).any():
-            axes.plot(
-                100 * np.array(reported),
-                place,
-                "D",
-                color=ORANGE,
-                markeredgecolor="white",
-                markersize=8,
-                label="reported by earlier work",
-            )
-        axes.set_yticks(place, labels)
-        axes.invert_yaxis()
-        axes.set(xlim=(0, min(108, high.max() + 12)), xlabel="accuracy, percent (whiskers: 95 %)")
-        axes.xaxis.grid(True, color="0.9")
-        figure.legend(loc="outside lower right", ncols=2)
-        figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
-        save(figure, path)
 
 
 def drawing(width: float, height: float, rows: Sequence[int] = (1,), columns: int = 1) -> Any:

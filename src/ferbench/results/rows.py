@@ -177,7 +177,7 @@ class AuditRow(RunRow):
 
 @dataclass(frozen=True, kw_only=True)
 class DataAuditRow(RunRow):
-    """The faults of a labeled set of real faces: the row of `audit data`."""
+    """The faults of a labeled set of real faces: the row of `audit-data`."""
 
     # the set
     set_name: str

@@ -1,5 +1,6 @@
 """What surrounds a computation: device, seeds, signals, number formats, and a run's record."""
 
+from ferbench.runs.compute import Compute
 from ferbench.runs.machine import (
     Interrupted,
     StopSignal,
@@ -24,6 +25,7 @@ from ferbench.runs.record import (
 
 __all__ = [
     "LOCK_FILE",
+    "Compute",
     "Interrupted",
     "Record",
     "StopSignal",

@@ -14,7 +14,8 @@ from torch import Tensor
 from ferbench.errors import UserError
 from ferbench.files import write_whole
 
-# What torch.load was seen to raise, or may, on files with missing or changed bytes.
+FORMAT = "format"  # the key that says it
+# What torch.load raises, or may raise, on files with missing or changed bytes.
 _DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError)
 
 
@@ -34,13 +35,33 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path}: not a whole safetensors file ({error})") from None
 
 
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write what a run needs to go on: tensors, numbers, strings, lists and dicts of them."""
-    write_whole(path, lambda beside: torch.save(state, beside))
+def save_state(path: Path, state: dict[str, Any], *, format_name: str) -> None:
+    """Write what a run needs to go on: tensors, numbers, strings, lists and dicts of them.
+
+    format_name: name and number of the state's format, which `load_state` asks for. The number is
+    to be raised when the code can no longer read what was written before.
+    """
+    write_whole(path, lambda beside: torch.save({FORMAT: format_name, **state}, beside))
 
 
-def load_state(path: Path) -> dict[str, Any]:
-    """What `save_state` wrote, read without running any code.
+def load_state(path: Path, *, format_name: str) -> dict[str, Any]:
+    """What `save_state` wrote, without its format.
+
+    Raises UserError as `load_plain`, and if the state is of another format.
+    """
+    state = load_plain(path)
+    written = state.pop(FORMAT, None)
+    if written != format_name:
+        named = "without a format" if written is None else f"of format {_one_line(written)!r}"
+        raise UserError(
+            f"{path}: a state {named}, so another version of ferbench wrote it; expected "
+            f"{format_name!r}: delete the file, and the run starts from its beginning"
+        )
+    return state
+
+
+def load_plain(path: Path) -> dict[str, Any]:
+    """A dict of tensors and plain values that torch saved, read without running any code.
 
     Raises UserError if the file is absent, damaged, or holds more than tensors and plain values.
     """
@@ -57,3 +78,7 @@ def load_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise UserError(f"{path}: not a state file (it holds a {type(state).__name__})")
     return state
+
+
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())[:60]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.report import drawing as figures
+from ferbench.classifiers import figures
 from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
 from ferbench.study.outcomes import Outcome
 

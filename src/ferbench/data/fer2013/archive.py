@@ -226,14 +226,14 @@ def _is_junk(name: str) -> bool:
 def _walk(root: Path) -> list[str]:
     """Regular files below `root`, sorted; linked folders are followed, each folder once."""
     names: list[str] = []
-    seen: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     try:
         for folder, subfolders, files in os.walk(root, followlinks=True, onerror=_raise):
             status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in seen:
+            if (status.st_dev, status.st_ino) in visited:
                 subfolders.clear()
                 continue
-            seen.add((status.st_dev, status.st_ino))
+            visited.add((status.st_dev, status.st_ino))
             subfolders.sort()
             paths = [Path(folder, file) for file in files]
             names += [path.relative_to(root).as_posix() for path in paths if path.is_file()]

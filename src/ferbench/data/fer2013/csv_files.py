@@ -42,8 +42,8 @@ class Table:
 def tables(files: Files) -> list[Table]:
     """The source's CSV files that have a column of pixels."""
     names = [name for name in files.names if name.lower().endswith(".csv")]
-    found = (read_header(files, name) for name in names)
-    return [table for table in found if "pixels" in table.columns]
+    headers = (read_header(files, name) for name in names)
+    return [table for table in headers if "pixels" in table.columns]
 
 
 def read_header(files: Files, name: str) -> Table:
@@ -59,12 +59,12 @@ def read_header(files: Files, name: str) -> Table:
     return Table(name, {column: names.index(column) for column in known}, spaced)
 
 
-def whole(files: Files, found: list[Table]) -> Table | None:
+def whole(files: Files, csvs: list[Table]) -> Table | None:
     """The table that holds all three splits (it has Usage), None if there is none.
 
     Raises UserError if there are several, unless their names are those of the challenge.
     """
-    usable = [table for table in found if len(table.columns) == 3]
+    usable = [table for table in csvs if len(table.columns) == 3]
     usual = [table for name in _USUAL for table in usable if table.file == name]
     candidates = [table for table in usual if table.file == usual[0].file] or usable
     if len(candidates) > 1:
@@ -73,9 +73,9 @@ def whole(files: Files, found: list[Table]) -> Table | None:
     return candidates[0] if candidates else None
 
 
-def pair(files: Files, found: list[Table]) -> tuple[Table, Table] | None:
+def pair(files: Files, csvs: list[Table]) -> tuple[Table, Table] | None:
     """train.csv and test.csv, None if neither is there; UserError if one is, or has no labels."""
-    train, test = (_half(files, found, file) for file in ("train.csv", "test.csv"))
+    train, test = (_half(files, csvs, file) for file in ("train.csv", "test.csv"))
     if train is None and test is None:
         return None
     if train is None or test is None:
@@ -88,8 +88,8 @@ def pair(files: Files, found: list[Table]) -> tuple[Table, Table] | None:
     return train, test
 
 
-def _half(files: Files, found: list[Table], file: str) -> Table | None:
-    same = [table for table in found if table.file == file]
+def _half(files: Files, csvs: list[Table], file: str) -> Table | None:
+    same = [table for table in csvs if table.file == file]
     if len(same) > 1:
         raise refusal(files.source, f"{same[0].name} and {same[1].name}; expected one {file}")
     return same[0] if same else None

@@ -57,10 +57,10 @@ def open_run(
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested sections as dotted names."""
-    found: dict[str, Any] = {}
+    names: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
+            names |= flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            names[f"{prefix}{key}"] = value
+    return names

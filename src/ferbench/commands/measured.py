@@ -1,0 +1,197 @@
+"""What every command that leaves a run does around its work: folder, record, report, row, end."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ferbench import report, results, runs
+from ferbench.config.identity import identity
+from ferbench.errors import UserError, is_network
+from ferbench.files import save_json
+from ferbench.report import Block
+from ferbench.results.rows import ROWS, RunRow
+from ferbench.runs import Compute, Record
+
+SHARED_FOLDERS = {"audit-data": "audit", "curate": "synth"}  # of commands below outputs/
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run before anything is computed.
+
+    job: the command's config, in which the paths that it left open are filled in.
+    name: what the name of its folder begins with.
+    inputs: hashes of what it reads; a stopped run goes on with the same ones only.
+    chosen: values that the command found for keys such as `auto`; the number format is one always.
+    apart: keys in which the runs of one cell differ; cell_inputs: what the inputs have in common.
+    is_whole: of a complete run's folder and its run.json, whether nothing is left to do.
+    again: what force=true does.
+    """
+
+    job: Any
+    command: str
+    name: str
+    inputs: Mapping[str, Any]
+    compute: Compute
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    apart: Sequence[str] = ("seed",)
+    cell_inputs: Mapping[str, Any] | None = None
+    is_whole: Callable[[Path, Mapping[str, Any]], bool] = lambda folder, facts: True
+    again: str = "runs it again"
+
+    @cached_property
+    def folder(self) -> Path:
+        """outputs/<command>/<name>_<hash of the identity>: the same run, the same folder.
+
+        That of the run to go on with, if the job names one; a new one beside it with force=true.
+        """
+        resume = getattr(self.job, "resume", None)
+        if resume and not is_network(resume):
+            return Path(resume)
+        kind = SHARED_FOLDERS.get(self.command, self.command)
+        name = f"{self.name}_{runs.hash_of(self.identity)[:8]}"
+        folder = Path(self.job.outputs) / kind / name
+        return runs.free_folder(folder) if self.job.force else folder
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that the result depends on: keys of the config, and what was read by its hashes."""
+        return self._settings | {"inputs": dict(self.inputs)}
+
+    @property
+    def cell(self) -> dict[str, Any]:
+        """The identity without what tells apart the seeds of one experiment."""
+        shared = self.inputs if self.cell_inputs is None else self.cell_inputs
+        kept = {key: value for key, value in self._settings.items() if key not in self.apart}
+        return kept | {"inputs": dict(shared)}
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        precision = {"precision": self.compute.precision.name}
+        return identity(self.job) | precision | dict(self.chosen)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the work of a run came to.
+
+    lines: for the terminal. row: the columns of its row that its command alone knows, None where
+    it has no row. numbers: of metrics.json, None without. title, blocks: of its report; without
+    blocks there is none. facts: what run.json says besides.
+    """
+
+    lines: Sequence[str] = ()
+    row: Mapping[str, Any] | None = None
+    numbers: Mapping[str, Any] | None = None
+    title: str = ""
+    blocks: Sequence[Block] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
+    """Do the work and keep what it came to, or say that it was done; the run's folder.
+
+    Raises UserError if the inputs of a stopped run have changed.
+    """
+    if is_done(this):
+        _repeat(this)
+        return this.folder
+    _check_inputs(this)
+    runs.keep_freed_memory()
+    with runs.recorded(this.folder, this.command, _config(this.job), this.inputs) as record:
+        record.update(environment=runs.environment(this.compute.device))
+        print(f"run: {this.folder}")
+        began = time.perf_counter()
+        outcome = work(record)
+        _complete(this, record, outcome, began)
+    return this.folder
+
+
+def is_done(this: Run) -> bool:
+    """Whether the run is complete."""
+    facts = runs.status_of(this.folder)
+    return facts.get("status") == "complete" and this.is_whole(this.folder, facts)
+
+
+def software(record: Record) -> str:
+    """The versions and the processor of a run, for its report."""
+    environment = record.facts["environment"]
+    versions = f"ferbench {environment['code_version']}, torch {environment['packages']['torch']}"
+    return f"{versions}, on {environment['hardware']}"
+
+
+def terminal_columns() -> int:
+    """Columns of the terminal, 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _repeat(this: Run) -> None:
+    """Say that the run is done, and put its row back if the table lost it."""
+    print(f"done already: {this.folder} (force=true {this.again})")
+    row = runs.status_of(this.folder).get("row")
+    if row is not None:
+        results.restore_row(_table(this), this.folder, row)
+
+
+def _check_inputs(this: Run) -> None:
+    """Refuse to go on with a run on data that have changed since."""
+    earlier = runs.status_of(this.folder).get("inputs")
+    if earlier not in (None, dict(this.inputs)):
+        raise UserError(f"{this.folder}: the data have changed since that run; start a new one")
+
+
+def _config(job: Any) -> str:
+    """The config as it is kept: without what only says whether to begin anew or to go on."""
+    kept = asdict(job) | {"force": False}
+    return yaml.safe_dump(kept | ({"resume": None} if "resume" in kept else {}), sort_keys=False)
+
+
+def _complete(this: Run, record: Record, outcome: Outcome, began: float) -> None:
+    """Numbers, report, run.json, row and the last lines."""
+    folder, end = this.folder, f"done: {this.folder}"
+    if outcome.numbers is not None:
+        save_json(folder / "metrics.json", outcome.numbers)
+    if outcome.blocks:
+        report.write(folder, outcome.title, outcome.blocks)
+        end = f"report: {folder / report.HTML}"
+    seconds = time.perf_counter() - began
+    facts: dict[str, Any] = {"finished": runs.now(), "seconds": seconds, **outcome.facts}
+    row = None if outcome.row is None else _row(this, record, outcome.row, facts)
+    record.update(status="complete", row=None if row is None else asdict(row), **facts)
+    if row is not None:
+        results.append_row(_table(this), row)
+    for line in outcome.lines:
+        print(line)
+    print(f"{end} ({seconds:.0f} s)")
+
+
+def _row(this: Run, record: Record, own: Mapping[str, Any], facts: Mapping[str, Any]) -> RunRow:
+    """The run's row: what every run has, and its command's own columns, which win."""
+    environment = record.facts["environment"]
+    common = {
+        "run": runs.name_in(Path(this.job.outputs), this.folder),
+        "command": this.command,
+        "finished": facts["finished"],
+        "seed": getattr(this.job, "seed", None),
+        "config_hash": runs.hash_of(this.identity),
+        "cell": runs.hash_of(this.cell),
+        "code_version": environment["code_version"],
+        "device": environment["device"],
+        "hardware": environment["hardware"],
+        "torch": environment["packages"]["torch"],
+        "precision": this.compute.precision.name,
+        "seconds": facts["seconds"],
+    }
+    return ROWS[this.command](**(common | dict(own)))
+
+
+def _table(this: Run) -> Path:
+    return Path(this.job.outputs) / "metrics.csv"

@@ -1,0 +1,51 @@
+"""Config of `ferbench audit-data`; the values stand in conf/audit_data.yaml.
+
+No postponed annotations in this file: OmegaConf reads the field types.
+"""
+
+from dataclasses import dataclass
+
+from ferbench.config.sections import PRECISIONS, DataConfig, ModelConfig, check_name, check_seed
+from ferbench.errors import at_least, between, one_of
+from ferbench.recipes.classifier import Recipe
+from ferbench.recipes.marks import Content, Neutral, Result
+
+
+@dataclass(frozen=True)
+class LabelNoiseConfig:
+    """How wrong labels are sought: values in conf/label_noise/."""
+
+    folds: Result[int | None]
+    control_flips: Result[float]
+    bootstrap: Result[int]
+
+    def __post_init__(self) -> None:
+        if self.folds is not None:
+            between("label_noise.folds", self.folds, 2, 100)
+        between("label_noise.control_flips", self.control_flips, 0, 0.5)
+        between("label_noise.bootstrap", self.bootstrap, 10, 100_000)
+
+
+@dataclass(frozen=True)
+class AuditData:
+    """ferbench audit-data."""
+
+    outputs: Neutral[str]
+    name: Neutral[str | None]
+    seed: Result[int]
+    batch: Neutral[int]
+    device: Neutral[str]
+    precision: Content[str]
+    force: Neutral[bool]
+    show_real: Result[bool]
+    zoom: Result[bool]
+    data: Content[DataConfig]
+    model: Result[ModelConfig]
+    train: Result[Recipe]
+    label_noise: Result[LabelNoiseConfig]
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_name(self.name)
+        one_of("precision", self.precision, PRECISIONS)
+        at_least("batch", self.batch, 1)
