@@ -9,7 +9,7 @@ import numpy as np
 
 from ferbench.bias import compared, groups
 from ferbench.bias.attributes import Attribute
-from ferbench.bias.findings import Findings
+from ferbench.bias.findings import Findings, GroupScores
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def measure(
     """All numbers; real_labels: [M] int64 of the Training images; attributes: of both sides."""
     rng, rounds = np.random.default_rng(settings.seed), settings.rounds
     representation = compared.represent(sample.labels, real_labels, rounds=rounds, rng=rng)
-    compared_attributes = tuple(
+    comparisons = tuple(
         compared.compare(one, sample.labels, real_labels, rounds=rounds, rng=rng)
         for one in attributes
     )
@@ -60,17 +60,19 @@ def measure(
         synthetic=sample.synthetic,
         is_reference=sample.is_reference,
         representation=representation,
-        attributes=compared_attributes,
-        groups=tuple(
-            groups.score(
-                one,
-                sample.labels,
-                sample.predicted,
-                min_count=settings.min_count,
-                rounds=rounds,
-                rng=rng,
-            )
-            for one in (() if sample.predicted is None else attributes)
-        ),
+        attributes=comparisons,
+        groups=_group_scores(sample, attributes, settings, rng),
         min_count=settings.min_count,
+    )
+
+
+def _group_scores(
+    sample: Sample, attributes: Sequence[Attribute], settings: Settings, rng: np.random.Generator
+) -> tuple[GroupScores, ...]:
+    """One an attribute; none without predictions."""
+    if sample.predicted is None:
+        return ()
+    how = {"min_count": settings.min_count, "rounds": settings.rounds}
+    return tuple(
+        groups.score(one, sample.labels, sample.predicted, rng=rng, **how) for one in attributes
     )
