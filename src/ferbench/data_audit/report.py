@@ -17,10 +17,8 @@ from ferbench.data_audit.faults import ANY, Faults
 from ferbench.data_audit.label_noise import LabelNoise
 from ferbench.data_audit.pool import Pool
 from ferbench.files import write_whole
-from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
-from ferbench.report.grid import terminal
+from ferbench.report import Block, Code, Figure, Heading, Table, Text, audit
 
-WIDE = 200  # characters: the terminal's tables are never cut
 DISPUTED = "disputed.csv"
 COLUMNS = ("name", "split", "given", "proposed", "probability", "given_probability", "margin")
 
@@ -45,16 +43,15 @@ class Findings:
 
 def summary(found: Findings) -> str:
     """The main tables and the advice, for the terminal."""
-    shown = [
-        ("Copies", tables.copies_table(found.faults)),
-        ("Splits", tables.splits_table(found.faults)),
-    ]
+    shown = {
+        "Copies": tables.copies_table(found.faults),
+        "Splits": tables.splits_table(found.faults),
+    }
     if found.noise is not None:
-        shown.append(("Labels", tables.noise_table(found.noise)))
+        shown["Labels"] = tables.noise_table(found.noise)
         if found.noise.control is not None:
-            shown.append(("Control", tables.control_table(found.noise.control)))
-    texts = [terminal(grid(title, table), WIDE) + f"{table.note}\n" for title, table in shown]
-    return "\n".join([*texts, *(f"- {what}: {how}" for what, how in found.advice)])
+            shown["Control"] = tables.control_table(found.noise.control)
+    return audit.summary(shown, lines=audit.advice_lines(found.advice))
 
 
 def blocks(

@@ -15,10 +15,9 @@ from ferbench.privacy.audit import AttackResult, Audit
 from ferbench.privacy.networks import ASK_NETWORKS
 from ferbench.privacy.plants import VARIANTS
 from ferbench.privacy.portrait import Outcomes
-from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
-from ferbench.report.grid import terminal
+from ferbench.report import Block, Code, Figure, Heading, Table, Text
+from ferbench.report.audit import summary as in_terminal
 
-WIDE = 200  # characters: the terminal's tables are never cut
 SET_ATTACK = ("membership", "gradients")  # the one in the common table
 MEANINGS = {
     "identical": "share of images with the pixels of a training image, or mirrored",
@@ -40,17 +39,12 @@ MEANINGS = {
 
 def summary(audit: Audit) -> str:
     """The tests and the verdict for the terminal."""
-    shown = (
-        ("Tests", tables.tests_table(audit)),
-        ("Membership inference", tables.attacks_table(audit)),
-    )
-    words = "\n".join(verdict.sentences(audit))
-    text = "\n".join(_terminal(title, table) for title, table in shown)
-    return f"{text}\nverdict: {verdict.level(audit)}\n{words}"
-
-
-def _terminal(title: str, table: Table) -> str:
-    return terminal(grid(title, table), WIDE) + f"{table.note}\n"
+    shown = {
+        "Tests": tables.tests_table(audit),
+        "Membership inference": tables.attacks_table(audit),
+    }
+    lines = [f"verdict: {verdict.level(audit)}", *verdict.sentences(audit)]
+    return in_terminal(shown, lines=lines)
 
 
 def blocks(
