@@ -88,11 +88,6 @@ def _audit(job: AuditData, given: Inputs, record: Record) -> None:
 
 def _inputs(job: AuditData, device: torch.device, chosen: Precision) -> Inputs:
     """Everything that is read, checked before anything is computed."""
-    if job.data.real_limit is not None:
-        raise UserError(
-            f"data.real_limit={job.data.real_limit}: faults are sought in the whole set; "
-            "expected null"
-        )
     faces = inputs.open_faces(job.data)
     whole = pool.read(faces)
     identity: dict[str, Any] = {

@@ -21,8 +21,8 @@ from ferbench.classifiers.training import Fit, Stopped
 from ferbench.commands import classify_inputs, inputs
 from ferbench.commands.classify_inputs import Given
 from ferbench.config.commands import Classify
+from ferbench.config.data import DataConfig
 from ferbench.config.identity import identity
-from ferbench.config.sections import DataConfig
 from ferbench.data.training_set import TrainingSet
 from ferbench.errors import UserError
 from ferbench.files import write_whole
@@ -33,10 +33,6 @@ from ferbench.runs.loggers import Logger, open_logger
 from ferbench.runs.precision import Precision
 
 STATE, HISTORY = "state.pt", "metrics.jsonl"
-# Keys that do not change a result: where it goes, and whether to do it again.
-NEUTRAL = ("outputs", "name", "force", "resume", "logger")
-PATHS = ("folder", "synthetic", "generator")  # of data: what lies there counts, by its hash
-TEACHING = ("teacher", "teacher_weight", "teacher_temperature")
 
 
 def run(job: Classify) -> Path:
@@ -118,7 +114,7 @@ def _fit(
         training.labels,
         device,
         first=len(training.real),
-        first_share=job.data.real_weight,
+        first_share=job.data.mix.real_weight,
     )
     if given.teacher is not None:
         train = taught(train, given.teacher, real=job.data.taught_real)
@@ -157,7 +153,7 @@ def _renewal(
     chosen: Precision,
     should_stop: Callable[[], bool],
 ) -> Callable[[int], bool] | None:
-    """With data.synthetic_online: what draws the images of an epoch."""
+    """With data.synthetic.online: what draws the images of an epoch."""
     if given.generator is None:
         return None
     return FreshFaces(
@@ -219,12 +215,10 @@ def _in_words(training: TrainingSet, given: Given) -> str:
 def _data_hash(data: DataConfig, given: Given, training: TrainingSet) -> str:
     """The content's hash; where labels or images are not those of sets, with what makes them."""
     content, hashes = training.content_hash(), given.hashes
-    keys = [*TEACHING * data.taught, *["draw_seed"] * bool(data.synthetic_online)]
-    keys += ["teacher_labels"] * (data.taught_real and data.name == "mixed")
-    if not keys:
+    if not (data.taught or data.synthetic.online):
         return content
-    told = {key: _result_data(data, hashes)[key] for key in keys}
-    return runs.hash_of([content, hashes.get("generator"), told])
+    made_by = [hashes.get("generator"), hashes.get("teacher"), identity(data)]
+    return runs.hash_of([content, *made_by])
 
 
 def _training_facts(
@@ -265,35 +259,12 @@ def _training_facts(
 
 
 def _result_config(job: Classify, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """The config without the keys that do not change the result.
+    """What the run is known by: its config, a teacher and a start by the hashes of their weights.
 
-    hashes: of what the run reads; a teacher and a start stand here by theirs.
+    hashes: of what the run reads.
     """
-    config = {key: value for key, value in asdict(job).items() if key not in (*NEUTRAL, "start")}
-    start = {"start": hashes["start"]} if "start" in hashes else {}
-    return config | start | {"train": identity(job.train), "data": _result_data(job.data, hashes)}
-
-
-def _result_data(data: DataConfig, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """The section without paths, and without keys that say nothing about these data.
-
-    The sets themselves are known by their hashes. What data=real and data=toy leave here must stay
-    as it is, or the runs that were done would not be found.
-    """
-    toy = ("toy_train", "toy_public", "toy_private", "toy_seed")
-    kept = {key: value for key, value in asdict(data).items() if key not in PATHS}
-    kept["teacher"] = hashes.get("teacher")
-    found = {key: value for key, value in kept.items() if value is not None or key in toy}
-    drawn = data.real_limit is not None or data.mix is not None or data.synthetic_online
-    unsaid = [
-        *(("base",) if data.name == data.base else toy),
-        *(() if drawn else ("draw_seed",)),
-        *(() if data.takes_synthetic else ("normalize",)),
-        *(() if data.taught else TEACHING),
-        *(() if data.taught_real else ("teacher_labels",)),
-        *(() if data.synthetic_online else ("synthetic_online",)),
-    ]
-    return {key: value for key, value in found.items() if key not in unsaid}
+    known = {key: hashes[key] for key in ("teacher", "start") if key in hashes}
+    return identity(job) | known
 
 
 def _folder(job: Classify, hashes: dict[str, str]) -> Path:

@@ -12,7 +12,8 @@ from torch import Tensor
 from ferbench.classifiers.teacher import Teacher
 from ferbench.commands import inputs
 from ferbench.config.commands import Classify
-from ferbench.config.sections import DataConfig, ModelConfig
+from ferbench.config.data import DataConfig
+from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
 from ferbench.data.face_set import FaceSet
 from ferbench.data.synthetic_set import SyntheticSet
@@ -73,16 +74,16 @@ def open_all(job: Classify, device: torch.device, precision: Precision) -> tuple
     generator = teacher = start = None
     if pool is not None:
         hashes["synthetic"] = pool.manifest["hash"]
-        data = replace(data, synthetic=str(pool.root))
-    if data.synthetic_online:
+        data = replace(data, synthetic=replace(data.synthetic, folder=str(pool.root)))
+    if data.synthetic.online:
         generator = inputs.open_endless(data, outputs, device)
         hashes["generator"] = generator.sha256
-        data = replace(data, generator=generator.source)
+        data = replace(data, synthetic=replace(data.synthetic, generator=generator.source))
     if data.taught:
         path = _teacher_path(data, faces, outputs)
         teacher = _open_teacher(path, data, faces, device, precision)
         hashes["teacher"] = teacher.judge.hash
-        data = replace(data, teacher=str(path))
+        data = replace(data, teacher=replace(data.teacher, run=str(path)))
     if job.start is not None:
         start = _open_start(Path(job.start), job)
         hashes["start"] = start.sha256
@@ -94,13 +95,11 @@ def _check_used(data: DataConfig) -> None:
     """Refuse what has a meaning for synthetic images where the mix takes none."""
     if data.name not in ("synthetic", "mixed") or data.takes_synthetic:
         return
-    for key in ("teacher", "synthetic_online"):
-        value = getattr(data, key)
-        if value and not (key == "teacher" and data.taught_real):
-            expected = "null" if key == "teacher" else "false"
-            raise UserError(
-                f"data.{key}={value}: {data.label} has no synthetic images; expected {expected}"
-            )
+    lacks = f"{data.label} has no synthetic images"
+    if data.teacher.run is not None and not data.taught_real:
+        raise UserError(f"data.teacher={data.teacher.run}: {lacks}; expected null")
+    if data.synthetic.online:
+        raise UserError(f"data.synthetic.online=True: {lacks}; expected false")
 
 
 # --- the teacher ---------------------------------------------------------------------------------
@@ -108,14 +107,14 @@ def _check_used(data: DataConfig) -> None:
 
 def _teacher_path(data: DataConfig, faces: FaceSet, outputs: Path) -> Path:
     """The run that data.teacher names; auto is the best on PublicTest, named aloud."""
-    if data.teacher != "auto":
-        return Path(str(data.teacher))
+    if data.teacher.run != "auto":
+        return Path(str(data.teacher.run))
     found = inputs.find_judge(outputs, faces.manifest["hashes"]["train"])
     if found is None:
         few = "" if data.real_limit is None else f" real_limit={data.real_limit:g}"
         raise UserError(
             f"data.teacher=auto: no run below {outputs / 'classify'} learned from just this "
-            f"Training split; `ferbench classify model=cnn data={data.base}{few}` makes one"
+            f"Training split; `ferbench classify model=cnn data={data.faces}{few}` makes one"
         )
     print(f"data.teacher={found} (the best on PublicTest)")
     return found
@@ -136,8 +135,7 @@ def _open_teacher(
             f"data.teacher={run}: {has}; expected a run on the {len(faces.splits['train']):,} of "
             "this run's Training split"
         )
-    assert data.teacher_weight is not None and data.teacher_temperature is not None
-    return Teacher(judge, weight=data.teacher_weight, temperature=data.teacher_temperature)
+    return Teacher(judge, weight=data.teacher.weight, temperature=data.teacher.temperature)
 
 
 # --- the start -----------------------------------------------------------------------------------

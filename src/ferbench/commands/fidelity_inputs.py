@@ -37,7 +37,7 @@ class Inputs:
 def read(job: Fidelity, device: torch.device, chosen: Precision, *, least: int) -> Inputs:
     """Everything that is read, checked before anything is measured; least: images of a class."""
     feature_space.check_map(job.map)
-    faces = inputs.open_base(job.data, Path(job.outputs))
+    faces = inputs.open_faces(job.data)
     sample, floor, reference = (
         _sample(job, faces),
         floor_images(faces),
@@ -45,8 +45,8 @@ def read(job: Fidelity, device: torch.device, chosen: Precision, *, least: int) 
     )
     for side, key in (
         (sample, f"set={job.set or sample.name}"),
-        (reference, f"data={job.data.base}: Training"),
-        (floor, f"data={job.data.base}: PublicTest without copies"),
+        (reference, f"data={job.data.name}: Training"),
+        (floor, f"data={job.data.name}: PublicTest without copies"),
     ):
         check_counts(side, key, least)
     judge = _judge(job, reference.hash, device, chosen)
@@ -93,11 +93,11 @@ def _judge(job: Fidelity, data_hash: str, device: torch.device, chosen: Precisio
     auto = job.judge == "auto"
     path = inputs.find_judge(outputs, data_hash) if auto else Path(job.judge)
     if path is None:
-        missing = inputs.no_judge(outputs, job.data.base)
+        missing = inputs.no_judge(outputs, job.data.name)
         if job.features == "fer":
             raise UserError(missing)
         print(f"note: {missing}; class accuracy is left out")
         return None
-    judge = inputs.judge_of(job.data.base, data_hash, path, device, chosen)
+    judge = inputs.judge_of(job.data.name, data_hash, path, device, chosen)
     print(f"judge: {path}")
     return judge
