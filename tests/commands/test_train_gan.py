@@ -17,7 +17,7 @@ from PIL import Image
 from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Judge
-from ferbench.commands import inputs, train_gan
+from ferbench.commands import inputs, judges, train_gan
 from ferbench.config.yaml_files import CONF
 from ferbench.data import face_set
 from ferbench.errors import UserError
@@ -25,7 +25,7 @@ from ferbench.gan import score, setup, trained
 from ferbench.gan.faces import prepare
 from ferbench.gan.weights import STATE_FORMAT
 from ferbench.models import NetworkOptions, build
-from ferbench.runs import Interrupted, checkpoint
+from ferbench.runs import Compute, Interrupted, checkpoint
 from ferbench.runs.precision import Precision
 
 CPU = torch.device("cpu")
@@ -77,8 +77,8 @@ def made_judge(name: str, hash: str, seed: int) -> Judge:
 def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
     """A judge that is found for every data set."""
     judge = made_judge("made", "h", 0)
-    monkeypatch.setattr(inputs, "find_judge", lambda outputs, data_hash: Path("made"))
-    monkeypatch.setattr(inputs, "load_judge", lambda path, device, precision: judge)
+    monkeypatch.setattr(judges, "find", lambda outputs, data_hash: Path("made"))
+    monkeypatch.setattr(inputs, "open_judge", lambda path, compute, key: judge)
     return judge
 
 
@@ -360,7 +360,10 @@ def test_numbers_that_are_not_finite_end_the_run(gan_job: Callable[..., Any]) ->
         (["gan.kind=cgan"], r"gan\.path_interval=4: gan\.kind=cgan has no styles"),
         (["gan.kind=acgan", "gan.path_interval=0"], r"gan\.aux_weight=0\.0: expected more than 0"),
         (["gan.aux_weight=1"], r"gan\.aux_weight=1\.0: .* 0 with the others"),
-        (["data=mixed"], r"data=mixed: a generator learns from data=real or data=toy"),
+        (
+            ["data=mixed"],
+            r"data=mixed: no such option of ferbench train-gan; expected one of real",
+        ),
     ],
 )
 def test_values_that_cannot_be_are_refused(
@@ -400,7 +403,7 @@ def test_another_judge_rates_the_best_weights_anew(
     before = runs.status_of(folder)["best"]
     best = trained.load(folder / "best.safetensors", device=CPU).network
     other = made_judge("other", "o", 1)
-    monkeypatch.setattr(inputs, "load_judge", lambda path, device, precision: other)
+    monkeypatch.setattr(inputs, "open_judge", lambda path, compute, key: other)
     train_gan.run(gan_job("total_kimg=0.192"))
     after = runs.status_of(folder)["best"]
     assert (before["judge"]["name"], after["judge"]["name"]) == ("made", "other")
@@ -423,13 +426,13 @@ def test_a_run_that_goes_on_keeps_its_judge(
     known = made_judge("made", inputs.sha256_of(weights), 0)
     asked: list[Path] = []
 
-    def load(path: Path, device: torch.device, precision: Precision) -> Judge:
+    def load(path: Path, compute: Compute, key: str) -> Judge:
         asked.append(path)
         return known
 
-    monkeypatch.setattr(inputs, "load_judge", load)
+    monkeypatch.setattr(inputs, "open_judge", load)
     train_gan.run(gan_job("total_kimg=0.128"))
-    monkeypatch.setattr(inputs, "find_judge", lambda outputs, data_hash: Path("better"))
+    monkeypatch.setattr(judges, "find", lambda outputs, data_hash: Path("better"))
     train_gan.run(gan_job("total_kimg=0.192"))
     weights.write_bytes(b"other weights")
     train_gan.run(gan_job("total_kimg=0.256"))

@@ -115,7 +115,7 @@ def _row(job: Fidelity, read: FidelityInputs, findings: Findings) -> dict[str, A
     facts = read.sample.facts
     kimg = facts.get("kimg")
     return {
-        "data": job.data.base,
+        "data": job.data.name,
         "data_hash": read.reference.hash,
         "set_name": read.sample.name,
         "set_hash": read.sample.hash,
@@ -151,7 +151,7 @@ def _again(job: Fidelity, read: FidelityInputs) -> str:
         "judge": job.judge,
         "n": job.n,
         "gan": job.gan.path,
-        "data": job.data.base,
+        "data": job.data.name,
         "seed": job.seed,
         "map": job.map,
         "map_images": job.map_images,

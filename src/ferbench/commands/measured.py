@@ -102,9 +102,9 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
     Raises UserError if the inputs of a stopped run have changed.
     """
     if is_done(this):
-        _repeat(this)
+        repeat(this)
         return this.folder
-    _check_inputs(this)
+    check_inputs(this)
     runs.keep_freed_memory()
     with runs.recorded(this.folder, this.command, _config(this.job), this.inputs) as record:
         record.update(environment=runs.environment(this.compute.device))
@@ -133,7 +133,7 @@ def terminal_columns() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def _repeat(this: Run) -> None:
+def repeat(this: Run) -> None:
     """Say that the run is done, and put its row back if the table lost it."""
     print(f"done already: {this.folder} (force=true {this.again})")
     row = runs.status_of(this.folder).get("row")
@@ -141,7 +141,7 @@ def _repeat(this: Run) -> None:
         results.restore_row(_table(this), this.folder, row)
 
 
-def _check_inputs(this: Run) -> None:
+def check_inputs(this: Run) -> None:
     """Refuse to go on with a run on data that have changed since."""
     earlier = runs.status_of(this.folder).get("inputs")
     if earlier not in (None, dict(this.inputs)):

@@ -62,8 +62,14 @@ def run(job: Synth) -> Path:
     if not measured.is_done(this):
         _check_room(this.folder, plan.n, sampler.image_px)
         judge = _judge(job, generator, plan, compute)
+
+    def work(record: Record) -> Outcome:
+        px, source = sampler.image_px, generator.source
+        print(f"{plan.n:,} images of {px} px from {source}, {compute.in_words}")
+        return _make(job, sampler, plan, judge, record)
+
     with _disk_errors(this.folder):
-        measured.run(this, lambda record: _make(job, sampler, plan, judge, record))
+        measured.run(this, work)
         _extras(job, this.folder, sampler, plan)
     return this.folder
 
@@ -175,8 +181,6 @@ def _name_of(source: str) -> str:
 def _make(job: Synth, sampler: Sampler, plan: Plan, judge: Judge | None, record: Record) -> Outcome:
     """Draw the set, from where an earlier run was stopped; its manifest comes last."""
     px = sampler.image_px
-    hardware, precision = record.facts["environment"]["hardware"], sampler.precision.name
-    print(f"{plan.n:,} images of {px} px from {sampler.generator.source}, {hardware}, {precision}")
     labels = label_counts.interleaved(list(plan.counts.values()))
     with SetWriter(record.folder, plan.n, px, resume=True) as writer:
         speed = _draw(job, sampler, writer, labels)

@@ -2,137 +2,155 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import torch
-import yaml
 
 import stylegan2_ada as sg
 from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Judge
-from ferbench.commands import inputs
-from ferbench.commands.train_gan_plan import Plan, hashes_read, plan_of, recipe_of
+from ferbench.commands import generators, inputs, judges, measured
+from ferbench.commands.judges import Wanted
+from ferbench.commands.measured import Outcome
+from ferbench.commands.train_gan_plan import Plan, plan_of, recipe_of, run_of
 from ferbench.config.train_gan import TrainGan
-from ferbench.data.face_set import FaceSet
+from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
 from ferbench.gan import faces as gan_faces
 from ferbench.gan import score, setup, weights
-from ferbench.gan.faces import GanFaces
 from ferbench.gan.reports import Reports
 from ferbench.gan.samples import SAMPLES
 from ferbench.gan.score import Reference
 from ferbench.gan.setup import Setting, Shards, Training
+from ferbench.gan.trained import TrainedGenerator
 from ferbench.gan.weights import STATE
 from ferbench.recipes.gan import GanRecipe
-from ferbench.runs import Interrupted, Record, StopSignal, precision, processes
+from ferbench.runs import Compute, Interrupted, Record, StopSignal, processes
 from ferbench.runs.loggers import open_logger
-from ferbench.runs.precision import Precision
 
 TICK_SEEDS = range(8)  # of the samples whose diversity is reported
 
 
 def run(job: TrainGan) -> Path:
     """Train until total_kimg were shown, or go on where a run was stopped; the run's folder."""
-    device = processes.own_device(runs.resolve_device(job.device))
-    chosen = precision.choose(job.precision, device)
+    compute = Compute.choose(job.device, job.precision)
+    compute = replace(compute, device=processes.own_device(compute.device))
     runs.keep_freed_memory()
-    with processes.group(device):
-        start = inputs.load_network(job.resume, device)
+    with processes.group(compute.device):
+        start = generators.load_to_resume(job.resume, compute.device)
         recipe = recipe_of(job, start)
         faces = inputs.open_faces(job.data)
-        plan = processes.from_first(lambda: plan_of(job, recipe, faces, start))
+        wanted = Wanted(
+            Path(job.outputs),
+            judges.real_faces(job.data.name, faces),
+            without="nothing scores the samples, and the latest weights count as best",
+            any_faces=True,
+        )
+        this = run_of(job, recipe, faces, start, compute)
+        plan = processes.from_first(lambda: plan_of(this, recipe, wanted))
         if plan.done:
             return plan.folder
-        judge_path = _judge_path(job, faces, plan)
         train = faces.splits["train"]
-        material = gan_faces.prepare(
-            train.images,
-            train.labels,
-            res=recipe.res,
-            conditional=recipe.conditional,
-            scalar_label=recipe.scalar_label,
-            channels=1 if start is None else start.network.config.img_channels,
-        )
-        setting = Setting(job.seed, chosen.name, device)
-        shards = Shards(plan.shards, processes.own_part(plan.shards))
-        trainer = setup.trainer(recipe, material, setting, shards, start=start)
-        batches = setup.real_batches(recipe, material, setting)
-        if plan.state is not None:
-            _take_up(trainer, batches, plan)
+        setting = Setting(job.seed, compute.precision.name, compute.device)
+        training = _training(recipe, train, start, plan, setting)
         if not processes.is_first():
             with StopSignal() as signal:
-                _loop(recipe, material, trainer, batches, None, signal)
+                _loop(training, None, signal)
             return plan.folder
-        config = yaml.safe_dump(asdict(job) | {"force": False, "resume": None}, sort_keys=False)
-        with runs.recorded(plan.folder, "train-gan", config, hashes_read(faces, start)) as record:
-            record.update(environment=runs.environment(device))
-            _introduce(job, recipe, material, trainer, plan, device, chosen)
-            judge = _judge(judge_path, faces, plan.folder, device, chosen)
-            _train(job, recipe, material, trainer, batches, plan, record, judge)
-        return plan.folder
+
+        def work(record: Record) -> Outcome:
+            _introduce(job, training, plan, compute)
+            judge = None
+            if plan.judge is not None:
+                judge = _with_reference(judges.load(plan.judge, wanted, compute), train, plan)
+            return _train(job, training, plan, judge, record)
+
+        return measured.run(this, work)
+
+
+def _training(
+    recipe: GanRecipe, train: Faces, start: TrainedGenerator | None, plan: Plan, setting: Setting
+) -> Training:
+    """Networks, loop and batches, where the plan's state left them."""
+    faces = gan_faces.prepare(
+        train.images,
+        train.labels,
+        res=recipe.res,
+        conditional=recipe.conditional,
+        scalar_label=recipe.scalar_label,
+        channels=1 if start is None else start.network.config.img_channels,
+    )
+    shards = Shards(plan.shards, processes.own_part(plan.shards))
+    trainer = setup.trainer(recipe, faces, setting, shards, start=start)
+    training = Training(recipe, faces, trainer, setup.real_batches(recipe, faces, setting))
+    if plan.state is not None:
+        _go_on_from(plan, training)
+    return training
+
+
+def _go_on_from(plan: Plan, training: Training) -> None:
+    """Take the plan's state; UserError if it is not one of this run."""
+    assert plan.state is not None
+    try:
+        training.trainer.load_state_dict(plan.state["trainer"])
+        training.batches.load_state_dict(plan.state["batches"])
+    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{plan.folder / STATE}: not a state of this run ({reason})") from None
+
+
+def _with_reference(judge: Judge, train: Faces, plan: Plan) -> tuple[Judge, Reference]:
+    """The classifier with its features of the real faces."""
+    cache = plan.folder / "judge_reference.npz"
+    return judge, score.reference(judge, train.images, train.labels, cache=cache)
+
+
+# --- training ------------------------------------------------------------------------------------
 
 
 def _train(
     job: TrainGan,
-    recipe: GanRecipe,
-    material: GanFaces,
-    trainer: sg.Trainer,
-    batches: sg.RealBatches,
+    training: Training,
     plan: Plan,
-    record: Record,
     judge: tuple[Judge, Reference] | None,
-) -> None:
+    record: Record,
+) -> Outcome:
     """In the first process: train with reports, and end as complete or as interrupted."""
-    history = weights.history_of(plan.state)
     logger = open_logger(
         job.logger.name,
         plan.folder,
         config=asdict(job),
         project=job.logger.project,
         address=job.logger.address,
-        first_step=len(history) + 1,
+        first_step=len(weights.history_of(plan.state)) + 1,
     )
     facts = {
         "run": plan.folder.name,
-        "gan": recipe.name,
+        "gan": training.recipe.name,
         "seed": job.seed,
         "data": job.data.name,
         "data_hash": record.facts["inputs"]["train"],
         "code_version": runs.code_version(),
     }
     reports = Reports(
-        plan.folder,
-        Training(recipe, material, trainer, batches),
-        judge=judge,
-        logger=logger,
-        facts=facts,
-        state=plan.state,
+        plan.folder, training, judge=judge, logger=logger, facts=facts, state=plan.state
     )
     with StopSignal() as signal:
-        _loop(recipe, material, trainer, batches, reports, signal)
-    kimg = trainer.images / 1000
-    if kimg < recipe.total_kimg:
+        _loop(training, reports, signal)
+    if training.kimg < training.recipe.total_kimg:
         raise Interrupted(
-            f"stopped after {kimg:.1f} kimg, the state is saved; go on with "
+            f"stopped after {training.kimg:.1f} kimg, the state is saved; go on with "
             f"`ferbench train-gan resume={plan.folder}`",
             signal.received,
         )
-    record.update(status="complete", finished=runs.now(), kimg=kimg, best=reports.best)
-    print(_summary(plan.folder, kimg, reports.best))
+    lines = _summary(plan.folder, training.kimg, reports.best)
+    return Outcome(lines, facts={"kimg": training.kimg, "best": reports.best})
 
 
-def _loop(
-    recipe: GanRecipe,
-    material: GanFaces,
-    trainer: sg.Trainer,
-    batches: sg.RealBatches,
-    reports: Reports | None,
-    signal: StopSignal,
-) -> None:
+def _loop(training: Training, reports: Reports | None, signal: StopSignal) -> None:
     """The library's loop, in every process; states are gathered by all and saved by the first."""
+    recipe, trainer = training.recipe, training.trainer
     ticks = 0
 
     def on_tick(tick: sg.Tick) -> None:
@@ -151,10 +169,10 @@ def _loop(
     try:
         sg.train(
             trainer,
-            batches,
+            training.batches,
             total_images=round(recipe.total_kimg * 1000),
             tick_images=round(recipe.tick_kimg * 1000),
-            tick_conditions=material.class_conditions,
+            tick_conditions=training.faces.class_conditions,
             tick_seeds=TICK_SEEDS,
             on_tick=on_tick,
             should_stop=should_stop,
@@ -171,66 +189,11 @@ def _loop(
             reports.close()
 
 
-# --- what is read --------------------------------------------------------------------------------
+# --- what is printed -----------------------------------------------------------------------------
 
 
-def _take_up(trainer: sg.Trainer, batches: sg.RealBatches, plan: Plan) -> None:
-    """Go on from the plan's state; UserError if it is not one of this run."""
-    assert plan.state is not None
-    try:
-        trainer.load_state_dict(plan.state["trainer"])
-        batches.load_state_dict(plan.state["batches"])
-    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{plan.folder / STATE}: not a state of this run ({reason})") from None
-
-
-def _judge_path(job: TrainGan, faces: FaceSet, plan: Plan) -> Path | None:
-    """The run of the classifier that scores the samples; None, said aloud, if there is none.
-
-    A run that goes on keeps its judge while it is there: numbers of another do not compare.
-    """
-    if job.judge == "none":
-        return None
-    if job.judge != "auto":
-        inputs.trained_row(Path(job.judge), "judge")
-        return Path(job.judge)
-    outputs = Path(job.outputs)
-    found = None if plan.judge is None else inputs.known_judge(outputs, **plan.judge)
-    found = found or inputs.find_judge(outputs, faces.manifest["hashes"]["train"])
-    if found is None and processes.is_first():
-        print(
-            "no judge: class accuracy and distance need a classifier of real faces "
-            f"(`ferbench classify data={job.data.name}` first), so the latest weights count as best"
-        )
-    return found
-
-
-def _judge(
-    path: Path | None, faces: FaceSet, folder: Path, device: torch.device, chosen: Precision
-) -> tuple[Judge, Reference] | None:
-    """The classifier with its features of the real faces."""
-    if path is None:
-        return None
-    train = faces.splits["train"]
-    judge = inputs.load_judge(path, device, chosen)
-    print(f"judge: {path}")
-    cache = folder / "judge_reference.npz"
-    return judge, score.reference(judge, train.images, train.labels, cache=cache)
-
-
-# --- what is said --------------------------------------------------------------------------------
-
-
-def _introduce(
-    job: TrainGan,
-    recipe: GanRecipe,
-    material: GanFaces,
-    trainer: sg.Trainer,
-    plan: Plan,
-    device: torch.device,
-    chosen: Precision,
-) -> None:
+def _introduce(job: TrainGan, training: Training, plan: Plan, compute: Compute) -> None:
+    recipe, faces, trainer = training.recipe, training.faces, training.trainer
     sizes = [
         sum(p.numel() for p in net.parameters()) / 1e6
         for net in (trainer.generator, trainer.discriminator)
@@ -238,26 +201,24 @@ def _introduce(
     several = f", {processes.count()} processes" if processes.count() > 1 else ""
     print(
         f"{recipe.name} at {recipe.res} px (G {sizes[0]:.2f} M, D {sizes[1]:.2f} M parameters) on "
-        f"{job.data.name} ({len(material.labels):,} faces), {runs.hardware(device)}{several}, "
-        f"{chosen.name}"
+        f"{job.data.name} ({len(faces.labels):,} faces), {compute.in_words}{several}"
     )
     condition = "one-hot classes" if recipe.conditional else "no condition"
     if recipe.scalar_label:
         condition = "the class as one number (gan.scalar_label: measures a mistake)"
-    print(f"{condition}; faces of each class:\n{gan_faces.histogram(material.class_counts)}")
+    print(f"{condition}; faces of each class:\n{gan_faces.histogram(faces.class_counts)}")
     if recipe.class_sampling != "natural":
-        shares = gan_faces.class_shares(material.labels, recipe.class_sampling)
+        shares = gan_faces.class_shares(faces.labels, recipe.class_sampling)
         shown = ", ".join(f"{n} {100 * s:.1f} %" for n, s in zip(CLASSES, shares, strict=True))
         print(f"shown and asked for ({recipe.class_sampling}): {shown}")
-    print(f"run: {plan.folder}")
     if plan.state is not None:
-        print(f"going on from the state of {trainer.images / 1000:.1f} kimg")
+        print(f"going on from the state of {training.kimg:.1f} kimg")
 
 
-def _summary(folder: Path, kimg: float, best: dict[str, Any]) -> str:
+def _summary(folder: Path, kimg: float, best: dict[str, Any]) -> list[str]:
     lines = [f"{kimg:.1f} kimg done; samples: {folder / SAMPLES}"]
     if best:
         accuracy = best["class_accuracy"]
         shown = "" if accuracy is None else f", class accuracy {accuracy:.3f}"
         lines.append(f"best at {best['kimg']:.1f} kimg: distance {best['distance']:.2f}{shown}")
-    return "\n".join([*lines, f"draw from it: ferbench synth gan={folder}"])
+    return [*lines, f"draw from it: ferbench synth gan={folder}"]

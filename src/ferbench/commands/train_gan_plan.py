@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ferbench import runs
 from ferbench.classes import CLASSES
+from ferbench.commands import judges, measured
+from ferbench.commands.judges import Wanted
+from ferbench.commands.measured import Run
 from ferbench.config.identity import identity
 from ferbench.config.train_gan import TrainGan
 from ferbench.data.face_set import FaceSet
-from ferbench.errors import UserError, is_network
+from ferbench.errors import UserError
 from ferbench.gan import weights
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.gan.weights import STATE
 from ferbench.recipes.gan import GanRecipe
-from ferbench.runs import processes
-
-# Keys that do not change what a run has learned after so many images.
-NEUTRAL = ("outputs", "name", "force", "resume", "logger", "judge", "total_kimg", "res")
+from ferbench.runs import Compute, processes
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is to be done, the same in every process.
 
-    state: what STATE of the folder holds, None for a run from the beginning.
+    state: what STATE of the folder holds, None for a run from the beginning. judge: the run of
+    the classifier that scores the samples, None without one.
     """
 
     folder: Path
     done: bool
-    shards: int
-    state: dict[str, Any] | None
-
-    @property
-    def judge(self) -> dict[str, str] | None:
-        """Name and hash of the judge that rated the best weights so far, if the state says so."""
-        best = json.loads(self.state["best"]) if self.state else {}
-        return best.get("judge")  # not in states of older versions
+    shards: int = 0
+    state: dict[str, Any] | None = None
+    judge: Path | None = None
 
 
 def recipe_of(job: TrainGan, start: TrainedGenerator | None) -> GanRecipe:
@@ -69,25 +64,51 @@ def recipe_of(job: TrainGan, start: TrainedGenerator | None) -> GanRecipe:
     return replace(recipe, res=res)
 
 
-def plan_of(
-    job: TrainGan, recipe: GanRecipe, faces: FaceSet, start: TrainedGenerator | None
-) -> Plan:
-    """Folder, state and shards; says so if there is nothing left to do."""
-    read = hashes_read(faces, start)
-    folder = _folder(job, recipe, read)
-    facts = runs.status_of(folder)
-    if facts.get("inputs") not in (None, read):
-        raise UserError(f"{folder}: the data have changed since that run; start a new one")
-    done = facts.get("status") == "complete" and facts["kimg"] >= recipe.total_kimg
-    if done:
-        print(
-            f"done already: {folder}, {facts['kimg']:.1f} kimg (force=true starts it again, a "
-            "larger total_kimg goes on)"
-        )
-    state = None
-    if not done and (folder / STATE).exists():
-        state = weights.load_state(folder / STATE)
-    return Plan(folder, done, _shards(recipe, state), state)
+def run_of(
+    job: TrainGan,
+    recipe: GanRecipe,
+    faces: FaceSet,
+    start: TrainedGenerator | None,
+    compute: Compute,
+) -> Run:
+    """The run by recipe, faces and start: the same ones have the same folder, and can grow."""
+    name = job.name or f"{recipe.name}_{job.data.name}_{recipe.res}px"
+    hashes = {"train": faces.manifest["hashes"]["train"]}
+    return Run(
+        job,
+        "train-gan",
+        f"{name}_s{job.seed}",
+        hashes if start is None else hashes | {"start": start.sha256},
+        compute,
+        chosen={"gan": identity(recipe)},
+        is_whole=lambda folder, facts: bool(facts["kimg"] >= recipe.total_kimg),
+        again="starts it again, a larger total_kimg goes on",
+    )
+
+
+def plan_of(this: Run, recipe: GanRecipe, wanted: Wanted) -> Plan:
+    """Folder, shards, state and judge; says so if there is nothing left to do."""
+    if measured.is_done(this):
+        measured.repeat(this)
+        return Plan(this.folder, done=True)
+    measured.check_inputs(this)
+    path = this.folder / STATE
+    state = weights.load_state(path) if path.exists() else None
+    judge = _judge(this.job, wanted, weights.best_of(state).get("judge"))
+    return Plan(this.folder, False, _shards(recipe, state), state, judge)
+
+
+def _judge(job: TrainGan, wanted: Wanted, earlier: Mapping[str, str] | None) -> Path | None:
+    """The run of the classifier that scores the samples.
+
+    earlier: name and hash of the judge that rated the best weights so far. A run that goes on keeps
+    it while it is there: numbers of another do not compare.
+    """
+    if job.judge == "auto" and earlier is not None:
+        known = judges.known(wanted.outputs, **earlier)
+        if known is not None:
+            return known
+    return judges.choose(job.judge, wanted)
 
 
 def _shards(recipe: GanRecipe, state: dict[str, Any] | None) -> int:
@@ -104,23 +125,3 @@ def _shards(recipe: GanRecipe, state: dict[str, Any] | None) -> int:
             f"of this run, and shards that divide gan.batch={recipe.batch}"
         )
     return shards
-
-
-def _folder(job: TrainGan, recipe: GanRecipe, read: dict[str, str]) -> Path:
-    """outputs/train-gan/<name>_s<seed>_<hash of config and data>: a run can only grow longer."""
-    if job.resume and not is_network(job.resume):
-        return Path(job.resume)
-    config = {key: value for key, value in asdict(job).items() if key not in NEUTRAL}
-    config["gan"] = identity(recipe)
-    config["data"] = job.data.name
-    name = job.name or f"{recipe.name}_{job.data.name}_{recipe.res}px"
-    folder = (
-        Path(job.outputs) / "train-gan" / f"{name}_s{job.seed}_{runs.hash_of([config, read])[:8]}"
-    )
-    return runs.free_folder(folder) if job.force else folder
-
-
-def hashes_read(faces: FaceSet, start: TrainedGenerator | None) -> dict[str, str]:
-    """Hashes of what is read."""
-    found = {"train": faces.manifest["hashes"]["train"]}
-    return found if start is None else found | {"start": start.sha256}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ferbench.runs import precision
-from ferbench.runs.machine import resolve_device
+from ferbench.runs.machine import hardware, resolve_device
 from ferbench.runs.precision import Precision
 
 
@@ -23,3 +23,8 @@ class Compute:
         """What device= and precision= stand for here; UserError for what this machine lacks."""
         found = resolve_device(device)
         return Compute(found, precision.choose(precision_name, found))
+
+    @property
+    def in_words(self) -> str:
+        """The processor and the number format, for a line on the terminal."""
+        return f"{hardware(self.device)}, {self.precision.name}"
