@@ -30,8 +30,9 @@ class FirTask:
     def adjoint(self, f: Tensor, size: Pair) -> "FirTask":
         """The transposed task, from y's gradient to that of x, which is of `size`."""
         lead = (f.shape[0] - 1 - self.lead[0], f.shape[1] - 1 - self.lead[1])
-        rest = {"convolve": not self.convolve, "gain": self.gain, "use_kernel": self.use_kernel}
-        return FirTask(up=self.down, down=self.up, lead=lead, size=size, **rest)
+        return replace(
+            self, up=self.down, down=self.up, lead=lead, size=size, convolve=not self.convolve
+        )
 
     def leaves_alone(self, axis: int, x: Tensor) -> bool:
         """Whether an axis keeps its pixels as they are, but for the filter."""
