@@ -6,7 +6,7 @@
     .venv-lowest/bin/pip install -r lowest.txt && .venv-lowest/bin/pip install --no-deps -e .
     .venv-lowest/bin/python -m pytest
 
-"torch>=2.5" becomes "torch==2.5", which is 2.5.0 and no later patch. What the dependencies need in
+"torch>=2.7" becomes "torch==2.7", which is 2.7.0 and no later patch. What the dependencies need in
 their turn is left to pip, and so are the developer's packages that name no lowest version.
 """
 
