@@ -23,10 +23,10 @@ from ferbench.commands.audit_inputs import Inputs
 from ferbench.config.audit import Audit
 from ferbench.data import resize
 from ferbench.files import save_json
-from ferbench.privacy import audit, figures, networks, real
+from ferbench.privacy import audit, figures, network_attacks, numbers, real
 from ferbench.privacy import report as pages
-from ferbench.privacy.audit import AttackResult, Options
-from ferbench.privacy.network_attacks import Inversion
+from ferbench.privacy.findings import AttackResult, Findings, Options
+from ferbench.privacy.network_attacks import Inversion, NetworkOptions
 from ferbench.privacy.real import Real
 from ferbench.results.rows import AuditRow
 from ferbench.runs import Record, precision
@@ -87,7 +87,7 @@ def _audit(
         )
         added = _own_attacks(job, given, found_real, device, bar)
     found = replace(found, attacks=[*found.attacks, *added])
-    save_json(folder / "metrics.json", pages.as_json(found))
+    save_json(folder / "metrics.json", numbers.as_json(found))
     drawn = figures.draw(folder, found, images=images if job.show_real else None)
     blocks = pages.blocks(
         found,
@@ -155,16 +155,8 @@ def _own_attacks(
         return found
 
     inversion = Inversion(how.steps, how.rate, how.batch, features if how.loss == "judge" else None)
-    return networks.run(
-        given.generator,
-        real,
-        inversion,
-        images=how.images,
-        rounds=job.privacy.bootstrap,
-        seed=job.seed,
-        device=device,
-        on_step=bar.set_description_str,
-    )
+    options = NetworkOptions(inversion, how.images, job.privacy.bootstrap, job.seed, device)
+    return network_attacks.run(given.generator, real, options, on_step=bar.set_description_str)
 
 
 # --- what is left --------------------------------------------------------------------------------
@@ -193,7 +185,7 @@ def _folder(job: Audit, given: Inputs, identity: Mapping[str, Any]) -> Path:
 def _row(
     job: Audit,
     given: Inputs,
-    found: audit.Audit,
+    found: Findings,
     identity: Mapping[str, Any],
     record: Record,
     seconds: float,
@@ -213,11 +205,11 @@ def _row(
         kimg=None if kimg is None else float(kimg),
         judge_name=None if given.judge is None else given.judge.name,
         judge_hash=None if given.judge is None else given.judge.hash,
-        **pages.row_columns(found),
+        **numbers.row_columns(found),
     )
 
 
-def _facts(given: Inputs, found: audit.Audit, environment: Mapping[str, Any]) -> dict[str, str]:
+def _facts(given: Inputs, found: Findings, environment: Mapping[str, Any]) -> dict[str, str]:
     """What was compared with what, for the head of the report."""
     facts, counts = given.facts, given.sample.manifest["counts"]
     made = [f"{key} {facts[key]}" for key in ("kimg", "data", "source") if key in facts]

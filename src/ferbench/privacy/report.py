@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from ferbench.classes import CLASSES
 from ferbench.privacy import tables, verdict
-from ferbench.privacy.audit import AttackResult, Audit
-from ferbench.privacy.networks import ASK_NETWORKS
-from ferbench.privacy.plants import VARIANTS
-from ferbench.privacy.portrait import Outcomes
+from ferbench.privacy.findings import Findings
 from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
 from ferbench.report.grid import terminal
 
 WIDE = 200  # characters: the terminal's tables are never cut
-SET_ATTACK = ("membership", "gradients")  # the one in the common table
 MEANINGS = {
     "identical": "share of images with the pixels of a training image, or mirrored",
     "near copies": "share of images that are a training image shifted, mirrored or cropped closer",
@@ -38,15 +29,15 @@ MEANINGS = {
 # --- terminal and report -------------------------------------------------------------------------
 
 
-def summary(audit: Audit) -> str:
+def summary(findings: Findings) -> str:
     """The tests and the verdict for the terminal."""
     shown = (
-        ("Tests", tables.tests_table(audit)),
-        ("Membership inference", tables.attacks_table(audit)),
+        ("Tests", tables.tests_table(findings)),
+        ("Membership inference", tables.attacks_table(findings)),
     )
-    words = "\n".join(verdict.sentences(audit))
+    words = "\n".join(verdict.sentences(findings))
     text = "\n".join(_terminal(title, table) for title, table in shown)
-    return f"{text}\nverdict: {verdict.level(audit)}\n{words}"
+    return f"{text}\nverdict: {verdict.level(findings)}\n{words}"
 
 
 def _terminal(title: str, table: Table) -> str:
@@ -54,7 +45,7 @@ def _terminal(title: str, table: Table) -> str:
 
 
 def blocks(
-    audit: Audit,
+    findings: Findings,
     facts: Mapping[str, str],
     notes: Sequence[str],
     pictures: Sequence[tuple[Path, str]],
@@ -63,21 +54,21 @@ def blocks(
     """The report. facts: what was compared, by name; notes: what else the reader must know."""
     meanings = [[name, text] for name, text in MEANINGS.items()]
     return [
-        Text(f"*Verdict: {verdict.level(audit)}.*"),
-        *(Text(sentence) for sentence in verdict.sentences(audit)),
+        Text(f"*Verdict: {verdict.level(findings)}.*"),
+        *(Text(sentence) for sentence in verdict.sentences(findings)),
         *(Text(note) for note in notes),
         Heading("What was compared"),
         Table(["", ""], [[name, value] for name, value in facts.items()], leading=2),
         Heading("Tests"),
-        tables.tests_table(audit),
+        tables.tests_table(findings),
         Heading("Membership inference"),
-        tables.attacks_table(audit),
-        tables.classes_table(audit),
-        tables.rates_table(audit),
+        tables.attacks_table(findings),
+        tables.classes_table(findings),
+        tables.rates_table(findings),
         Heading("Nearest training images"),
-        tables.pairs_table(audit),
-        tables.distances_table(audit),
-        tables.copying_table(audit),
+        tables.pairs_table(findings),
+        tables.distances_table(findings),
+        tables.copying_table(findings),
         Heading("Pictures"),
         *(Figure(path, caption) for path, caption in pictures),
         Heading("How it was done"),
@@ -114,97 +105,3 @@ METHOD = (
 
 
 # --- machines ------------------------------------------------------------------------------------
-
-
-def as_json(audit: Audit) -> dict[str, Any]:
-    """Every number, for metrics.json."""
-    match, control = audit.portrait.match, audit.controls
-    copies = [
-        {
-            "image": int(i),
-            "training_image": str(audit.real.train.names[match.row[i]]),
-            "correlation": float(match.correlation[i]),
-            "mirrored": bool(match.mirrored[i]),
-            "enlarged": float(match.zoom[i]),
-            "identical": bool(audit.portrait.identical[i] >= 0),
-        }
-        for i in np.flatnonzero(audit.near)
-    ]
-    return {
-        "verdict": verdict.level(audit),
-        "flags": [list(key) for key in audit.flags],
-        "images": audit.images,
-        "members": audit.members,
-        "held_out": audit.held,
-        "left_out": dict(audit.dropped),
-        "copies": copies,
-        "tests": _outcomes(audit.outcomes),
-        "c_t": dict(audit.copying),
-        "attacks": [_attack(one) for one in audit.attacks],
-        "controls": {
-            "images": control.images,
-            "negative": _outcomes(control.negative),
-            "void": [list(key) for key in audit.unsound],
-            "bias": _outcomes(control.bias),
-            "planted": list(control.levels),
-            "positive": {
-                name: [_outcomes(one) for one in found] for name, found in control.positive.items()
-            },
-            "detection_limit_percent": {name: audit.detection_limit(name) for name in VARIANTS},
-        },
-        "options": asdict(audit.options),
-    }
-
-
-def _outcomes(found: Outcomes) -> list[dict[str, Any]]:
-    return [{"test": test, "space": space} | asdict(one) for (test, space), one in found.items()]
-
-
-def _attack(one: AttackResult) -> dict[str, Any]:
-    classes = {
-        name: None if attack is None else asdict(attack)
-        for name, attack in zip(CLASSES, one.classes, strict=True)
-    }
-    return {
-        "attack": one.name,
-        "space": one.space,
-        "p": one.p,
-        "class_p": one.class_p,
-        "overall": asdict(one.overall),
-        "classes": classes,
-    }
-
-
-def row_columns(audit: Audit) -> dict[str, Any]:
-    """The columns of the common table that hold what was found."""
-    attacks = {(one.name, one.space): one for one in audit.attacks}
-    main = attacks[SET_ATTACK]
-    disgust = main.classes[CLASSES.index("disgust")]
-    own = {name: one for (name, _), one in attacks.items() if name in ASK_NETWORKS}
-    limits = [audit.detection_limit(variant) for variant in VARIANTS]
-    known = [limit for limit in limits if limit is not None]
-    return {
-        "set_images": audit.images,
-        "members": audit.members,
-        "held_out": audit.held,
-        "verdict": verdict.level(audit),
-        "flags": len(audit.flags),
-        "void_tests": len(audit.unsound),
-        "identical_copies": audit.identical,
-        "near_copies": int(audit.near.sum()),
-        "closer_to_training": audit.outcomes["closer to training", "gradients"].value,
-        "authenticity": audit.outcomes["authenticity", "gradients"].value,
-        "ct_statistic": audit.copying["gradients"],
-        "membership_auc": main.overall.auc,
-        "membership_auc_low": _end(main.overall.auc_interval, 0),
-        "membership_auc_high": _end(main.overall.auc_interval, 1),
-        "membership_tpr_at_1fpr": main.overall.tpr,
-        "membership_auc_disgust": None if disgust is None else disgust.auc,
-        **{f"{name}_auc": one.overall.auc for name, one in own.items()},
-        **{f"{name}_tpr_at_1fpr": one.overall.tpr for name, one in own.items()},
-        "detection_limit": max(known) / 100 if len(known) == len(limits) else None,
-    }
-
-
-def _end(interval: tuple[float, float] | None, side: int) -> float | None:
-    return None if interval is None else interval[side]
