@@ -23,12 +23,12 @@ from ferbench.commands import inputs
 from ferbench.config.audit import Audit
 from ferbench.data.face_set import FaceSet
 from ferbench.data_audit import enlarged as zoomed
-from ferbench.data_audit import faults, figures, label_noise, pool
+from ferbench.data_audit import faults, figures, label_noise, numbers, pool
 from ferbench.data_audit import report as pages
-from ferbench.data_audit.label_noise import LabelNoise
+from ferbench.data_audit.findings import Findings, LabelNoise
+from ferbench.data_audit.label_noise import Search
 from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.data_audit.pool import Pool
-from ferbench.data_audit.report import Findings
 from ferbench.errors import UserError
 from ferbench.files import remove_partial, save_json
 from ferbench.results.rows import DataAuditRow
@@ -72,8 +72,8 @@ def _audit(job: Audit, given: Inputs, record: Record) -> None:
     enlarged = zoomed.find(given.pool, given.faces) if job.zoom else None
     found = Findings(given.pool, faults.find(given.pool), noise, enlarged)
     if noise is not None:
-        pages.write_disputed(folder / pages.DISPUTED, noise, given.pool)
-    save_json(folder / "metrics.json", pages.as_json(found))
+        numbers.write_disputed(folder / numbers.DISPUTED, noise, given.pool)
+    save_json(folder / "metrics.json", numbers.as_json(found))
     drawn = figures.draw(folder, found, show_real=job.show_real)
     blocks = pages.blocks(found, _facts(job, given, record), drawn, _again(job))
     report.write(folder, f"The faults of {given.faces.manifest['name']}", blocks)
@@ -134,15 +134,15 @@ def _name(job: Audit, given: Inputs) -> str:
 
 def _label_noise(job: Audit, given: Inputs, fitting: Fitting) -> LabelNoise:
     """Fit the classifiers, or read what an earlier run left of them; stop on a signal."""
-    assert job.label_noise.folds is not None
+    how = job.label_noise
+    assert how.folds is not None
+    search = Search(how.folds, how.control_flips, how.bootstrap)
     try:
         with _cache(job, given) as folder, StopSignal() as signal:
             return label_noise.find(
                 given.pool,
                 fitting,
-                folds=job.label_noise.folds,
-                rounds=job.label_noise.bootstrap,
-                control_flips=job.label_noise.control_flips,
+                search,
                 folder=folder,
                 should_stop=lambda: bool(signal.received),
                 on_fit=print,
@@ -193,7 +193,7 @@ def _row(
         set_hash=runs.hash_of(hashes),
         fold_model=job.model.name if fitted else None,
         control_flips=flips,
-        **pages.row_columns(found),
+        **numbers.row_columns(found),
     )
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.data_audit.control import Control
-from ferbench.data_audit.faults import ANY, Balance
-from ferbench.data_audit.report import Findings
+from ferbench.data_audit.faults import ANY
+from ferbench.data_audit.findings import Balance, Control, Findings
 from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
 
 LOOKS = ((BLUE, ""), (ORANGE, "////"), (GREEN, "...."))  # of the splits
@@ -17,22 +16,22 @@ ACROSS, DOWN = 10, 5  # real images in a picture
 DARK = 0.6  # of the scale, from which text on it is white
 
 
-def draw(folder: Path, found: Findings, *, show_real: bool) -> list[tuple[Path, str]]:
+def draw(folder: Path, findings: Findings, *, show_real: bool) -> list[tuple[Path, str]]:
     """Write the figures into the folder; each with its caption. show_real: disputed images too."""
     drawn = [
         (
-            _balance(folder / "balance.png", found.faults.balance),
+            _balance(folder / "balance.png", findings.faults.balance),
             "Share of each class in each split, in percent.",
         )
     ]
-    mixed = found.faults.groups[ANY].mixed
+    mixed = findings.faults.groups[ANY].mixed
     if mixed.any():
         path = folder / "conflicts.png"
         _matrix(path, mixed.astype(np.float64), "{:.0f}", ("also labeled", "labeled"))
         drawn.append((path, "Photographs whose copies, of any kind, have both labels."))
-    if found.noise is None:
+    if findings.noise is None:
         return drawn
-    joint = found.noise.opinion.joint
+    joint = findings.noise.issues.joint
     share = 100 * joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-12)
     path = folder / "labels.png"
     _matrix(path, share, "{:.0f}", ("estimated by confident learning, %", "given"))
@@ -43,23 +42,21 @@ def draw(folder: Path, found: Findings, *, show_real: bool) -> list[tuple[Path, 
             "takes for right.",
         )
     )
-    if found.noise.control is not None:
+    if findings.noise.control is not None:
         drawn.append(
             (
-                _control(folder / "control.png", found.noise.control),
-                "Labels made wrong on purpose: share of them that is found, and share of the list "
-                "that they are, when the images are read in order of their margin. "
-                "The dashed line is "
-                "where the list has as many images as it does here.",
+                _control(folder / "control.png", findings.noise.control),
+                "Labels made wrong on purpose: the share of them that is on the list (recall), and "
+                "their share of the list (precision), by the length of a list in order of the "
+                "margin. The dashed line marks the length of the list here.",
             )
         )
-    if show_real and found.noise.opinion.disputed.any():
+    if show_real and findings.noise.issues.disputed.any():
         drawn.append(
             (
-                _disputed(folder / "disputed.png", found),
-                "The most disputed images: given label, then the proposed one. "
-                "These are real faces: "
-                "not to be passed on.",
+                _disputed(folder / "disputed.png", findings),
+                "The most disputed images: given label, then the proposed one. These are real "
+                "faces: not to be passed on.",
             )
         )
     return drawn
@@ -119,12 +116,12 @@ def _control(path: Path, control: Control) -> Path:
     from matplotlib import rc_context
 
     length = np.arange(1, control.images + 1)
-    found = np.searchsorted(control.ranks, length)
+    caught = np.searchsorted(control.ranks, length)
     with rc_context(STYLE):
         figure, axes = drawing(6.0, 3.6)
         percent = 100 * length / control.images
-        axes.plot(percent, 100 * found / max(control.flipped, 1), color=BLUE, label="recall")
-        axes.plot(percent, 100 * found / length, color=ORANGE, linestyle="-.", label="precision")
+        axes.plot(percent, 100 * caught / max(control.flipped, 1), color=BLUE, label="recall")
+        axes.plot(percent, 100 * caught / length, color=ORANGE, linestyle="-.", label="precision")
         axes.plot([0, 100], [0, 100], color=GRAY, linewidth=1, label="recall by chance")
         axes.axvline(100 * control.by_chance, color="black", linestyle="--", linewidth=1)
         axes.set(
@@ -139,19 +136,21 @@ def _control(path: Path, control: Control) -> Path:
     return path
 
 
-def _disputed(path: Path, found: Findings) -> Path:
+def _disputed(path: Path, findings: Findings) -> Path:
     from matplotlib import rc_context
 
-    assert found.noise is not None
-    opinion = found.noise.opinion
-    rows = opinion.ranked()[: ACROSS * DOWN]
+    assert findings.noise is not None
+    issues = findings.noise.issues
+    rows = issues.ranked()[: ACROSS * DOWN]
     with rc_context(STYLE):
         figure, grid = drawing(1.05 * ACROSS, 1.35 * DOWN, rows=[1] * DOWN, columns=ACROSS)
         for axes in grid.flat:
             axes.set_axis_off()
         for axes, row in zip(grid.flat, rows, strict=False):
-            axes.imshow(found.pool.images[found.noise.rows[row]], cmap="gray", vmin=0, vmax=255)
-            given, proposed = CLASSES[opinion.labels[row]], CLASSES[opinion.proposed[row]]
+            axes.imshow(
+                findings.pool.images[findings.noise.rows[row]], cmap="gray", vmin=0, vmax=255
+            )
+            given, proposed = CLASSES[issues.labels[row]], CLASSES[issues.proposed[row]]
             axes.set_title(f"{given}\n{proposed}?", fontsize=7)
         save(figure, path)
     return path

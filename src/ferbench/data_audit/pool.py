@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,29 +80,30 @@ def read(faces: FaceSet) -> Pool:
             f"{path}: not the copies of this set ({reason}); "
             "`ferbench prepare force=true` makes it again"
         ) from None
-    return Pool(**{**vars(pool), "groups": groups})
+    return replace(pool, groups=groups)
 
 
 def _groups(path: Path, pool: Pool) -> dict[str, list[np.ndarray]]:
     first = {name: int(np.searchsorted(pool.split, i)) for i, name in enumerate(SPLITS)}
-    found: dict[tuple[str, int], list[int]] = {}
+    members: dict[tuple[str, int], list[int]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             row = first[line["split"]] + int(line["index"])
             known = (str(pool.names[row]), CLASSES[pool.labels[row]])
             if known != (line["name"], line["label"]):
                 raise ValueError(f"{line['name']} is not image {line['index']} of {line['split']}")
-            found.setdefault((line["kind"], int(line["group"])), []).append(row)
+            members.setdefault((line["kind"], int(line["group"])), []).append(row)
     return {
-        kind: [np.array(rows) for (one, _), rows in found.items() if one == kind] for kind in KINDS
+        kind: [np.array(rows) for (one, _), rows in members.items() if one == kind]
+        for kind in KINDS
     }
 
 
 def _check_counts(groups: Mapping[str, Sequence[np.ndarray]], summary: Mapping[str, Any]) -> None:
     """Raise ValueError if the table holds other copies than the manifest counts."""
     identical = [len(rows) for rows in groups["identical"]]
-    found = (len(identical), sum(identical) - len(identical), sum(map(len, groups["blank"])))
-    told = summary["identical"]
-    expected = (told["groups"], told["redundant_copies"], summary["blank_images"])
-    if found != expected:
-        raise ValueError(f"groups, copies and blank images {found}, in the manifest {expected}")
+    counts = (len(identical), sum(identical) - len(identical), sum(map(len, groups["blank"])))
+    written = summary["identical"]
+    expected = (written["groups"], written["redundant_copies"], summary["blank_images"])
+    if counts != expected:
+        raise ValueError(f"groups, copies and blank images {counts}, in the manifest {expected}")
