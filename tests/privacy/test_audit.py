@@ -12,6 +12,7 @@ from ferbench.privacy.findings import Candidates, Controls, Options, Outcome
 from ferbench.privacy.real import Real, halves, partners
 from ferbench.privacy.statistics import Bootstrap
 from ferbench.report import markdown
+from ferbench.report.audit import Context
 from ferbench.similarity import views
 
 OPTIONS = Options(
@@ -201,7 +202,8 @@ def test_too_few_held_out_images_are_refused(faces):
 
 
 def test_the_report_holds_every_test_and_no_path(copied):
-    blocks = report.blocks(copied, {"set": "x"}, ["a note"], [], "ferbench audit")
+    context = Context({"set": "x"}, [], "ferbench audit", ["a note"])
+    blocks = report.blocks(copied, context)
     text = markdown("Audit", blocks)
     for test, space in copied.outcomes:
         assert f"| {test} | {space} |" in text.replace("\\", "")

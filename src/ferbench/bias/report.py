@@ -17,20 +17,17 @@ from ferbench.bias.computed import MEANING
 from ferbench.bias.findings import Findings
 from ferbench.bias.groups import GroupScores
 from ferbench.classes import CLASSES
-from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
-from ferbench.report.grid import terminal
+from ferbench.report import Block, Code, Figure, Heading, Table, Text, audit
 
-WIDE = 200  # characters: the terminal's tables are never cut
 GAPS = ("accuracy_gap", "recall_gap", "odds_gap")
 
 
 def summary(found: Findings) -> str:
     """The main tables and the advice, for the terminal."""
-    shown = [("Attributes", tables.attributes_table(found.attributes))]
+    shown = {"Attributes": tables.attributes_table(found.attributes)}
     if found.groups:
-        shown.append(("Gaps between groups", tables.gaps_table(found.groups)))
-    texts = [terminal(grid(title, table), WIDE) + f"{table.note}\n" for title, table in shown]
-    return "\n".join([*texts, *(f"- {what}: {how}" for what, how in _advice(found))])
+        shown["Gaps between groups"] = tables.gaps_table(found.groups)
+    return audit.summary(shown, lines=audit.advice_lines(_advice(found)))
 
 
 def _advice(found: Findings) -> list[tuple[str, str]]:

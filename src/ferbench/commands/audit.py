@@ -28,6 +28,7 @@ from ferbench.privacy import report as pages
 from ferbench.privacy.findings import AttackResult, Findings, Options
 from ferbench.privacy.network_attacks import Inversion, NetworkOptions
 from ferbench.privacy.real import Real
+from ferbench.report.audit import Context
 from ferbench.results.rows import AuditRow
 from ferbench.runs import Record, precision
 from ferbench.runs.precision import Precision
@@ -89,13 +90,8 @@ def _audit(
     found = replace(found, attacks=[*found.attacks, *added])
     save_json(folder / "metrics.json", numbers.as_json(found))
     drawn = figures.draw(folder, found, images=images if job.show_real else None)
-    blocks = pages.blocks(
-        found,
-        _facts(given, found, record.facts["environment"]),
-        given.notes,
-        drawn,
-        _again(job, given),
-    )
+    facts, command = _facts(given, found, record.facts["environment"]), _again(job, given)
+    blocks = pages.blocks(found, Context(facts, drawn, command, given.notes))
     report.write(folder, f"Privacy audit of {given.sample.root.resolve().name}", blocks)
     row = _row(job, given, found, identity, record, time.perf_counter() - began)
     record.update(status="complete", finished=row.finished, row=asdict(row))

@@ -31,6 +31,7 @@ from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.data_audit.pool import Pool
 from ferbench.errors import UserError
 from ferbench.files import remove_partial, save_json
+from ferbench.report.audit import Context
 from ferbench.results.rows import DataAuditRow
 from ferbench.runs import Interrupted, Record, StopSignal, precision
 from ferbench.runs.precision import Precision
@@ -75,7 +76,7 @@ def _audit(job: Audit, given: Inputs, record: Record) -> None:
         numbers.write_disputed(folder / numbers.DISPUTED, noise, given.pool)
     save_json(folder / "metrics.json", numbers.as_json(found))
     drawn = figures.draw(folder, found, show_real=job.show_real)
-    blocks = pages.blocks(found, _facts(job, given, record), drawn, _again(job))
+    blocks = pages.blocks(found, Context(_facts(job, given, record), drawn, _again(job)))
     report.write(folder, f"The faults of {given.faces.manifest['name']}", blocks)
     row = _row(job, given, found, record, time.perf_counter() - began)
     record.update(status="complete", finished=row.finished, row=asdict(row))

@@ -2,64 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ferbench.classes import CLASSES, SPLITS
 from ferbench.data_audit.faults import ANY
-from ferbench.data_audit.findings import Balance, Control, Findings
+from ferbench.data_audit.findings import Balance, Control, Findings, LabelNoise
+from ferbench.data_audit.pool import Pool
+from ferbench.report import Figure
 from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
 
-LOOKS = ((BLUE, ""), (ORANGE, "////"), (GREEN, "...."))  # of the splits
+BARS = ((BLUE, ""), (ORANGE, "////"), (GREEN, "...."))  # of the splits
 ACROSS, DOWN = 10, 5  # real images in a picture
 DARK = 0.6  # of the scale, from which text on it is white
 
 
-def draw(folder: Path, findings: Findings, *, show_real: bool) -> list[tuple[Path, str]]:
-    """Write the figures into the folder; each with its caption. show_real: disputed images too."""
-    drawn = [
-        (
-            _balance(folder / "balance.png", findings.faults.balance),
-            "Share of each class in each split, in percent.",
-        )
-    ]
+BALANCE = "Share of each class in each split, in percent."
+CONFLICTS = "Photographs whose copies, of any kind, have both labels."
+JOINT = "Of each given label, the shares of the labels that confident learning takes for right."
+CONTROL = (
+    "Labels made wrong on purpose: the share of them that is on the list (recall), and their share "
+    "of the list (precision), by the length of a list in order of the margin. The dashed line "
+    "marks the length of the list here."
+)
+MOST_DISPUTED = (
+    "The most disputed images: given label, then the proposed one. These are real faces: not to be "
+    "passed on."
+)
+
+
+def draw(folder: Path, findings: Findings, *, show_real: bool) -> list[Figure]:
+    """Write the figures into the folder. show_real: the disputed images, too."""
+    drawn = [Figure(_balance(folder / "balance.png", findings.faults.balance), BALANCE)]
     mixed = findings.faults.groups[ANY].mixed
     if mixed.any():
         path = folder / "conflicts.png"
-        _matrix(path, mixed.astype(np.float64), "{:.0f}", ("also labeled", "labeled"))
-        drawn.append((path, "Photographs whose copies, of any kind, have both labels."))
-    if findings.noise is None:
-        return drawn
-    joint = findings.noise.issues.joint
-    share = 100 * joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-12)
-    path = folder / "labels.png"
-    _matrix(path, share, "{:.0f}", ("estimated by confident learning, %", "given"))
-    drawn.append(
-        (
-            path,
-            "Of each given label, the shares of the labels that confident learning "
-            "takes for right.",
-        )
-    )
-    if findings.noise.control is not None:
-        drawn.append(
-            (
-                _control(folder / "control.png", findings.noise.control),
-                "Labels made wrong on purpose: the share of them that is on the list (recall), and "
-                "their share of the list (precision), by the length of a list in order of the "
-                "margin. The dashed line marks the length of the list here.",
-            )
-        )
-    if show_real and findings.noise.issues.disputed.any():
-        drawn.append(
-            (
-                _disputed(folder / "disputed.png", findings),
-                "The most disputed images: given label, then the proposed one. These are real "
-                "faces: not to be passed on.",
-            )
-        )
+        _matrix(path, mixed.astype(np.float64), ("also labeled", "labeled"))
+        drawn.append(Figure(path, CONFLICTS))
+    if findings.noise is not None:
+        drawn += _of_labels(folder, findings.noise)
+        if show_real and findings.noise.issues.disputed.any():
+            path = _disputed(folder / "disputed.png", findings.noise, findings.pool)
+            drawn.append(Figure(path, MOST_DISPUTED))
     return drawn
+
+
+def _of_labels(folder: Path, noise: LabelNoise) -> Iterator[Figure]:
+    joint, path = noise.issues.joint, folder / "labels.png"
+    share = 100 * joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-12)
+    _matrix(path, share, ("estimated by confident learning, %", "given"))
+    yield Figure(path, JOINT)
+    if noise.control is not None:
+        yield Figure(_control(folder / "control.png", noise.control), CONTROL)
 
 
 def _balance(path: Path, balance: Balance) -> Path:
@@ -69,7 +65,7 @@ def _balance(path: Path, balance: Balance) -> Path:
     place = np.arange(len(CLASSES))
     with rc_context(STYLE):
         figure, axes = drawing(7.2, 3.2)
-        for i, (split, (color, hatch)) in enumerate(zip(SPLITS, LOOKS, strict=True)):
+        for i, (split, (color, hatch)) in enumerate(zip(SPLITS, BARS, strict=True)):
             bars = axes.bar(
                 place + 0.28 * (i - 1),
                 share[i],
@@ -90,8 +86,8 @@ def _balance(path: Path, balance: Balance) -> Path:
     return path
 
 
-def _matrix(path: Path, values: np.ndarray, text: str, axes_names: tuple[str, str]) -> None:
-    """Class by class; a cell of 0 is left empty."""
+def _matrix(path: Path, values: np.ndarray, axes_names: tuple[str, str]) -> None:
+    """Class by class, in whole numbers; a cell of 0 is left empty."""
     from matplotlib import rc_context
 
     with rc_context(STYLE):
@@ -101,7 +97,7 @@ def _matrix(path: Path, values: np.ndarray, text: str, axes_names: tuple[str, st
         for (i, j), value in np.ndenumerate(values):
             if value:
                 color = "white" if value > DARK * top else "black"
-                axes.text(j, i, text.format(value), ha="center", va="center", color=color)
+                axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=color)
         axes.set_xticks(
             range(len(CLASSES)), CLASSES, rotation=35, ha="right", rotation_mode="anchor"
         )
@@ -136,20 +132,17 @@ def _control(path: Path, control: Control) -> Path:
     return path
 
 
-def _disputed(path: Path, findings: Findings) -> Path:
+def _disputed(path: Path, noise: LabelNoise, pool: Pool) -> Path:
     from matplotlib import rc_context
 
-    assert findings.noise is not None
-    issues = findings.noise.issues
+    issues = noise.issues
     rows = issues.ranked()[: ACROSS * DOWN]
     with rc_context(STYLE):
         figure, grid = drawing(1.05 * ACROSS, 1.35 * DOWN, rows=[1] * DOWN, columns=ACROSS)
         for axes in grid.flat:
             axes.set_axis_off()
         for axes, row in zip(grid.flat, rows, strict=False):
-            axes.imshow(
-                findings.pool.images[findings.noise.rows[row]], cmap="gray", vmin=0, vmax=255
-            )
+            axes.imshow(pool.images[noise.rows[row]], cmap="gray", vmin=0, vmax=255)
             given, proposed = CLASSES[issues.labels[row]], CLASSES[issues.proposed[row]]
             axes.set_title(f"{given}\n{proposed}?", fontsize=7)
         save(figure, path)

@@ -14,6 +14,7 @@ from ferbench.data_audit import advice
 from ferbench.data_audit.findings import Control, Enlarged, Findings, LabelNoise
 from ferbench.data_audit.pool import Pool
 from ferbench.files import write_whole
+from ferbench.report.audit import by_class
 
 DISPUTED = "disputed.csv"
 COLUMNS = ("name", "split", "given", "proposed", "probability", "given_probability", "margin")
@@ -61,12 +62,13 @@ def as_json(findings: Findings) -> dict[str, Any]:
         "in_earlier_splits": [asdict(leak) for leak in faults.leaks],
         "copies_within": faults.within,
         "enlarged": _enlarged_json(findings.enlarged),
-        "blank": {split: _named(row) for split, row in zip(SPLITS, faults.blank, strict=True)},
+        "blank": {split: by_class(row) for split, row in zip(SPLITS, faults.blank, strict=True)},
         "blank_constant": faults.constant_blank,
         "balance": vars(faults.balance)
         | {
             "counts": {
-                split: _named(row) for split, row in zip(SPLITS, faults.balance.counts, strict=True)
+                split: by_class(row)
+                for split, row in zip(SPLITS, faults.balance.counts, strict=True)
             }
         },
         "labels": None if findings.noise is None else _noise_json(findings.noise),
@@ -77,12 +79,13 @@ def as_json(findings: Findings) -> dict[str, Any]:
 def _noise_json(noise: LabelNoise) -> dict[str, Any]:
     names, issues = [*CLASSES, "all"], noise.issues
     rates = zip(names, noise.noise.tolist(), noise.intervals.tolist(), strict=True)
+    limits = by_class(issues.thresholds)  # None for a class without images
     return {
         "images": len(noise.rows),
         "folds": noise.folds,
         "accuracy": noise.accuracy,
         "disputed": int(issues.disputed.sum()),
-        "thresholds": _named(issues.thresholds, finite=True),
+        "thresholds": {name: limit for name, limit in limits.items() if limit is not None},
         "joint": _by_class(issues.joint),
         "noise": {
             name: {"rate": rate, "interval": ends}
@@ -113,13 +116,8 @@ def _enlarged_json(enlarged: Enlarged | None) -> dict[str, Any] | None:
     return None if enlarged is None else {"tested": enlarged.tested, "found": enlarged.copies}
 
 
-def _named(values: np.ndarray, *, finite: bool = False) -> dict[str, Any]:
-    cells = zip(CLASSES, values.tolist(), strict=True)
-    return {name: value for name, value in cells if not finite or np.isfinite(value)}
-
-
 def _by_class(matrix: np.ndarray) -> dict[str, dict[str, Any]]:
-    return {name: _named(row) for name, row in zip(CLASSES, matrix, strict=True)}
+    return by_class(by_class(row) for row in matrix)
 
 
 def row_columns(findings: Findings) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,34 +12,30 @@ from ferbench.data_audit.faults import ANY
 from ferbench.data_audit.findings import Faults, Findings, LabelNoise
 from ferbench.data_audit.numbers import COLUMNS, DISPUTED, disputed
 from ferbench.data_audit.pool import Pool
-from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
-from ferbench.report.grid import terminal
+from ferbench.report import Block, Heading, Table, Text, audit
 
-WIDE = 200  # characters: the terminal's tables are never cut
+READ_ON = (
+    "`docs/data.md` says how copies are found, `docs/metrics.md` defines every number; all of them "
+    "stand in `metrics.json`."
+)
 
 
 def summary(findings: Findings) -> str:
     """The main tables and the advice, for the terminal."""
-    shown = [
-        ("Copies", tables.copies_table(findings.faults)),
-        ("Splits", tables.splits_table(findings.faults)),
-    ]
+    shown = {
+        "Copies": tables.copies_table(findings.faults),
+        "Splits": tables.splits_table(findings.faults),
+    }
     if findings.noise is not None:
-        shown.append(("Labels", tables.noise_table(findings.noise)))
+        shown["Labels"] = tables.noise_table(findings.noise)
         if findings.noise.control is not None:
-            shown.append(("Control", tables.control_table(findings.noise.control)))
-    texts = [terminal(grid(title, table), WIDE) + f"{table.note}\n" for title, table in shown]
-    return "\n".join([*texts, *(f"- {what}: {how}" for what, how in advice.lines(findings))])
+            shown["Control"] = tables.control_table(findings.noise.control)
+    return audit.summary(shown, lines=audit.advice_lines(advice.lines(findings)))
 
 
-def blocks(
-    findings: Findings, facts: Mapping[str, str], pictures: Sequence[tuple[Path, str]], command: str
-) -> list[Block]:
-    """The report. facts: what was audited, by name; pictures: figures with their captions."""
-    return [
-        Table(["", ""], [[name, value] for name, value in facts.items()], leading=2),
-        Heading("What to do"),
-        Table(["fault", "what helps"], [list(line) for line in advice.lines(findings)], leading=2),
+def blocks(findings: Findings, context: audit.Context) -> list[Block]:
+    """The report."""
+    results = [
         Heading("Copies"),
         *map(Text, COPIES),
         *_copies(findings),
@@ -48,15 +43,9 @@ def blocks(
         tables.balance_table(findings.faults.balance),
         Text(_blank(findings.faults)),
         *([] if findings.noise is None else _labels(findings.noise, findings.pool)),
-        Heading("Pictures"),
-        *(Figure(path, caption) for path, caption in pictures),
-        Heading("To do it again"),
-        Code(command),
-        Text(
-            "`docs/data.md` says how copies are found, `docs/metrics.md` defines the columns of "
-            "the table; all numbers stand in `metrics.json`."
-        ),
     ]
+    closing = [Text(READ_ON)]
+    return audit.blocks(context, results, advice=advice.lines(findings), closing=closing)
 
 
 COPIES = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from ferbench.classes import CLASSES
 from ferbench.fidelity.comparison import Comparison, Reference
 from ferbench.fidelity.feature_space import FeatureDistance
 from ferbench.metrics import classification
-from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
-from ferbench.report.grid import terminal, three_digits
+from ferbench.report import Block, Code, Figure, Heading, Table, Text, audit
+from ferbench.report.grid import three_digits
 from ferbench.results.rows import Row
 
 
@@ -239,11 +238,7 @@ def _both(own: float, real: float) -> str:
 def summary(found: Measured, *, width: int) -> str:
     """The two tables for a terminal of so many characters."""
     tables = {"Overall": values_table(found), "By class": classes_table(found)}
-    return "\n".join(_terminal(title, table, width) for title, table in tables.items())
-
-
-def _terminal(title: str, table: Table, width: int) -> str:
-    return terminal(grid(title, table), width) + textwrap.fill(table.note, width) + "\n"
+    return audit.summary(tables, width=width)
 
 
 def blocks(

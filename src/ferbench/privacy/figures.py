@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferbench.privacy.findings import Findings
-from ferbench.report import sheets
+from ferbench.report import Figure, sheets
 from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
 
 if TYPE_CHECKING:
@@ -26,32 +26,31 @@ BINS = 60
 PAIRS, ACROSS = 40, 8  # pairs of neighbors in a picture, pairs in a row
 
 
-def draw(folder: Path, findings: Findings, *, images: np.ndarray | None) -> list[tuple[Path, str]]:
-    """Write the figures into the folder; each with its caption.
+ROC = (
+    "Membership inference: share of training images recognized against the share of held-out "
+    "images taken for one. Chance is the gray line."
+)
+DISTANCES = (
+    "Distance of each image of the set to the nearest of equally many training and held-out "
+    "images. Copies are a hump at the left of the training images alone."
+)
+NEIGHBORS = (
+    "Images of the set, each with the training image to its right that correlates most with it; "
+    "nearest pairs first. These are real faces: not to be passed on."
+)
+
+
+def draw(folder: Path, findings: Findings, *, images: np.ndarray | None) -> list[Figure]:
+    """Write the figures into the folder.
 
     images: of the set, if its nearest training images may be shown; None: they may not.
     """
     drawn = [
-        (
-            _roc(folder / "roc.png", findings),
-            "Membership inference: share of training images recognized against the share of "
-            "held-out images taken for one. Chance is the gray line.",
-        ),
-        (
-            _distances(folder / "distances.png", findings),
-            "Distance of each image of the set to the nearest of equally many training and "
-            "held-out "
-            "images. Copies are a hump at the left of the training images alone.",
-        ),
+        Figure(_roc(folder / "roc.png", findings), ROC),
+        Figure(_distances(folder / "distances.png", findings), DISTANCES),
     ]
     if images is not None:
-        drawn.append(
-            (
-                _pairs(folder / "neighbors.png", findings, images),
-                "Images of the set, each with the training image to its right that correlates most "
-                "with it; nearest pairs first. These are real faces: not to be passed on.",
-            )
-        )
+        drawn.append(Figure(_pairs(folder / "neighbors.png", findings, images), NEIGHBORS))
     return drawn
 
 

@@ -1,16 +1,11 @@
-"""An audit for people and machines: the report's tables, the terminal, metrics.json, the row."""
+"""An audit for people: its report, and its summary for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
 from ferbench.privacy import tables, verdict
 from ferbench.privacy.findings import Findings
-from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
-from ferbench.report.grid import terminal
+from ferbench.report import Block, Heading, Table, Text, audit
 
-WIDE = 200  # characters: the terminal's tables are never cut
 MEANINGS = {
     "identical": "share of images with the pixels of a training image, or mirrored",
     "near copies": "share of images that are a training image shifted, mirrored or cropped closer",
@@ -24,41 +19,40 @@ MEANINGS = {
     "discriminator": "AUC of the discriminator's score",
     "inversion": "AUC of the error with which the generator gives an image back",
 }
-
-
-# --- terminal and report -------------------------------------------------------------------------
+METHOD = (
+    "Real images with a near copy anywhere among the real ones (Training, PublicTest and "
+    "PrivateTest) are left out of every test but the search for copies, so that a held-out image "
+    "reveals nothing about a training image. What is left is exchangeable: without memorization a "
+    "set is as near to the training images as to the held-out ones. Photographs that are in "
+    "Training twice are the likeliest to be memorized; only the search for copies covers them. "
+    "Mirror images count as the image.",
+    "Spaces: pixels, 16 x 16 averages less their mean; gradients, a histogram of oriented "
+    "gradients (Dalal and Triggs 2005); hashes, a 63-bit perceptual hash (Zauner 2010); judge, "
+    "features of a classifier, of length 1. The judge knows the training images itself, so its "
+    "values for half of the held-out images are subtracted from its values for the set.",
+    "Sources: GAN-Leaks (Chen et al. 2020), LOGAN (Hayes et al. 2019), C_T (Meehan et al. 2020), "
+    "authenticity (Alaa et al. 2022), distance to the closest record with a holdout (Platzer and "
+    "Reutterer 2021), the true positive rate at few false positives (Carlini et al. 2022).",
+    "The negative control takes half of the held-out images for the set and compares them with the "
+    "other half. The positive controls replace a part of it by copies of training images: plain, "
+    "mirrored, cropped (a random 44 x 44 window enlarged), faded (blurred to 24 x 24, other "
+    "contrast and brightness, noise). An audit of more images than these detects smaller shares.",
+)
 
 
 def summary(findings: Findings) -> str:
     """The tests and the verdict for the terminal."""
-    shown = (
-        ("Tests", tables.tests_table(findings)),
-        ("Membership inference", tables.attacks_table(findings)),
-    )
-    words = "\n".join(verdict.sentences(findings))
-    text = "\n".join(_terminal(title, table) for title, table in shown)
-    return f"{text}\nverdict: {verdict.level(findings)}\n{words}"
+    shown = {
+        "Tests": tables.tests_table(findings),
+        "Membership inference": tables.attacks_table(findings),
+    }
+    lines = [f"verdict: {verdict.level(findings)}", *verdict.sentences(findings)]
+    return audit.summary(shown, lines=lines)
 
 
-def _terminal(title: str, table: Table) -> str:
-    return terminal(grid(title, table), WIDE) + f"{table.note}\n"
-
-
-def blocks(
-    findings: Findings,
-    facts: Mapping[str, str],
-    notes: Sequence[str],
-    pictures: Sequence[tuple[Path, str]],
-    command: str,
-) -> list[Block]:
-    """The report. facts: what was compared, by name; notes: what else the reader must know."""
-    meanings = [[name, text] for name, text in MEANINGS.items()]
-    return [
-        Text(f"*Verdict: {verdict.level(findings)}.*"),
-        *(Text(sentence) for sentence in verdict.sentences(findings)),
-        *(Text(note) for note in notes),
-        Heading("What was compared"),
-        Table(["", ""], [[name, value] for name, value in facts.items()], leading=2),
+def blocks(findings: Findings, context: audit.Context) -> list[Block]:
+    """The report."""
+    results = [
         Heading("Tests"),
         tables.tests_table(findings),
         Heading("Membership inference"),
@@ -69,39 +63,8 @@ def blocks(
         tables.pairs_table(findings),
         tables.distances_table(findings),
         tables.copying_table(findings),
-        Heading("Pictures"),
-        *(Figure(path, caption) for path, caption in pictures),
-        Heading("How it was done"),
-        Table(["test", "its value"], meanings, leading=2),
-        *(Text(text) for text in METHOD),
-        Heading("To do it again"),
-        Code(command),
-        Text(
-            "`docs/metrics.md` defines the columns of the table; all numbers stand in "
-            "`metrics.json`."
-        ),
     ]
-
-
-METHOD = (
-    "Real images with a near copy anywhere among the real ones (Training, PublicTest and "
-    "PrivateTest) are left out of every test but the search for copies, so that a held-out image "
-    "says nothing about a training image. What is left is exchangeable: without memorization a set "
-    "is as near to the ones as to the others. Photographs that are in Training twice are the "
-    "likeliest to be memorized; only the search for copies covers them. Mirror images count as the "
-    "image.",
-    "Spaces: pixels, 16 x 16 averages less their mean; gradients, a histogram of oriented "
-    "gradients (Dalal and Triggs 2005); hashes, a 63-bit perceptual hash (Zauner 2010); judge, "
-    "features of a classifier, of length 1. The judge knows the training images itself, so what "
-    "it gives for half of the held-out images is taken off its values for the set.",
-    "Sources: GAN-Leaks (Chen et al. 2020), LOGAN (Hayes et al. 2019), C_T (Meehan et al. 2020), "
-    "authenticity (Alaa et al. 2022), distance to the closest record with a holdout (Platzer and "
-    "Reutterer 2021), the true positive rate at few false positives (Carlini et al. 2022).",
-    "The negative control takes half of the held-out images for the set and looks at them from the "
-    "other half. The positive controls replace a part of it by copies of training images: plain, "
-    "mirrored, cropped (a random 44 x 44 window enlarged), faded (blurred to 24 x 24, other "
-    "contrast and brightness, noise). An audit of more images than these finds smaller shares.",
-)
-
-
-# --- machines ------------------------------------------------------------------------------------
+    meanings = [[name, text] for name, text in MEANINGS.items()]
+    method = [Table(["test", "its value"], meanings, leading=2), *map(Text, METHOD)]
+    result = audit.Verdict(verdict.level(findings), verdict.sentences(findings))
+    return audit.blocks(context, results, verdict=result, method=method)
