@@ -12,7 +12,7 @@ from ferbench.bias.attributes import UNKNOWN
 from ferbench.bias.compared import Compared
 from ferbench.bias.findings import Findings
 from ferbench.bias.groups import Gap, GroupScores
-from ferbench.classes import CLASSES
+from ferbench.data.label_counts import class_counts
 from ferbench.report.drawing import BLUE, GRAY, ORANGE, STYLE, drawing, save
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def _spreads(path: Path, attributes: Sequence[Compared], own: np.ndarray, real: 
 def _weights(one: Compared, own: np.ndarray, real: np.ndarray) -> np.ndarray:
     """[M] of the real images: each class to its share of the images in question."""
     assert one.attribute.real is not None
-    counts = np.bincount(own[one.attribute.own.known], minlength=len(CLASSES))
-    of_real = np.bincount(real[one.attribute.real.known], minlength=len(CLASSES))
+    counts = class_counts(own[one.attribute.own.known])
+    of_real = class_counts(real[one.attribute.real.known])
     found: np.ndarray = (counts / np.maximum(of_real, 1))[real]
     return found
 

@@ -25,7 +25,7 @@ from ferbench.bias.findings import Findings
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.commands import inputs
 from ferbench.config.bias import Bias
-from ferbench.data import named_sets, resize
+from ferbench.data import label_counts, named_sets, resize
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.files import save_json
@@ -192,8 +192,8 @@ def _logits(path: Path, names: np.ndarray) -> np.ndarray:
 
 def _check_classes(job: Bias, subject: Subject) -> None:
     """Refuse images among which a class is missing, or has a single one."""
-    counts = np.bincount(subject.labels, minlength=len(CLASSES))
-    few = [f"{name} {n}" for name, n in zip(CLASSES, counts, strict=True) if n < LEAST]
+    counts = label_counts.by_class(subject.labels)
+    few = [f"{name} {n}" for name, n in counts.items() if n < LEAST]
     if few:
         key = f"run={job.run}" if job.run else f"set={job.set or subject.name}"
         raise UserError(

@@ -17,8 +17,9 @@ from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.commands import curate_inputs
 from ferbench.commands.curate_inputs import Inputs
 from ferbench.config.curate import Curate
-from ferbench.curation import chain
-from ferbench.curation.chain import Curated, Settings
+from ferbench.curation import chain, numbers, report
+from ferbench.curation.chain import Pool, RealFaces, Settings
+from ferbench.curation.findings import Curated
 from ferbench.curation.training_copies import Strictness
 from ferbench.data import contact_sheets, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
@@ -70,10 +71,8 @@ def _curate(job: Curate, given: Inputs, record: Record) -> None:
     print(f"pool: {pool.root}, {len(pool):,} images\nset: {folder}")
     with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
         found = chain.run(
-            pool.images,
-            pool.labels,
-            given.faces.splits["train"],
-            given.faces.splits["public"].images,
+            Pool(pool.images, pool.labels),
+            RealFaces(given.faces.splits["train"], given.faces.splits["public"].images),
             given.judge,
             _settings(job),
             batch=job.batch,
@@ -82,10 +81,7 @@ def _curate(job: Curate, given: Inputs, record: Record) -> None:
         bar.set_description_str("writing")
         gate, pool_accuracy = _write(job, folder, given, found)
     record.update(status="complete", finished=runs.now(), seconds=time.perf_counter() - began)
-    print(chain.table(found.steps))
-    if found.missing:
-        lacking = ", ".join(f"{name} {count:,}" for name, count in found.missing.items())
-        print(f"short: {len(found.rows):,} images; missing: {lacking}")
+    print(report.summary(found))
     print(gates.describe(gate))
     print(f"  the pool's class accuracy by the same judge: {pool_accuracy:.3f}")
     if gate["same_judge"]:
@@ -194,7 +190,6 @@ def _facts(
             "judge": {"name": given.judge.name, "hash": given.judge.hash},
             "real": given.real,
             "settings": asdict(_settings(job)),
-            "steps": [asdict(step) for step in found.steps],
-            "missing": found.missing,
+            **numbers.as_json(found),
         },
     }

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.data.label_counts import by_class
 from ferbench.errors import UserError
 
 FORMAT = 1
@@ -66,12 +67,6 @@ def content_hash(faces: Faces) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(faces.images).data)
     digest.update(faces.labels.astype("<i8").tobytes())
     return digest.hexdigest()
-
-
-def class_counts(faces: Faces) -> dict[str, int]:
-    """Number of faces of each class, by name, in the order of `CLASSES`."""
-    counts = np.bincount(faces.labels, minlength=len(CLASSES))
-    return {name: int(count) for name, count in zip(CLASSES, counts, strict=True)}
 
 
 def write(
@@ -142,7 +137,7 @@ def _facts(splits: Mapping[str, Faces]) -> dict[str, Any]:
         "format": FORMAT,
         "classes": list(CLASSES),
         "image_px": IMAGE_PX,
-        "counts": {split: class_counts(faces) for split, faces in splits.items()},
+        "counts": {split: by_class(faces.labels) for split, faces in splits.items()},
         "hashes": {split: content_hash(faces) for split, faces in splits.items()},
         "action_units": [s for s, faces in splits.items() if faces.action_units is not None],
     }
@@ -167,7 +162,7 @@ def _read_split(root: Path, split: str, manifest: dict[str, Any]) -> Faces:
         if not _has_layout(kind, array, n):
             raise ValueError(f"{split}_{kind}.npy: {array.dtype} {array.shape} for {n} faces")
     faces = Faces(**arrays)
-    if class_counts(faces) != manifest["counts"][split]:
+    if by_class(faces.labels) != manifest["counts"][split]:
         raise ValueError(f"{split}: labels do not match the manifest's counts")
     return faces
 

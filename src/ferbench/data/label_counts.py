@@ -6,9 +6,24 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ferbench.classes import CLASSES
 from ferbench.errors import UserError, nearest
 
 EXPECTED = "expected CLASS:NUMBER with commas between, such as angry:100,happy:20"
+
+
+def class_counts(labels: np.ndarray) -> np.ndarray:
+    """[7] int64: how many of the labels [N] int64 there are of each of `CLASSES`."""
+    return np.bincount(labels, minlength=len(CLASSES))
+
+
+def by_class(labels: np.ndarray, classes: Sequence[str] = CLASSES) -> dict[str, int]:
+    """How many labels [N] int64 there are of each class, by name, in the order of `classes`.
+
+    Raises ValueError for a label outside them.
+    """
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
+    return dict(zip(classes, counts, strict=True))
 
 
 def equal(n: int, classes: Sequence[str]) -> dict[str, int]:

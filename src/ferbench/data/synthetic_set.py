@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ferbench.classes import CLASSES
+from ferbench.data.label_counts import by_class
 from ferbench.errors import UserError
 from ferbench.files import save_array, save_json
 
@@ -112,7 +113,7 @@ def _check(images: np.ndarray, labels: np.ndarray, manifest: Mapping[str, Any]) 
         raise ValueError(f"{IMAGES}: {images.dtype} {images.shape}, expected uint8 {(n, px, px)}")
     if labels.shape != (n,) or labels.dtype != np.int64:
         raise ValueError(f"{LABELS}: {labels.dtype} {labels.shape}, expected int64 {(n,)}")
-    if class_counts(labels, manifest["classes"]) != manifest["counts"]:
+    if by_class(labels, manifest["classes"]) != manifest["counts"]:
         raise ValueError(f"{LABELS}: not the counts of the manifest")
 
 
@@ -184,7 +185,7 @@ class SetWriter:
         save_array(self.root / LABELS, labels)
         digest = _hash((images for _, images, _ in blocks(self.root)), labels)
         manifest = {"format": FORMAT, "kind": KIND, "classes": list(classes)}
-        manifest |= {"image_px": self.shape[1], "counts": class_counts(labels, classes)}
+        manifest |= {"image_px": self.shape[1], "counts": by_class(labels, classes)}
         manifest |= {"hash": digest, **facts}
         save_json(self.root / MANIFEST, manifest)
         (self.root / PROGRESS).unlink(missing_ok=True)
@@ -201,15 +202,6 @@ def content_hash(images: np.ndarray, labels: np.ndarray) -> str:
     """Hex SHA-256 of the images, then of the labels as little-endian int64."""
     starts = range(0, len(images), BLOCK_ROWS)
     return _hash((images[start : start + BLOCK_ROWS] for start in starts), labels)
-
-
-def class_counts(labels: np.ndarray, classes: Sequence[str] = CLASSES) -> dict[str, int]:
-    """Number of labels of each class, by name, in the order of `classes`.
-
-    Raises ValueError for a label outside them.
-    """
-    counts = np.bincount(labels, minlength=len(classes))
-    return {name: int(count) for name, count in zip(classes, counts, strict=True)}
 
 
 def _hash(images: Iterable[np.ndarray], labels: np.ndarray) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.classes import IMAGE_PX
 from ferbench.data import label_counts
+from ferbench.data.label_counts import by_class
 from ferbench.errors import UserError
 
 BLOCK = 4096  # images that are in memory at once while a set is read
@@ -93,10 +94,7 @@ class TrainingSet:
     def counts(self) -> dict[str, dict[str, int]]:
         """How many images of each class come from where."""
         parts = {"real": self.real, "synthetic": self.synthetic}
-        return {
-            name: dict(zip(CLASSES, class_sizes(part.row_labels).tolist(), strict=True))
-            for name, part in parts.items()
-        }
+        return {name: by_class(part.row_labels) for name, part in parts.items()}
 
     def content_hash(self) -> str:
         """Hex SHA-256 of all images, then all labels, as the sets on disk have it.
@@ -122,11 +120,6 @@ def gray_statistics(part: Part) -> tuple[float, float]:
     levels = np.arange(256)
     mean = float(np.average(levels, weights=counts))
     return mean, float(np.sqrt(np.average((levels - mean) ** 2, weights=counts)))
-
-
-def class_sizes(labels: np.ndarray) -> np.ndarray:
-    """[7] int64: how many labels [N] int64 there are of each class."""
-    return np.bincount(labels, minlength=len(CLASSES))
 
 
 def _mapped_anew(images: np.ndarray) -> np.ndarray:

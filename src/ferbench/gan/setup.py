@@ -11,6 +11,7 @@ from torch import Tensor
 
 import stylegan2_ada as sg
 from ferbench.classes import CLASSES
+from ferbench.data import label_counts
 from ferbench.data.resize import resize
 from ferbench.errors import UserError
 from ferbench.gan.trained import TrainedGenerator, condition_table
@@ -38,8 +39,7 @@ class Material:
     @property
     def class_counts(self) -> dict[str, int]:
         """Images of each class, by name."""
-        counts = np.bincount(self.labels, minlength=len(CLASSES))
-        return {name: int(n) for name, n in zip(CLASSES, counts, strict=True)}
+        return label_counts.by_class(self.labels)
 
 
 def material(
@@ -101,7 +101,7 @@ def histogram(counts: dict[str, int]) -> str:
 def class_shares(labels: np.ndarray, how: str) -> np.ndarray:
     """Share of each class while training, [7] float64: its natural one to the power 1, 1/2 or 0."""
     power = {"natural": 1.0, "sqrt": 0.5, "balanced": 0.0}[how]
-    counts = np.bincount(labels, minlength=len(CLASSES)).astype(np.float64)
+    counts = label_counts.class_counts(labels).astype(np.float64)
     shares = np.where(counts > 0, np.maximum(counts, 1) ** power, 0)
     found: np.ndarray = shares / shares.sum()
     return found
@@ -114,7 +114,7 @@ def real_batches(
     weights = None
     if recipe.class_sampling != "natural":
         shares = class_shares(faces.labels, recipe.class_sampling)
-        counts = np.bincount(faces.labels, minlength=len(CLASSES))
+        counts = label_counts.class_counts(faces.labels)
         weights = torch.from_numpy((shares / np.maximum(counts, 1))[faces.labels])
     return sg.RealBatches(
         faces.images,

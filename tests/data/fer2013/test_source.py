@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.data.face_set import class_counts
 from ferbench.data.fer2013 import source as fer2013
+from ferbench.data.label_counts import by_class
 from ferbench.errors import UserError
 
 PREFIXES = {"train": "Training", "public": "PublicTest", "private": "PrivateTest"}
@@ -248,7 +248,7 @@ def test_report_counts_and_conversions(tmp_path):
     files["test/happy/PublicTest_9.png"] = png(extra[:48, :48], "RGB")
     splits, report = read(write_zip(tmp_path / "x.zip", files))
     assert report.counts["train"] == {name: 3 if name == "happy" else 1 for name in CLASSES}
-    assert report.counts == {split: class_counts(faces) for split, faces in splits.items()}
+    assert report.counts == {split: by_class(faces.labels) for split, faces in splits.items()}
     assert report.converted == {"RGB": 2, "96x96": 1}
     assert report.fingerprint == fer2013.fingerprint(tmp_path / "x.zip")
     assert report.to_manifest()["converted"] == {"RGB": 2, "96x96": 1}

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
-from ferbench.data.face_set import Faces, class_counts
+from ferbench.data.face_set import Faces
 from ferbench.data.fer2013 import archive, csv_files, image_files
 from ferbench.data.fer2013.archive import Files, Record, refusal
+from ferbench.data.label_counts import by_class
 from ferbench.errors import UserError
 
 # Images of the release by split, in the order of CLASSES.
@@ -72,7 +73,7 @@ def read_source(
     with archive.open_files(source) as files:
         form = find_form(files)
         splits, converted = _collect(source, form, on_progress)
-    counts = {split: class_counts(faces) for split, faces in splits.items()}
+    counts = {split: by_class(faces.labels) for split, faces in splits.items()}
     messages = form.messages + _count_messages(source, counts, allow_other_counts)
     key = fingerprint(source)
     return splits, SourceReport(str(source), form.kind, key, counts, converted, messages)
