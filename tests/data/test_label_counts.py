@@ -10,6 +10,15 @@ from ferbench.errors import UserError
 FER2013 = dict(zip(CLASSES, (3995, 436, 4097, 7215, 4830, 3171, 4965), strict=True))
 
 
+def test_labels_are_counted_and_named():
+    labels = np.array([3, 0, 3])
+    assert label_counts.class_counts(labels).tolist() == [1, 0, 0, 2, 0, 0, 0]
+    assert label_counts.by_class(labels) == dict.fromkeys(CLASSES, 0) | {"angry": 1, "happy": 2}
+    assert label_counts.by_class(np.array([1, 1]), ("cat", "dog")) == {"cat": 0, "dog": 2}
+    with pytest.raises(ValueError, match="zip"):
+        label_counts.by_class(np.array([7]))
+
+
 def test_equal_counts_differ_by_one_at_most():
     """28,709 = 7 * 4,101 + 2."""
     counts = label_counts.equal(28709, CLASSES)

@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 
 from ferbench.classes import CLASSES
-from ferbench.errors import UserError
 from ferbench.privacy import audit, controls, numbers, report, tables, verdict
 from ferbench.privacy.findings import Candidates, Controls, Options, Outcome
-from ferbench.privacy.real import Real, halves, partners
 from ferbench.privacy.statistics import Bootstrap
 from ferbench.report import markdown
 from ferbench.report.audit import Context
-from ferbench.similarity import views
 
 OPTIONS = Options(
     near_correlation=0.95,
@@ -184,21 +181,6 @@ def test_the_judge_s_bias_is_its_own(clean):
     found = {(one.name, one.space): one for one in clean.attacks}
     assert not found["membership", "judge"].decides
     assert found["membership", "pixels"].decides
-
-
-def test_halves_share_every_class():
-    labels = np.repeat([0, 1], [10, 7])
-    first, second = halves(labels, np.random.default_rng(0))
-    assert sorted([*first, *second]) == list(range(17))
-    assert (labels[first] == 0).sum() == (labels[second] == 0).sum() == 5
-
-
-def test_too_few_held_out_images_are_refused(faces):
-    few = {name: part.take(np.arange(20)) for name, part in faces.splits.items() if name != "train"}
-    small = replace(faces, splits=faces.splits | few)
-    encoders = {"gradients": views.gradients}
-    with pytest.raises(UserError, match="held-out images have no near copy; the audit needs 40"):
-        Real(small, partners(small), encoders, drop=0.9, cells=2, rng=np.random.default_rng(0))
 
 
 def test_the_report_holds_every_test_and_no_path(copied):

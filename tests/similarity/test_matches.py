@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ferbench.privacy import controls, real
+from ferbench.privacy import controls
 from ferbench.similarity import matches, views
 
 
@@ -70,28 +70,3 @@ def test_identical_pixels_are_found_mirrored_too(train):
     index = matches.Pixels(train)
     some = np.concatenate([train[[5, 8]], train[[3], :, ::-1], 255 - train[[3]]])
     assert index.find(some).tolist() == [5, 8, 3, -1]
-
-
-def test_partners_are_found_across_and_within_splits(faces):
-    """The crop of a training image in private, and two mirrored public images."""
-    best = real.partners(faces)
-    public, private = 420, 560
-    pairs = [0, private, public + 138, public + 139]
-    assert (best[pairs] > 0.95).all()
-    assert np.delete(best, pairs).max() < 0.9
-
-
-def test_flat_images_have_partners(faces):
-    from dataclasses import replace
-
-    flat = faces.splits["train"].images.copy()
-    flat[3] = 7
-    splits = faces.splits | {"train": replace(faces.splits["train"], images=flat)}
-    assert real.partners(replace(faces, splits=splits))[3] == 1
-
-
-def test_singletons_are_what_is_left(real):
-    """419 of 420; of 280 held-out ones, 3 have partners."""
-    assert (len(real.members), len(real.held)) == (419, 277)
-    assert real.dropped == {"train": 1, "public": 2, "private": 1}
-    assert real.member_rows[0] == 1

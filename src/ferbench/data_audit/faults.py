@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import chi2_contingency
+from scipy.stats import contingency
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.data_audit.findings import Balance, Faults, Groups, Leak
@@ -80,9 +80,9 @@ def _counts(pool: Pool, chosen: np.ndarray) -> np.ndarray:
 
 def _balance(counts: np.ndarray) -> Balance:
     present = counts[:, counts.sum(axis=0) > 0]
-    chi2, p, freedom, _ = chi2_contingency(present, correction=False)
-    smaller = min(present.shape) - 1
-    v = float(np.sqrt(chi2 / (present.sum() * smaller))) if smaller else 0.0
+    chi2, p, freedom, _ = contingency.chi2_contingency(present, correction=False)
+    several = min(present.shape) > 1  # of one class alone, no split can have another share
+    v = contingency.association(present, method="cramer") if several else 0.0
     classes = present.sum(axis=0)
     ratio = float(classes.max() / classes.min())
-    return Balance(counts, float(chi2), int(freedom), float(p), v, ratio)
+    return Balance(counts, float(chi2), int(freedom), float(p), float(v), ratio)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from ferbench.classes import CLASSES, SPLITS
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
+from ferbench.similarity.groups import components
 
 TABLE = "duplicates.csv"
 KINDS = ("identical", "near", "mirrored", "blank")
@@ -48,11 +47,8 @@ class Pool:
     def photographs(self) -> np.ndarray:
         """[N] int64: images with one number are copies of each other, of any kind."""
         chains = [rows for kind in KINDS if kind != "blank" for rows in self.groups[kind]]
-        first = np.concatenate([rows[:-1] for rows in chains] or [np.empty(0, np.int64)])
-        second = np.concatenate([rows[1:] for rows in chains] or [np.empty(0, np.int64)])
-        links = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(self), len(self)))
-        _, numbers = connected_components(links, directed=False)
-        return np.asarray(numbers, dtype=np.int64)
+        pairs = [np.stack([rows[:-1], rows[1:]], axis=1) for rows in chains]
+        return components(len(self), np.concatenate([np.empty((0, 2), np.int64), *pairs]))
 
 
 def read(faces: FaceSet) -> Pool:

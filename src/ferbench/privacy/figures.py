@@ -107,7 +107,7 @@ def _pairs(path: Path, findings: Findings, images: np.ndarray) -> Path:
     order = np.argsort(-match.correlation, kind="stable")[:PAIRS]
     real = findings.train.images[match.row[order]]
     real = np.where(match.mirrored[order, None, None], real[:, :, ::-1], real)
-    cells = np.concatenate([images[np.sort(order)][np.argsort(np.argsort(order))], real], axis=2)
+    cells = np.concatenate([np.stack([images[i] for i in order]), real], axis=2)
     blank = np.full((-len(cells) % ACROSS, *cells.shape[1:]), 255, np.uint8)
     cells = np.concatenate([cells, blank])
     rows = cells.reshape(-1, ACROSS, *cells.shape[1:])

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import binom, hypergeom, norm, rankdata
+from scipy.stats import binom, hypergeom, mannwhitneyu, norm
+from sklearn.metrics import roc_curve
 
 from ferbench.privacy.findings import Attack, Outcome
 
@@ -120,10 +121,9 @@ def _redrawn(
 
 def roc(members: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """False and true positive rates at every limit of the score, from 0 to 1."""
-    levels, place = np.unique(np.concatenate([members, others]), return_inverse=True)
-    parts = (place[len(members) :], place[: len(members)])
-    counts = [np.bincount(part, minlength=len(levels))[::-1].cumsum() for part in parts]
-    false, true = (np.concatenate([[0], count]) / count[-1] for count in counts)
+    is_member = np.repeat([1, 0], [len(members), len(others)])
+    scores = np.concatenate([members, others])
+    false, true, _ = roc_curve(is_member, scores, drop_intermediate=False)
     return false, true
 
 
@@ -197,6 +197,5 @@ def c_t(
 def mann_whitney_z(values: np.ndarray, others: np.ndarray) -> float:
     """z-score of the number of pairs with value > other, a tie for half (Mann and Whitney 1947)."""
     m, n = len(values), len(others)
-    ranks = rankdata(np.concatenate([values, others]))
-    u = ranks[:m].sum() - m * (m + 1) / 2
+    u = mannwhitneyu(values, others, method="asymptotic").statistic
     return float((u - m * n / 2) / np.sqrt(m * n * (m + n + 1) / 12))
