@@ -103,6 +103,17 @@ def test_commands_do_not_import_each_other() -> None:
         assert names <= allowed, f"{file.relative_to(SRC)}: {names - allowed}"
 
 
+@pytest.mark.parametrize("part", ["fidelity", "privacy", "bias", "data_audit"])
+def test_measuring_never_imports_reporting(part: str) -> None:
+    """What measures knows neither reports nor what is made of its numbers for people."""
+    shown = {"numbers", "tables", "figures", "report"}
+    for file in (SRC / part).glob("*.py"):
+        if file.stem not in shown:
+            own = {name.rpartition(".")[2] for name in imports(file) if f".{part}." in name}
+            assert not own & shown, file
+            assert "report" not in parts_imported(file), file
+
+
 @pytest.mark.parametrize("command", ["prepare", "table"])
 def test_light_commands_import_nothing_heavy(command: str) -> None:
     """Reading FER2013 and printing the table run where torch is not even installed."""

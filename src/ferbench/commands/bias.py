@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,12 +15,13 @@ import torch
 import yaml
 
 from ferbench import report, results, runs
-from ferbench.bias import attributes, figures, findings, from_file
+from ferbench.bias import attributes, figures, from_file, numbers
 from ferbench.bias import report as pages
 from ferbench.bias.attributes import Attribute
 from ferbench.bias.compared import LEAST
 from ferbench.bias.computed import compute
 from ferbench.bias.findings import Findings
+from ferbench.bias.measure import Sample, Settings, measure
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.commands import inputs
 from ferbench.config.bias import Bias
@@ -29,6 +29,7 @@ from ferbench.data import label_counts, named_sets, resize
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.files import save_json
+from ferbench.report import audit
 from ferbench.results.rows import BiasRow
 from ferbench.runs import Record
 
@@ -84,26 +85,17 @@ def _look(job: Bias, given: Inputs, named: list[Attribute], record: Record) -> N
     print(f"run: {folder}")
     real = given.faces.splits["train"]
     computed, blank = _computed(job, given)
-    found = findings.find(
-        subject.labels,
-        real.labels,
-        [*computed, *named],
-        predicted=subject.predicted,
-        blank=blank,
-        synthetic=subject.synthetic,
-        itself=subject.itself,
-        min_count=job.min_count,
-        rounds=job.bootstrap,
-        seed=job.seed,
-    )
-    save_json(folder / "metrics.json", pages.as_json(found))
-    drawn = figures.draw(folder, found, subject.labels, real.labels)
-    blocks = pages.blocks(found, _facts(job, given, record), drawn, _again(job))
-    report.write(folder, f"Bias of {_title(job, subject)}", blocks)
-    row = _row(job, given, found, record, time.perf_counter() - began)
+    sample = Sample(subject.labels, subject.predicted, blank, subject.synthetic, subject.itself)
+    settings = Settings(job.min_count, job.bootstrap, job.seed)
+    findings = measure(sample, real.labels, [*computed, *named], settings)
+    save_json(folder / "metrics.json", numbers.as_json(findings))
+    drawn = figures.draw(folder, findings, subject.labels, real.labels)
+    context = audit.Context(_facts(job, given, record), drawn, _again(job))
+    report.write(folder, f"Bias of {_title(job, subject)}", pages.blocks(findings, context))
+    row = _row(job, given, findings, record, time.perf_counter() - began)
     record.update(status="complete", finished=row.finished, row=asdict(row))
     results.append_row(Path(job.outputs) / "metrics.csv", row)
-    print(pages.summary(found))
+    print(pages.summary(findings))
     print(f"report: {folder / report.HTML} ({row.seconds:.0f} s)")
 
 
@@ -234,7 +226,7 @@ def _file_attributes(job: Bias, given: Inputs) -> list[Attribute]:
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _row(job: Bias, given: Inputs, found: Findings, record: Record, seconds: float) -> BiasRow:
+def _row(job: Bias, given: Inputs, findings: Findings, record: Record, seconds: float) -> BiasRow:
     identity = given.identity
     trained = given.subject.classifier
     return BiasRow(
@@ -248,14 +240,14 @@ def _row(job: Bias, given: Inputs, found: Findings, record: Record, seconds: flo
         set_hash=given.subject.hash,
         classifier=None if trained is None else trained["run"],
         attributes_hash=identity["attributes"] and identity["attributes"][:16],
-        **pages.row_columns(found),
+        **numbers.row_columns(findings),
     )
 
 
 def _facts(job: Bias, given: Inputs, record: Record) -> dict[str, str]:
     """What was looked at, for the head of the report."""
     subject, environment = given.subject, record.facts["environment"]
-    facts = {"images": f"`{subject.name}`, {len(subject.labels):,}, hash `{subject.hash[:12]}`"}
+    facts = {"set": audit.image_set(subject.name, len(subject.labels), subject.hash)}
     if subject.classifier is not None:
         row = subject.classifier
         facts["classifier"] = (
@@ -268,7 +260,7 @@ def _facts(job: Bias, given: Inputs, record: Record) -> dict[str, str]:
     if given.file is not None:
         facts["attributes"] = f"`{given.file.path.name}`: {', '.join(given.file.cells)}"
     facts["draws"] = f"{job.bootstrap:,}, seed {job.seed}"
-    facts["software"] = f"ferbench {environment['code_version']}, on {environment['hardware']}"
+    facts["software"] = audit.software(environment)
     return facts
 
 
@@ -285,5 +277,4 @@ def _again(job: Bias) -> str:
         "seed": job.seed,
         "outputs": job.outputs,
     }
-    given = [f"{key}={value}" for key, value in words.items() if value is not None]
-    return shlex.join(["ferbench", "bias", *given])
+    return audit.command_line("bias", words)

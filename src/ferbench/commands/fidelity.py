@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -16,13 +15,14 @@ from ferbench import report, results, runs
 from ferbench.commands import fidelity_inputs, inputs
 from ferbench.commands.fidelity_inputs import Inputs
 from ferbench.config.fidelity import Fidelity
-from ferbench.fidelity import measure, path_length
-from ferbench.fidelity import pictures as fidelity_pictures
+from ferbench.fidelity import figures, measure, numbers, path_length
 from ferbench.fidelity import report as fidelity_report
-from ferbench.fidelity.comparison import How
-from ferbench.fidelity.measure import Images
-from ferbench.fidelity.report import Measured
+from ferbench.fidelity.comparison import Settings
+from ferbench.fidelity.figures import MapOptions
+from ferbench.fidelity.findings import Findings
+from ferbench.fidelity.measure import ImageSet
 from ferbench.files import save_json
+from ferbench.report import audit
 from ferbench.results.rows import FidelityRow, Row
 from ferbench.runs import Record, precision
 from ferbench.runs.precision import Precision
@@ -38,7 +38,7 @@ def run(job: Fidelity) -> None:
     device = runs.resolve_device(job.device)
     chosen = precision.choose(job.precision, device)
     runs.keep_freed_memory()
-    given = fidelity_inputs.read(job, device, chosen, least=_how(job).least_images)
+    given = fidelity_inputs.read(job, device, chosen, least=_settings(job).least_images)
     identity = _identity(job, given, chosen)
     folder = _folder(job, given, identity)
     if inputs.is_done(folder, Path(job.outputs), "measures it again"):
@@ -55,28 +55,30 @@ def _measure_and_write(
     began, folder, table = time.perf_counter(), record.folder, Path(job.outputs) / "metrics.csv"
     print(f"run: {folder}")
     trained = tuple(row for row in results.read_rows(table) if _learned_from(row, given.sample))
-    real = measure.look(
+    real = measure.extract(
         given.reference, given.eyes, batch=job.batch, cache=_cache(job, given, record)
     )
     sample, floor = (
-        measure.judged(side, given.eyes, given.judge, batch=job.batch)
+        measure.extract_judged(side, given.eyes, given.judge, batch=job.batch)
         for side in (given.sample, given.floor)
     )
-    found = measure.measure(
-        real, sample, floor, _how(job), path_length=_path_length(job, given), trained=trained
+    findings = measure.measure(
+        real, sample, floor, _settings(job), path_length=_path_length(job, given), trained=trained
     )
-    save_json(folder / "metrics.json", fidelity_report.as_json(found))
-    pictures = fidelity_pictures.draw(
-        folder, found, real, sample.described, seed=job.seed, map=job.map, map_images=job.map_images
+    save_json(folder / "metrics.json", numbers.as_json(findings))
+    maps = MapOptions(job.map, job.map_images, job.seed)
+    context = audit.Context(
+        facts=_facts(given, record.facts["environment"]),
+        figures=figures.draw(folder, findings, real, sample.features, maps),
+        command=_again(job, given),
     )
-    facts, again = _facts(given, record.facts["environment"]), _again(job, given)
     title = f"Fidelity of {given.sample.name}"
-    report.write(folder, title, fidelity_report.blocks(found, facts, pictures, again))
-    row = _row(job, given, found, identity, record, time.perf_counter() - began)
+    report.write(folder, title, fidelity_report.blocks(findings, context))
+    row = _row(job, given, findings, identity, record, time.perf_counter() - began)
     record.update(status="complete", finished=row.finished, row=asdict(row))
     results.append_row(table, row)
     width = shutil.get_terminal_size((100, 24)).columns
-    print(fidelity_report.summary(found, width=width))
+    print(fidelity_report.summary(findings, width=width))
     print(f"report: {folder / report.HTML} ({row.seconds:.0f} s)")
 
 
@@ -92,8 +94,8 @@ def _cache(job: Fidelity, given: Inputs, record: Record) -> Path:
     return Path(job.outputs) / "cache" / "fidelity" / f"{name}.npz"
 
 
-def _how(job: Fidelity) -> How:
-    return How(**asdict(job.metrics), seed=job.seed)
+def _settings(job: Fidelity) -> Settings:
+    return Settings(**asdict(job.metrics), seed=job.seed)
 
 
 def _path_length(job: Fidelity, given: Inputs) -> float | None:
@@ -109,7 +111,7 @@ def _path_length(job: Fidelity, given: Inputs) -> float | None:
     )
 
 
-def _learned_from(row: Row, sample: Images) -> bool:
+def _learned_from(row: Row, sample: ImageSet) -> bool:
     """Whether a row is of a classifier trained on this very set alone, scored on PrivateTest.
 
     One that began with the weights of another run has learned from that run's images, too.
@@ -150,7 +152,7 @@ def _folder(job: Fidelity, given: Inputs, identity: Mapping[str, Any]) -> Path:
 def _row(
     job: Fidelity,
     given: Inputs,
-    found: Measured,
+    findings: Findings,
     identity: Mapping[str, Any],
     record: Record,
     seconds: float,
@@ -174,26 +176,22 @@ def _row(
         features=job.features,
         features_name=given.eyes.name,
         features_hash=given.eyes.hash,
-        **fidelity_report.row_columns(found),
+        **numbers.row_columns(findings),
     )
 
 
 def _facts(given: Inputs, environment: Mapping[str, Any]) -> dict[str, str]:
     """What was compared with what, for the head of the report."""
-    sample, facts = given.sample, given.sample.facts
-    made = [f"{key} {facts[key]}" for key in ("kimg", "data", "source") if key in facts]
-    sides = {"set": sample, "reference": given.reference, "floor": given.floor}
-    found = {
-        name: f"`{side.name}`, {len(side.labels):,} images, hash `{side.hash[:12]}`"
+    sides = {"set": given.sample, "reference": given.reference, "floor": given.floor}
+    facts = {
+        name: audit.image_set(side.name, len(side.labels), side.hash)
         for name, side in sides.items()
     }
-    found["features"] = f"`{given.eyes.name}`, hash `{given.eyes.hash[:12]}`"
-    found["generator"] = ", ".join(made) or "-"
-    found["judge"] = "-" if given.judge is None else f"`{given.judge.name}`"
-    packages = environment["packages"]
-    versions = f"ferbench {environment['code_version']}, torch {packages['torch']}"
-    found["software"] = f"{versions}, on {environment['hardware']}"
-    return found
+    facts["features"] = f"`{given.eyes.name}`, hash `{given.eyes.hash[:12]}`"
+    facts["generator"] = audit.generator(given.sample.facts)
+    facts["judge"] = "-" if given.judge is None else f"`{given.judge.name}`"
+    facts["software"] = audit.software(environment)
+    return facts
 
 
 def _again(job: Fidelity, given: Inputs) -> str:
@@ -209,5 +207,4 @@ def _again(job: Fidelity, given: Inputs) -> str:
         "outputs": job.outputs,
         **{key: getattr(job, key) for key, usual in PICTURES.items() if getattr(job, key) != usual},
     }
-    given_words = [f"{key}={value}" for key, value in words.items() if value is not None]
-    return shlex.join(["ferbench", "fidelity", *given_words])
+    return audit.command_line("fidelity", words)

@@ -16,7 +16,7 @@ from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.fidelity import feature_space, inception
 from ferbench.fidelity.inception import Inception
-from ferbench.fidelity.measure import REFERENCE, Images, check_counts, floor_images, real_images
+from ferbench.fidelity.measure import REFERENCE, ImageSet, check_counts, floor_images, real_images
 from ferbench.gan import trained
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.runs.precision import Precision
@@ -26,9 +26,9 @@ from ferbench.runs.precision import Precision
 class Inputs:
     """What is compared, and who looks: `eyes` give features, `judge` (None: nobody) classes."""
 
-    reference: Images
-    sample: Images
-    floor: Images
+    reference: ImageSet
+    sample: ImageSet
+    floor: ImageSet
     eyes: Judge | Inception
     judge: Judge | None
     generator: TrainedGenerator | None
@@ -62,14 +62,14 @@ def read(job: Fidelity, device: torch.device, chosen: Precision, *, least: int) 
     return Inputs(reference, sample, floor, eyes, judge, generator)
 
 
-def _sample(job: Fidelity, faces: FaceSet) -> Images:
+def _sample(job: Fidelity, faces: FaceSet) -> ImageSet:
     """The set to measure, or as many of its images as n says."""
     if job.set in SPLITS:
         found = real_images(faces, str(job.set))
     else:
         read = inputs.open_set(job.set, Path(job.outputs))
         facts = read.manifest.get("generator") or {}
-        found = Images(
+        found = ImageSet(
             read.root.resolve().name, read.manifest["hash"], read.images, read.labels, facts
         )
         _say_origin(found, faces)
@@ -81,7 +81,7 @@ def _sample(job: Fidelity, faces: FaceSet) -> Images:
     return found.take(np.sort(np.random.default_rng(job.seed).choice(total, job.n, replace=False)))
 
 
-def _say_origin(sample: Images, faces: FaceSet) -> None:
+def _say_origin(sample: ImageSet, faces: FaceSet) -> None:
     seen = sample.facts.get("data_hash")
     if seen not in (None, faces.manifest["hashes"][REFERENCE]):
         print(f"note: the generator of {sample.name} learned from other faces than the reference")

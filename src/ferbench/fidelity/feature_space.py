@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.decomposition import PCA
 
 from ferbench.classes import CLASSES
 from ferbench.errors import UserError
+from ferbench.fidelity.findings import FeatureDistance
 from ferbench.metrics import clusters
 from ferbench.metrics.histograms import js_distance
 
@@ -18,14 +18,6 @@ FITTED = 10_000  # images that the cells are fitted to, at most
 DIMENSIONS = 50  # principal components that a map starts from (van der Maaten and Hinton 2008)
 PERPLEXITY = 30  # of t-SNE, fewer with fewer images; neighbors of UMAP likewise
 MAPS = ("tsne", "umap")
-
-
-@dataclass(frozen=True)
-class FeatureDistance:
-    """Jensen-Shannon distances, 0 to 1: overall of all images, classes one a class."""
-
-    overall: float
-    classes: tuple[float, ...]
 
 
 class Cells:

@@ -131,12 +131,15 @@ def _marked(text: str) -> str:
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 62em;
        margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 1.6em; } h2 { margin-top: 2em; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.25em 0.8em; border-bottom: 1px solid #e4e4e4; text-align: right; }
-th { border-bottom: 2px solid #888; } .name { text-align: left; }
+h1 { font-size: 1.6em; overflow-wrap: anywhere; }
+h2 { margin-top: 2em; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; margin: 1em 0; font-size: 0.95em;
+        font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25em 0.65em; border-bottom: 1px solid #e4e4e4; text-align: right; }
+th { border-bottom: 2px solid #888; vertical-align: bottom; } .name { text-align: left; }
 .note, figcaption { color: #555; font-size: 0.9em; } figure { margin: 1.5em 0; }
-img { max-width: 100%; } pre { background: #f4f4f4; padding: 0.8em; overflow-x: auto; }
+img { max-width: 100%; }
+pre { background: #f4f4f4; padding: 0.8em; white-space: pre-wrap; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 """
 

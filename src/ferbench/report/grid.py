@@ -115,15 +115,20 @@ def _markdown_cell(cell: Cell, best: bool, grid: Grid, write: Callable[[str], st
 def html(grid: Grid, write: Callable[[str], str] = markup.escape) -> str:
     """The table as a <table>, the best in bold; write: makes HTML of a name or of a cell's text.
 
-    Columns of text get the class "name"; a table whose columns have no names has no head.
+    Columns of text get the class "name"; a table whose columns have no names has no head. Numbers
+    are broken before a bracket only.
     """
     names = [write(name) for name in grid.columns]
     head = f"<thead>{_html_row(names, 'th', grid)}</thead>\n" if any(names) else ""
-    lines = [
-        [_html_cell(cell, (i, j) in grid.best, grid, write) for j, cell in enumerate(line)]
-        for i, line in enumerate(grid.lines)
-    ]
-    body = "\n".join(_html_row(texts, "td", grid) for texts in lines)
+    lines = []
+    for i, line in enumerate(grid.lines):
+        texts = [_html_cell(cell, (i, j) in grid.best, grid, write) for j, cell in enumerate(line)]
+        kept = [
+            re.sub(r" (?!\()", "\u00a0", text) if numeric else text
+            for text, numeric in zip(texts, grid.numeric, strict=True)
+        ]
+        lines.append(_html_row(kept, "td", grid))
+    body = "\n".join(lines)
     return f"<table>{head}<tbody>{body}</tbody></table>"
 
 
