@@ -12,9 +12,9 @@ from ferbench.data_audit.faults import ANY
 from ferbench.data_audit.findings import Balance, Control, Findings, LabelNoise
 from ferbench.data_audit.pool import Pool
 from ferbench.report import Figure
-from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
+from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, class_bars, saved
 
-BARS = ((BLUE, ""), (ORANGE, "////"), (GREEN, "...."))  # of the splits
+BARS = dict(zip(SPLITS, ((BLUE, ""), (ORANGE, "////"), (GREEN, "....")), strict=True))
 ACROSS, DOWN = 10, 5  # real images in a picture
 DARK = 0.6  # of the scale, from which text on it is white
 
@@ -59,91 +59,54 @@ def _of_labels(folder: Path, noise: LabelNoise) -> Iterator[Figure]:
 
 
 def _balance(path: Path, balance: Balance) -> Path:
-    from matplotlib import rc_context
-
     share = 100 * balance.counts / balance.counts.sum(axis=1, keepdims=True)
-    place = np.arange(len(CLASSES))
-    with rc_context(STYLE):
-        figure, axes = drawing(7.2, 3.2)
-        for i, (split, (color, hatch)) in enumerate(zip(SPLITS, BARS, strict=True)):
-            bars = axes.bar(
-                place + 0.28 * (i - 1),
-                share[i],
-                0.27,
-                label=split,
-                color=color,
-                hatch=hatch,
-                edgecolor="white",
-                linewidth=0.5,
-            )
-            axes.bar_label(bars, fmt="{:.1f}", fontsize=7, padding=1.5)
-        axes.set_xticks(place, CLASSES)
-        axes.tick_params(axis="x", length=0)
+    with saved(path, 7.2, 3.2) as (_, axes):
+        class_bars(axes, dict(zip(SPLITS, share, strict=True)), BARS, text="{:.1f}")
         axes.set(ylabel="percent of the split")
-        axes.yaxis.grid(True, color="0.9")
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
-        save(figure, path)
     return path
 
 
 def _matrix(path: Path, values: np.ndarray, axes_names: tuple[str, str]) -> None:
     """Class by class, in whole numbers; a cell of 0 is left empty."""
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
-        figure, axes = drawing(5.4, 4.6)
+    with saved(path, 5.4, 4.6) as (_, axes):
         top = float(values.max())
         axes.imshow(values, cmap="Blues", vmin=0, vmax=top)
         for (i, j), value in np.ndenumerate(values):
             if value:
                 color = "white" if value > DARK * top else "black"
                 axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=color)
-        axes.set_xticks(
-            range(len(CLASSES)), CLASSES, rotation=35, ha="right", rotation_mode="anchor"
-        )
-        axes.set_yticks(range(len(CLASSES)), CLASSES)
+        places = range(len(CLASSES))
+        axes.set_xticks(places, CLASSES, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticks(places, CLASSES)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set(xlabel=axes_names[0], ylabel=axes_names[1])
-        save(figure, path)
 
 
 def _control(path: Path, control: Control) -> Path:
-    from matplotlib import rc_context
-
     length = np.arange(1, control.images + 1)
     caught = np.searchsorted(control.ranks, length)
-    with rc_context(STYLE):
-        figure, axes = drawing(6.0, 3.6)
+    with saved(path, 6.0, 3.6) as (_, axes):
         percent = 100 * length / control.images
         axes.plot(percent, 100 * caught / max(control.flipped, 1), color=BLUE, label="recall")
         axes.plot(percent, 100 * caught / length, color=ORANGE, linestyle="-.", label="precision")
         axes.plot([0, 100], [0, 100], color=GRAY, linewidth=1, label="recall by chance")
         axes.axvline(100 * control.by_chance, color="black", linestyle="--", linewidth=1)
-        axes.set(
-            xlim=(0, 100),
-            ylim=(0, 103),
-            xlabel="length of the list, percent of the images",
-            ylabel="percent",
-        )
+        axes.set(xlim=(0, 100), xlabel="length of the list, percent of the images")
+        axes.set(ylim=(0, 103), ylabel="percent")
         axes.legend(loc="center right")
         axes.grid(True, color="0.9")
-        save(figure, path)
     return path
 
 
 def _disputed(path: Path, noise: LabelNoise, pool: Pool) -> Path:
-    from matplotlib import rc_context
-
-    issues = noise.issues
+    issues, size = noise.issues, (1.05 * ACROSS, 1.35 * DOWN)
     rows = issues.ranked()[: ACROSS * DOWN]
-    with rc_context(STYLE):
-        figure, grid = drawing(1.05 * ACROSS, 1.35 * DOWN, rows=[1] * DOWN, columns=ACROSS)
+    with saved(path, *size, rows=[1] * DOWN, columns=ACROSS) as (_, grid):
         for axes in grid.flat:
             axes.set_axis_off()
         for axes, row in zip(grid.flat, rows, strict=False):
             axes.imshow(pool.images[noise.rows[row]], cmap="gray", vmin=0, vmax=255)
             given, proposed = CLASSES[issues.labels[row]], CLASSES[issues.proposed[row]]
             axes.set_title(f"{given}\n{proposed}?", fontsize=7)
-        save(figure, path)
     return path

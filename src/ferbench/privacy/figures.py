@@ -9,7 +9,7 @@ import numpy as np
 
 from ferbench.privacy.findings import Findings
 from ferbench.report import Figure, sheets
-from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
+from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,11 +55,8 @@ def draw(folder: Path, findings: Findings, *, images: np.ndarray | None) -> list
 
 
 def _roc(path: Path, findings: Findings) -> Path:
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
-        figure, axes = drawing(6.4, 4.6)
-        low = 1 / max(one.overall.others for one in findings.attacks)
+    with saved(path, 6.4, 4.6) as (_, axes):
+        low = 1 / findings.held
         axes.plot([low, 1], [low, 1], color=GRAY, linewidth=1)
         shown = [one for one in findings.attacks if one.name != "calibrated membership"]
         for i, one in enumerate(shown):
@@ -68,30 +65,20 @@ def _roc(path: Path, findings: Findings) -> Path:
             label = f"{one.name} ({one.space}), AUC {one.overall.auc:.3f}"
             axes.plot(false, true, color=color, linestyle=line, label=label)
         axes.axvline(0.01, color=GRAY, linestyle=":", linewidth=1)
-        axes.set(
-            xscale="log",
-            yscale="log",
-            xlim=(low, 1),
-            ylim=(low, 1),
-            xlabel="false positive rate",
-            ylabel="true positive rate",
-        )
+        axes.set(xscale="log", xlim=(low, 1), xlabel="false positive rate")
+        axes.set(yscale="log", ylim=(low, 1), ylabel="true positive rate")
         axes.legend(loc="lower right", fontsize=8)
-        save(figure, path)
     return path
 
 
 def _distances(path: Path, findings: Findings) -> Path:
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
-        spaces = findings.portrait.neighbors
-        figure, grid = drawing(3.2 * len(spaces), 3.0, columns=len(spaces))
-        for axes, (name, near) in zip(np.atleast_1d(grid), spaces.items(), strict=True):
+    spaces = findings.portrait.neighbors
+    with saved(path, 3.2 * len(spaces), 3.0, columns=len(spaces)) as (_, grid):
+        panels = np.atleast_1d(grid)
+        for axes, (name, near) in zip(panels, spaces.items(), strict=True):
             _histograms(axes, near.sample.first, near.held.first)
             axes.set(title=name, xlabel="distance", yticks=[])
-        np.atleast_1d(grid)[0].legend(loc="upper left", fontsize=8)
-        save(figure, path)
+        panels[0].legend(loc="upper left", fontsize=8)
     return path
 
 
@@ -110,6 +97,5 @@ def _pairs(path: Path, findings: Findings, images: np.ndarray) -> Path:
     cells = np.concatenate([np.stack([images[i] for i in order]), real], axis=2)
     blank = np.full((-len(cells) % ACROSS, *cells.shape[1:]), 255, np.uint8)
     cells = np.concatenate([cells, blank])
-    rows = cells.reshape(-1, ACROSS, *cells.shape[1:])
-    sheets.save(sheets.sheet(rows), path)
+    sheets.save(sheets.sheet(cells.reshape(-1, ACROSS, *cells.shape[1:])), path)
     return path
