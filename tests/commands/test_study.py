@@ -185,7 +185,10 @@ def test_every_budget_has_its_own_report(
     first = (folder_of(make_study(changes)) / "report.md").read_text()
     study.run(make_study(changes, "only=whole", "budget=wide"), LAUNCHER)
     assert (folder_of(make_study(changes)) / "report.md").read_text() == first
-    assert "| budget | wide |" in (folder_of(make_study(changes)).parent / "wide/report.md").read_text()
+    assert (
+        "| budget | wide |"
+        in (folder_of(make_study(changes)).parent / "wide/report.md").read_text()
+    )
     with pytest.raises(UserError, match=r"budgets\.runs: expected a folder's name, and not runs"):
         study.run(make_study({"budgets": {"runs": {}}}, "budget=runs"), LAUNCHER)
 

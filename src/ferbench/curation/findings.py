@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Step:
-    """counts: images of each class by their label after it; facts: thresholds and what it found."""
+    """counts: images of each class by their label after it; facts: thresholds, what it dropped."""
 
     name: str
     counts: dict[str, int]

@@ -53,8 +53,8 @@ def pivot_table(study: Study, findings: Findings, column: str) -> Table:
     lines = []
     for name in dict.fromkeys(cell.value(*rows) for cell in cells):
         ids = {cell.value(across): cell.id for cell in cells if cell.value(*rows) == name}
-        found = [findings.results.get(ids.get(value, "")) for value in values]
-        lines.append([name, *(mean_text(result, column) for result in found)])
+        results = [findings.results.get(ids.get(value, "")) for value in values]
+        lines.append([name, *(mean_text(result, column) for result in results)])
     columns = [", ".join(rows), *(f"{across} {value}" for value in values)]
     return Table(columns, lines, note="In percent.")
 
