@@ -11,6 +11,7 @@ from ferbench.bias import association, attributes
 from ferbench.bias.attributes import Attribute, Column
 from ferbench.bias.findings import AttributeFindings, Interval, Representation
 from ferbench.classes import CLASSES
+from ferbench.data.label_counts import class_counts
 from ferbench.metrics.histograms import js_distance, total_variation
 
 K = len(CLASSES)
@@ -26,7 +27,7 @@ def represent(
 
     floor: what two samples of the real images of these sizes stay below in 95 % of the draws.
     """
-    counts, of_real = (np.bincount(labels, minlength=K) for labels in (own, real))
+    counts, of_real = map(class_counts, (own, real))
     shares = of_real / of_real.sum()
     drawn = [rng.multinomial(total, shares, size=rounds) for total in (len(own), len(real))]
     floor = float(np.quantile(total_variation(drawn[0], drawn[1]), 0.95))
@@ -72,7 +73,7 @@ def compare(
 
 def _classes(sides: Sequence[tuple[Column, np.ndarray]]) -> np.ndarray:
     """The classes with enough images of known attribute on every side."""
-    counts = [np.bincount(labels[side.known], minlength=K) for side, labels in sides]
+    counts = [class_counts(labels[side.known]) for side, labels in sides]
     return np.flatnonzero(np.min(counts, axis=0) >= LEAST)
 
 

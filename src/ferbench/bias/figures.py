@@ -11,7 +11,7 @@ import numpy as np
 
 from ferbench.bias.attributes import UNKNOWN
 from ferbench.bias.findings import AttributeFindings, Findings, Gap, GroupScores, Interval
-from ferbench.classes import CLASSES
+from ferbench.data.label_counts import class_counts
 from ferbench.report import Figure
 from ferbench.report.drawing import BLUE, GRAY, ORANGE, saved
 
@@ -89,8 +89,8 @@ def _alone(attributes: Sequence[AttributeFindings]) -> bool:
 def _weights(one: AttributeFindings, own: np.ndarray, real: np.ndarray) -> np.ndarray:
     """[M] of the real images: each class to its share of the images in question."""
     assert one.attribute.real is not None
-    counts = np.bincount(own[one.attribute.own.known], minlength=len(CLASSES))
-    of_real = np.bincount(real[one.attribute.real.known], minlength=len(CLASSES))
+    counts = class_counts(own[one.attribute.own.known])
+    of_real = class_counts(real[one.attribute.real.known])
     weights: np.ndarray = (counts / np.maximum(of_real, 1))[real]
     return weights
 

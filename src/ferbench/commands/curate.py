@@ -16,8 +16,9 @@ from ferbench.commands.curate_inputs import CurateInputs
 from ferbench.commands.launcher import Launcher
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.curate import Curate
-from ferbench.curation import chain
-from ferbench.curation.chain import Curated, Settings
+from ferbench.curation import chain, numbers, report
+from ferbench.curation.chain import Pool, RealFaces, Settings
+from ferbench.curation.findings import Curated
 from ferbench.curation.training_copies import Strictness
 from ferbench.data import contact_sheets, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
@@ -56,10 +57,8 @@ def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
     print(f"pool: {pool.root}, {len(pool):,} images")
     with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
         curated = chain.run(
-            pool.images,
-            pool.labels,
-            read.faces.splits["train"],
-            read.faces.splits["public"].images,
+            Pool(pool.images, pool.labels),
+            RealFaces(read.faces.splits["train"], read.faces.splits["public"].images),
             read.judge,
             _settings(job),
             batch=job.batch,
@@ -71,11 +70,7 @@ def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
 
 
 def _summary(curated: Curated, gate: Mapping[str, Any], pool_accuracy: float) -> list[str]:
-    lines = [chain.table(curated.steps)]
-    if curated.missing:
-        lacking = ", ".join(f"{name} {count:,}" for name, count in curated.missing.items())
-        lines.append(f"short: {len(curated.rows):,} images; missing: {lacking}")
-    lines.append(gates.describe(dict(gate)))
+    lines = [report.summary(curated), gates.describe(dict(gate))]
     lines.append(f"  the pool's class accuracy by the same judge: {pool_accuracy:.3f}")
     if gate["same_judge"]:
         lines.append(
@@ -156,7 +151,6 @@ def _facts(
             "judge": {"name": read.judge.name, "hash": read.judge.hash},
             "real": read.real,
             "settings": asdict(_settings(job)),
-            "steps": [asdict(step) for step in curated.steps],
-            "missing": curated.missing,
+            **numbers.as_json(curated),
         },
     }

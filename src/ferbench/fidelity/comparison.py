@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ferbench.classes import CLASSES
+from ferbench.data import label_counts
 from ferbench.fidelity.findings import Comparison, Values
 from ferbench.metrics import feature_sets
 from ferbench.metrics.feature_sets import Neighborhoods
@@ -117,7 +118,7 @@ def compare(real: Reference, sample: FeatureSet, settings: Settings) -> Comparis
 
 def class_counts(labels: np.ndarray) -> tuple[int, ...]:
     """Number of images of each class."""
-    return tuple(int(count) for count in np.bincount(labels, minlength=len(CLASSES)))
+    return tuple(label_counts.class_counts(labels).tolist())
 
 
 def draw(labels: np.ndarray, counts: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
