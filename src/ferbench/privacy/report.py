@@ -52,7 +52,7 @@ def summary(findings: Findings) -> str:
 
 def blocks(findings: Findings, context: audit.Context) -> list[Block]:
     """The report."""
-    results = [
+    results: list[Block] = [
         Heading("Tests"),
         tables.tests_table(findings),
         Heading("Membership inference"),
@@ -65,6 +65,6 @@ def blocks(findings: Findings, context: audit.Context) -> list[Block]:
         tables.copying_table(findings),
     ]
     meanings = [[name, text] for name, text in MEANINGS.items()]
-    method = [Table(["test", "its value"], meanings, leading=2), *map(Text, METHOD)]
+    method: list[Block] = [Table(["test", "its value"], meanings, leading=2), *map(Text, METHOD)]
     result = audit.Verdict(verdict.level(findings), verdict.sentences(findings))
     return audit.blocks(context, results, verdict=result, method=method)
