@@ -13,7 +13,8 @@ def test_two_heaps_are_two_cells():
     cells = clusters.cells(points, 2, seed=0)
     place = cells.of(points)
     assert len(set(place[:30])) == len(set(place[30:])) == 1 and place[0] != place[30]
-    assert sorted(cells.counts(points)) == [20, 30]
+    assert cells.sizes.tolist() == np.bincount(place).tolist()
+    assert sorted(cells.sizes) == [20, 30]
     assert cells.of(np.full((1, 3), 5, np.float32)) == place[30]
     assert cells.centers.dtype == np.float32
 

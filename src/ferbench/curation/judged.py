@@ -35,7 +35,7 @@ class ClassCells:
             if not len(own):
                 raise UserError(f"data: no Training image is {name}; spread=true needs some")
             self._cells.append(clusters.cells(own, count, seed=seed))
-            self.real.append(self._cells[k].counts(own))
+            self.real.append(self._cells[k].sizes)
 
     def of(self, features: np.ndarray) -> np.ndarray:
         """[N, 7] int16: of each image its cell among those of every class."""

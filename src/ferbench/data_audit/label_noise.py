@@ -56,37 +56,52 @@ def find(
     on_fit gets the name of each fit before it begins. Errors as of `out_of_fold`.
     """
     rows = np.flatnonzero(~pool.blank)
-    images, labels, groups = pool.images[rows], pool.labels[rows], pool.photographs()[rows]
+    labels, groups = pool.labels[rows], pool.photographs()[rows]
     fold = out_of_fold.folds(labels, groups, search.folds, seed=fitting.seed)
-
-    def probabilities_of(name: str, held: np.ndarray, given: np.ndarray) -> np.ndarray:
-        on_fit(name)
-        path = folder / f"{name}.npy"
-        logits = out_of_fold.logits(
-            images, given, held, fitting, path=path, should_stop=should_stop
-        )
-        return classification.softmax(logits)
-
+    fits = _Fits(pool.images[rows], fitting, folder, should_stop, on_fit)
     probabilities = np.empty((len(rows), len(CLASSES)))
     for k in range(search.folds):
         name = f"fold_{k + 1}_of_{search.folds}"
-        probabilities[fold == k] = probabilities_of(name, fold == k, labels)
+        probabilities[fold == k] = fits.probabilities(name, labels, fold == k)
     issues = confident.learn(labels, probabilities)
     rng = np.random.default_rng([fitting.seed, BOOTSTRAP])
     intervals = confident.noise_intervals(
         labels, probabilities, groups, rounds=search.bootstrap, rng=rng
     )
-    control = None
-    if search.control_flips:
-        rng = np.random.default_rng([fitting.seed, FLIPS])
-        given, held = flip(labels, search.control_flips, rng), fold == 0
-        flipped = probabilities_of(f"control_{search.control_flips:g}", held, given)
-        control = score(confident.learn(given[held], flipped), labels[held])
+    control = _control(fits, labels, fold == 0, search) if search.control_flips else None
     noise = confident.noise(issues.joint)
     return LabelNoise(rows, search.folds, probabilities, issues, noise, intervals, control)
 
 
+@dataclass(frozen=True)
+class _Fits:
+    """The classifiers of one search: each is fitted on some images and judges the others."""
+
+    images: np.ndarray
+    fitting: Fitting
+    folder: Path
+    should_stop: Callable[[], bool]
+    on_fit: Callable[[str], None]
+
+    def probabilities(self, name: str, labels: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """[n, 7] float64 of the images of the mask `held` [N], by a classifier of the others."""
+        self.on_fit(name)
+        path, stop = self.folder / f"{name}.npy", self.should_stop
+        logits = out_of_fold.logits(
+            self.images, labels, held, self.fitting, path=path, should_stop=stop
+        )
+        return classification.softmax(logits)
+
+
 # --- the control ---------------------------------------------------------------------------------
+
+
+def _control(fits: _Fits, labels: np.ndarray, held: np.ndarray, search: Search) -> Control:
+    """The same search with a share of all labels flipped, in the images of `held`."""
+    share, rng = search.control_flips, np.random.default_rng([fits.fitting.seed, FLIPS])
+    changed = flip(labels, share, rng)
+    probabilities = fits.probabilities(f"control_{share:g}", changed, held)
+    return score(confident.learn(changed[held], probabilities), labels[held])
 
 
 def flip(labels: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

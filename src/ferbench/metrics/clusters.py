@@ -10,11 +10,24 @@ from sklearn.cluster import KMeans
 from ferbench.metrics.neighbors import nearest
 
 
+def k_means(features: np.ndarray, count: int, *, seed: int) -> KMeans:
+    """`count` clusters of features [N, F]; as many as different points if they are fewer.
+
+    The same seed gives the same clusters.
+    """
+    distinct = len(np.unique(features, axis=0))
+    return KMeans(min(count, distinct), n_init=1, random_state=seed).fit(features)
+
+
 @dataclass(frozen=True)
 class Cells:
-    """Regions of a feature space; a point belongs to the nearest of the centers [C, F] float32."""
+    """Regions of a feature space; a point belongs to the nearest of the centers [C, F] float32.
+
+    sizes: [C] int64, how many of the features that the cells were fitted to lie in each.
+    """
 
     centers: np.ndarray
+    sizes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.centers)
@@ -24,16 +37,9 @@ class Cells:
         place: np.ndarray = nearest(features, self.centers, 1)[1][:, 0]
         return place
 
-    def counts(self, features: np.ndarray) -> np.ndarray:
-        """[C] int64: how many of the features [N, F] lie in each cell."""
-        return np.bincount(self.of(features), minlength=len(self))
-
 
 def cells(features: np.ndarray, count: int, *, seed: int) -> Cells:
-    """`count` cells of features [N, F] by k-means; as many as different points if they are fewer.
-
-    The same seed gives the same cells.
-    """
-    distinct = len(np.unique(features, axis=0))
-    fitted = KMeans(min(count, distinct), n_init=1, random_state=seed).fit(features)
-    return Cells(fitted.cluster_centers_.astype(np.float32))
+    """The cells of `k_means` on features [N, F]."""
+    fitted = k_means(features, count, seed=seed)
+    sizes = np.bincount(fitted.labels_, minlength=fitted.n_clusters)
+    return Cells(fitted.cluster_centers_.astype(np.float32), sizes)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from sklearn.cluster import KMeans
 
 from ferbench.metrics import clusters
-from ferbench.metrics.clusters import Cells
 from ferbench.metrics.neighbors import nearest
 from ferbench.privacy import statistics
 from ferbench.privacy.findings import Candidates, Neighbors, Outcome
@@ -57,7 +57,7 @@ class Space:
         self._held = held.plain[roles.held]
         self._half_sample = members.vectors[roles.half_sample]
         self._reference, probe = held.plain[roles.reference], held.take(roles.probe)
-        self._probe_cell = members.cells.of(probe.plain)
+        self._probe_cell = members.cells.predict(probe.plain)
         self._probe_sample = nearest_real(probe, self._half_sample).first
         self._probe_reference = nearest_real(probe, self._reference).first
         self._held_near = nearest_real(held.take(roles.held), members.vectors)
@@ -70,7 +70,7 @@ class Space:
             held=nearest_real(views, self._held),
             half_sample=nearest_real(views, self._half_sample),
             reference=nearest_real(views, self._reference),
-            cell=self.members.cells.of(views.plain),
+            cell=self.members.cells.predict(views.plain),
         )
 
     def distances(self, views: Views) -> Candidates:
@@ -158,7 +158,7 @@ class Space:
 
     def published_c_t(self, near: Neighbors) -> float | None:
         """C_T as published: all members are the training set, all held images the test set."""
-        cells = self.members.cells.of(self._held)
+        cells = self.members.cells.predict(self._held)
         held, own = self._held_near.first, near.members.first
         return statistics.c_t(held, cells, own, near.cell, least=LEAST_IN_CELL)
 
@@ -212,8 +212,8 @@ def own_distances(vectors: np.ndarray) -> np.ndarray:
     return nearest(vectors, vectors, 1, exclude_self=True)[0][:, 0]
 
 
-def regions(members: np.ndarray, count: int, rng: np.random.Generator) -> Cells:
+def regions(members: np.ndarray, count: int, rng: np.random.Generator) -> KMeans:
     """`count` regions of the space by k-means on a sample of the members [M, F]."""
     rows = rng.permutation(len(members))[:KMEANS_IMAGES]
     seed = int(rng.integers(2**31))
-    return clusters.cells(members[np.sort(rows)], count, seed=seed)
+    return clusters.k_means(members[np.sort(rows)], count, seed=seed)
