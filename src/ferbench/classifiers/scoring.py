@@ -18,7 +18,7 @@ from ferbench.data import named_sets
 from ferbench.data.face_set import FaceSet
 from ferbench.files import save_arrays
 from ferbench.metrics import classification as scores
-from ferbench.results import Row
+from ferbench.results.rows import ClassifierRow
 from ferbench.runs import now
 from ferbench.runs.precision import Precision
 
@@ -125,13 +125,13 @@ def row(
     command: str,
     training: Mapping[str, Any],
     environment: Mapping[str, Any],
-) -> Row:
-    """The row of the common table.
+) -> ClassifierRow:
+    """The row of the classifiers' table.
 
     run: the folder below outputs; training: the columns on data, model and training (`TRAINING`);
     environment: what `ferbench.run.environment` gave for the scoring.
     """
-    return Row(
+    return ClassifierRow(
         run=run,
         command=command,
         finished=now(),

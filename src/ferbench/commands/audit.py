@@ -99,7 +99,7 @@ def _audit(
     report.write(folder, f"Privacy audit of {given.sample.root.resolve().name}", blocks)
     row = _row(job, given, found, identity, record, time.perf_counter() - began)
     record.update(status="complete", finished=row.finished, row=asdict(row))
-    results.append_row(Path(job.outputs) / "metrics.csv", row)
+    results.append(Path(job.outputs), row)
     print(pages.summary(found))
     for note in given.notes:
         print(f"note: {note}")

@@ -79,7 +79,7 @@ def _audit(job: Audit, given: Inputs, record: Record) -> None:
     report.write(folder, f"The faults of {given.faces.manifest['name']}", blocks)
     row = _row(job, given, found, record, time.perf_counter() - began)
     record.update(status="complete", finished=row.finished, row=asdict(row))
-    results.append_row(Path(job.outputs) / "metrics.csv", row)
+    results.append(Path(job.outputs), row)
     print(pages.summary(found))
     print(f"report: {folder / report.HTML} ({row.seconds:.0f} s)")
 

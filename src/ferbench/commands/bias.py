@@ -102,7 +102,7 @@ def _look(job: Bias, given: Inputs, named: list[Attribute], record: Record) -> N
     report.write(folder, f"Bias of {_title(job, subject)}", blocks)
     row = _row(job, given, found, record, time.perf_counter() - began)
     record.update(status="complete", finished=row.finished, row=asdict(row))
-    results.append_row(Path(job.outputs) / "metrics.csv", row)
+    results.append(Path(job.outputs), row)
     print(pages.summary(found))
     print(f"report: {folder / report.HTML} ({row.seconds:.0f} s)")
 

@@ -97,7 +97,7 @@ def _fit_and_score(
         environment=record.facts["environment"],
     )
     record.update(status="complete", finished=row.finished, row=asdict(row))
-    results.append_row(Path(job.outputs) / "metrics.csv", row)
+    results.append(Path(job.outputs), row)
     (folder / STATE).unlink(missing_ok=True)
     print(scoring.summary(tested))
 

@@ -14,6 +14,7 @@ from ferbench import results
 from ferbench.config.commands import Demo
 from ferbench.errors import UserError
 from ferbench.report import drawing
+from ferbench.results.rows import ClassifierRow
 
 SHIPPED_FACES = 700  # of the generator of real faces that ferbench ships
 
@@ -24,7 +25,7 @@ def run(job: Demo) -> None:
     for step in steps(job):
         _run_step(step)
     figure = Path(job.outputs) / "accuracy.png"
-    rows = results.read_rows(Path(job.outputs) / "metrics.csv")
+    rows = results.read(Path(job.outputs), ClassifierRow)
     latest = list({(row.model, row.data): row for row in rows}.values())
     labels = [f"{row.model}\n{row.data}" for row in latest]
     values = np.array([(row.accuracy, row.accuracy_low, row.accuracy_high) for row in latest])

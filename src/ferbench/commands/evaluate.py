@@ -63,7 +63,7 @@ def _score(
         environment=record.facts["environment"],
     )
     record.update(status="complete", finished=row.finished, row=asdict(row))
-    results.append_row(Path(job.outputs) / "metrics.csv", row)
+    results.append(Path(job.outputs), row)
     print(f"run: {record.folder}\n{scoring.summary(tested)}")
 
 

@@ -23,7 +23,7 @@ from ferbench.fidelity.comparison import How
 from ferbench.fidelity.measure import Images
 from ferbench.fidelity.report import Measured
 from ferbench.files import save_json
-from ferbench.results.rows import FidelityRow, Row
+from ferbench.results.rows import ClassifierRow, FidelityRow
 from ferbench.runs import Record, precision
 from ferbench.runs.precision import Precision
 
@@ -52,9 +52,10 @@ def run(job: Fidelity) -> None:
 def _measure_and_write(
     job: Fidelity, given: Inputs, identity: Mapping[str, Any], record: Record
 ) -> None:
-    began, folder, table = time.perf_counter(), record.folder, Path(job.outputs) / "metrics.csv"
+    began, folder, outputs = time.perf_counter(), record.folder, Path(job.outputs)
     print(f"run: {folder}")
-    trained = tuple(row for row in results.read_rows(table) if _learned_from(row, given.sample))
+    rows = results.read(outputs, ClassifierRow)
+    trained = tuple(row for row in rows if _learned_from(row, given.sample))
     real = measure.look(
         given.reference, given.eyes, batch=job.batch, cache=_cache(job, given, record)
     )
@@ -74,7 +75,7 @@ def _measure_and_write(
     report.write(folder, title, fidelity_report.blocks(found, facts, pictures, again))
     row = _row(job, given, found, identity, record, time.perf_counter() - began)
     record.update(status="complete", finished=row.finished, row=asdict(row))
-    results.append_row(table, row)
+    results.append(outputs, row)
     width = shutil.get_terminal_size((100, 24)).columns
     print(fidelity_report.summary(found, width=width))
     print(f"report: {folder / report.HTML} ({row.seconds:.0f} s)")
@@ -109,7 +110,7 @@ def _path_length(job: Fidelity, given: Inputs) -> float | None:
     )
 
 
-def _learned_from(row: Row, sample: Images) -> bool:
+def _learned_from(row: ClassifierRow, sample: Images) -> bool:
     """Whether a row is of a classifier trained on this very set alone, scored on PrivateTest.
 
     One that began with the weights of another run has learned from that run's images, too.

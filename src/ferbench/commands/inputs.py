@@ -44,7 +44,7 @@ def is_done(folder: Path, outputs: Path, again: str) -> bool:
     if facts.get("status") != "complete":
         return False
     print(f"done already: {folder} (force=true {again})")
-    results.restore_row(outputs / "metrics.csv", folder, facts["row"])
+    results.restore(outputs, folder, facts.get("row"))
     return True
 
 

@@ -128,7 +128,7 @@ class Table:
     """ferbench table."""
 
     outputs: str
-    kind: Optional[str]
+    kind: str
     where: Optional[str]
     sort: Optional[str]
     columns: Optional[str]
