@@ -12,18 +12,19 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from ferbench import runs
+from ferbench import results, runs
 from ferbench.classes import CLASSES, IMAGE_PX
-from ferbench.commands import curate_inputs
+from ferbench.commands import curate_inputs, inputs
 from ferbench.commands.curate_inputs import Inputs
 from ferbench.config.curate import Curate
-from ferbench.curation import chain
+from ferbench.curation import chain, numbers
 from ferbench.curation.chain import Curated, Settings
 from ferbench.curation.training_copies import Strictness
 from ferbench.data import contact_sheets, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.files import save_array
 from ferbench.gan import gate as gates
+from ferbench.results.rows import CurateRow
 from ferbench.runs import Record, precision
 from ferbench.runs.precision import Precision
 
@@ -56,16 +57,16 @@ def run(job: Curate) -> Path:
     given = curate_inputs.read(job, device, chosen)
     identity = _identity(job, given, chosen)
     folder = _folder(job, given, identity)
-    if _is_done(folder):
+    if _is_done(folder, Path(job.outputs)):
         return folder
     config = yaml.safe_dump(asdict(job) | {"force": False}, sort_keys=False)
     with runs.recorded(folder, "curate", config, identity) as record:
         record.update(environment=runs.environment(device))
-        _curate(job, given, record)
+        _curate(job, given, identity, record)
     return folder
 
 
-def _curate(job: Curate, given: Inputs, record: Record) -> None:
+def _curate(job: Curate, given: Inputs, identity: Mapping[str, Any], record: Record) -> None:
     began, folder, pool = time.perf_counter(), record.folder, given.pool
     print(f"pool: {pool.root}, {len(pool):,} images\nset: {folder}")
     with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
@@ -81,7 +82,16 @@ def _curate(job: Curate, given: Inputs, record: Record) -> None:
         )
         bar.set_description_str("writing")
         gate, pool_accuracy = _write(job, folder, given, found)
-    record.update(status="complete", finished=runs.now(), seconds=time.perf_counter() - began)
+    row = CurateRow(
+        **runs.row_columns(
+            record, Path(job.outputs), identity, seconds=time.perf_counter() - began
+        ),
+        **_row_columns(job, given, identity, folder),
+        **numbers.row_columns(found, gate),
+        pool_class_accuracy=pool_accuracy,
+    )
+    record.update(status="complete", finished=row.finished, row=asdict(row))
+    results.append(Path(job.outputs), row)
     print(chain.table(found.steps))
     if found.missing:
         lacking = ", ".join(f"{name} {count:,}" for name, count in found.missing.items())
@@ -93,7 +103,7 @@ def _curate(job: Curate, given: Inputs, record: Record) -> None:
             "  this judge filtered the set, so its accuracy says little (same_judge); "
             "gate_judge=RUN names another"
         )
-    print(f"done: {folder} ({time.perf_counter() - began:.0f} s)")
+    print(f"done: {folder} ({row.seconds:.0f} s)")
 
 
 # --- choosing ------------------------------------------------------------------------------------
@@ -138,12 +148,35 @@ def _folder(job: Curate, given: Inputs, identity: Mapping[str, Any]) -> Path:
     return runs.free_folder(folder) if job.force else folder
 
 
-def _is_done(folder: Path) -> bool:
-    complete = runs.status_of(folder).get("status") == "complete"
-    if not (complete and (folder / synthetic_set.MANIFEST).exists()):
+def _is_done(folder: Path, outputs: Path) -> bool:
+    """Say so if the set is there; put its row back if the table lost it."""
+    if not (folder / synthetic_set.MANIFEST).exists():
         return False
-    print(f"done already: {folder} (force=true chooses again)")
-    return True
+    return inputs.is_done(folder, outputs, "chooses again")
+
+
+def _row_columns(
+    job: Curate, given: Inputs, identity: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """What the row says of the set and its pool, besides what was found."""
+    pool, facts = given.pool, given.pool.manifest.get("generator") or {}
+    kimg = facts.get("kimg")
+    return {
+        "command": "curate",
+        "seed": job.seed,
+        "data": job.data.name,
+        "data_hash": given.real["train"],
+        "precision": identity["precision"],
+        "set_name": folder.name,
+        "set_hash": synthetic_set.read_manifest(folder)["hash"],
+        "generator": facts.get("sha256"),
+        "kimg": None if kimg is None else float(kimg),
+        "pool_name": pool.root.resolve().name,
+        "pool_hash": pool.manifest["hash"],
+        "balance": job.balance,
+        "judge_name": given.judge.name,
+        "judge_hash": given.judge.hash,
+    }
 
 
 def _write(
