@@ -66,7 +66,11 @@ def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
         )
         bar.set_description_str("writing")
         gate, pool_accuracy = _write(job, record.folder, read, curated)
-    return Outcome(lines=_summary(curated, gate, pool_accuracy))
+    row = _row(job, read, record.folder) | numbers.row_columns(curated, gate)
+    return Outcome(
+        lines=_summary(curated, gate, pool_accuracy),
+        row=row | {"pool_class_accuracy": pool_accuracy},
+    )
 
 
 def _summary(curated: Curated, gate: Mapping[str, Any], pool_accuracy: float) -> list[str]:
@@ -101,6 +105,25 @@ def _settings(job: Curate) -> Settings:
 
 
 # --- what is left --------------------------------------------------------------------------------
+
+
+def _row(job: Curate, read: CurateInputs, folder: Path) -> dict[str, Any]:
+    """What the row says of the set and its pool, besides what the steps came to."""
+    pool, facts = read.pool, read.pool.manifest.get("generator") or {}
+    kimg = facts.get("kimg")
+    return {
+        "data": job.data.name,
+        "data_hash": read.real["train"],
+        "set_name": folder.name,
+        "set_hash": synthetic_set.read_manifest(folder)["hash"],
+        "generator": facts.get("sha256"),
+        "kimg": None if kimg is None else float(kimg),
+        "pool_name": pool.root.resolve().name,
+        "pool_hash": pool.manifest["hash"],
+        "balance": job.balance,
+        "judge_name": read.judge.name,
+        "judge_hash": read.judge.hash,
+    }
 
 
 def _write(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ferbench.metrics import classification
-from ferbench.results.rows import Row
+from ferbench.results.rows import ClassifierRow
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Findings:
     matched: Side
     floor: Side
     path_length: float | None
-    trained: tuple[Row, ...]
+    trained: tuple[ClassifierRow, ...]
 
     @property
     def sides(self) -> dict[str, Side]:

@@ -22,7 +22,7 @@ from ferbench.fidelity.findings import Diversity, Findings, Side
 from ferbench.fidelity.inception import Inception
 from ferbench.files import save_arrays
 from ferbench.metrics import classification
-from ferbench.results.rows import Row
+from ferbench.results.rows import ClassifierRow
 
 REFERENCE, FLOOR = "train", "public"
 BLOCK = 4096  # images between two steps of the progress bar
@@ -134,7 +134,7 @@ def measure(
     settings: Settings,
     *,
     path_length: float | None,
-    trained: tuple[Row, ...],
+    trained: tuple[ClassifierRow, ...],
 ) -> Findings:
     """All numbers; matched and floor have as many images of each class as the smaller of both.
 
