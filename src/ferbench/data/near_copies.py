@@ -97,7 +97,7 @@ def _candidates(
         for mirrored, others in ((False, plain), (True, flipped)):
             alike = plain[start : start + _ROWS] @ others[start:].T >= CANDIDATE_CORRELATION
             alike = np.triu(alike, 1)
-            found += np.count_nonzero(alike)
+            found += int(np.count_nonzero(alike))
             if found > MAX_CANDIDATES:
                 text = f"over {MAX_CANDIDATES:,} pairs of images look alike"
                 raise UserError(f"near duplicates: {text}; expected photographs of faces")
