@@ -264,7 +264,7 @@ def _result_config(job: Classify, hashes: Mapping[str, str]) -> dict[str, Any]:
     hashes: of what the run reads.
     """
     known = {key: hashes[key] for key in ("teacher", "start") if key in hashes}
-    return identity(job) | known
+    return identity(job) | {"precision": job.precision} | known
 
 
 def _folder(job: Classify, hashes: dict[str, str]) -> Path:
