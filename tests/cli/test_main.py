@@ -455,6 +455,13 @@ def test_help_of_a_group_shows_the_chosen_option(ferbench: Ferbench) -> None:
     assert ferbench("classify", "train=sgd", "-h")[1] == out
 
 
+def test_help_of_a_group_shows_short_spellings(ferbench: Ferbench) -> None:
+    _, out, _ = ferbench("classify", "--help", "data=mixed")
+    assert "\n  mix= " in out and "\n  data.teacher= " in out and "  data.teacher.run\n" in out
+    assert "short spellings" not in ferbench("classify", "--help", "model")[1]
+    assert "mix=" not in ferbench("fidelity", "--help", "data")[1]
+
+
 def test_examples_in_the_help_are_right(ferbench: Ferbench, jobs: list[Any]) -> None:
     """Their keys and options exist; the one that starts most runs starts them."""
     overview = re.findall(r"^  (ferbench .*=.*)$", help.overview(), re.MULTILINE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 
-from ferbench.config.commands import COMMANDS
+from ferbench.config.commands import COMMANDS, SHORT_KEYS, keys_of
 from ferbench.config.yaml_files import (
     CONF,
     examples,
@@ -99,7 +99,19 @@ def _group(name: str, word: str) -> str:
     option = option or (groups[chosen] if groups[chosen] != "null" else options[0])
     keys = [_key_row(key, *entry) for key, entry in _keys_to_set(name, chosen, option).items()]
     rows = _part(f"options of {chosen} (* is the default)", _option_rows(name, chosen))
-    return "\n".join([*rows[1:], *_part(f"keys, as {chosen}={option} sets them", keys)])
+    lines = [*rows[1:], *_part(f"keys, as {chosen}={option} sets them", keys)]
+    short = _short_keys(name, chosen)
+    return "\n".join([*lines, *(_part("short spellings", short) if short else [])])
+
+
+def _short_keys(name: str, group: str) -> list[tuple[str, str]]:
+    """The shortest spelling of each key of a group's section that has one."""
+    keys = keys_of(COMMANDS[name])
+    shortest: dict[str, str] = {}
+    for short, full in SHORT_KEYS.items():
+        if full in keys and full.startswith(f"{group}."):
+            shortest[full] = min(short, shortest.get(full, short), key=len)
+    return [(f"{short}=", full) for full, short in shortest.items()]
 
 
 def _common_keys() -> list[tuple[str, str]]:

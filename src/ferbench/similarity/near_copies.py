@@ -97,13 +97,8 @@ def _candidates(
         for mirrored, others in ((False, plain), (True, flipped)):
             alike = plain[start : start + _ROWS] @ others[start:].T >= CANDIDATE_CORRELATION
             alike = np.triu(alike, 1)
-<<<<<<< HEAD:src/ferbench/similarity/near_copies.py
-            count += np.count_nonzero(alike)
+            count += int(np.count_nonzero(alike))
             if count > MAX_CANDIDATES:
-=======
-            found += int(np.count_nonzero(alike))
-            if found > MAX_CANDIDATES:
->>>>>>> infra:src/ferbench/data/near_copies.py
                 text = f"over {MAX_CANDIDATES:,} pairs of images look alike"
                 raise UserError(f"near duplicates: {text}; expected photographs of faces")
             pairs = np.stack(np.divmod(np.flatnonzero(alike), alike.shape[1]), axis=1) + start
