@@ -1,4 +1,4 @@
-"""A classifier on a test split: predictions, scores, files and the row of the table."""
+"""A classifier on a test split: predictions, scores, files and columns of the table."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from ferbench.data import named_sets
 from ferbench.data.face_set import FaceSet
 from ferbench.files import save_arrays
 from ferbench.metrics import classification
-from ferbench.results import Row
-from ferbench.runs import now
 from ferbench.runs.precision import Precision
 
 # The columns that say what was trained, how and on what; another scoring of a run repeats them.
@@ -122,36 +120,6 @@ def write(
         figures.plot_learning_curves(
             history, best_epoch=best_epoch, path=folder / "learning_curves.png"
         )
-
-
-def row(
-    tested: Tested,
-    *,
-    run: str,
-    command: str,
-    training: Mapping[str, Any],
-    environment: Mapping[str, Any],
-) -> Row:
-    """The row of the common table.
-
-    run: the folder below outputs; training: the columns on data, model and training (`TRAINING`);
-    environment: what `runs.environment` gave for the scoring.
-    """
-    return Row(
-        run=run,
-        command=command,
-        finished=now(),
-        test_data=tested.data,
-        test_split=tested.split,
-        test_hash=tested.test_hash,
-        tta=tested.tta,
-        code_version=environment["code_version"],
-        device=environment["device"],
-        hardware=environment["hardware"],
-        torch=environment["packages"]["torch"],
-        **{column: training[column] for column in TRAINING},
-        **tested.scores,
-    )
 
 
 def columns(tested: Tested) -> dict[str, Any]:

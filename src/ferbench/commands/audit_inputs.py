@@ -65,7 +65,7 @@ def open_all(job: Audit, compute: Compute) -> AuditInputs:
     px = sample.images.shape[-1]
     if px != IMAGE_PX:
         notes.append(f"The set's images have {px} pixels a side; {IMAGE_PX} were looked at.")
-    real_faces = judges.real_faces(job.data, faces)
+    real_faces = judges.real_faces(job.data.name, faces)
     wanted = Wanted(Path(job.outputs), real_faces, may_be_none=True, any_faces=True)
     judge = judges.choose_and_load(job.judge, wanted, compute)
     generator, missing = generators.load_of_set(job.gan.path, _facts_of(sample), compute.device)

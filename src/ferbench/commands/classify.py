@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-import yaml
-
-from ferbench import results, runs
+from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers import batches, scoring
 from ferbench.classifiers import training as classifier
@@ -19,104 +16,82 @@ from ferbench.classifiers.batches import DeviceFaces
 from ferbench.classifiers.scoring import Evaluation
 from ferbench.classifiers.teacher import with_soft_labels
 from ferbench.classifiers.training import Fit, Hooks, Settings, Stopped
-from ferbench.commands import classify_inputs, inputs
-from ferbench.commands.classify_inputs import Given
+from ferbench.commands import classify_inputs, inputs, measured
+from ferbench.commands.classify_inputs import ClassifyInputs
+from ferbench.commands.measured import Outcome, Run
 from ferbench.config.commands import Classify
 from ferbench.config.identity import identity
-from ferbench.config.sections import DataConfig
-from ferbench.data.training_set import TrainingSet
-from ferbench.errors import UserError
 from ferbench.files import write_whole
 from ferbench.gan.fresh_faces import FreshFaces, sampler_of
 from ferbench.models import FaceClassifier, NetworkOptions, build
-from ferbench.runs import Interrupted, Record, StopSignal, checkpoint, precision
+from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint
 from ferbench.runs.loggers import Logger, open_logger
-from ferbench.runs.precision import Precision
 
 STATE, HISTORY = "state.pt", "metrics.jsonl"
-# Keys that do not change a result: where it goes, and whether to do it again.
-NEUTRAL = ("outputs", "name", "force", "resume", "logger")
-PATHS = ("folder", "synthetic", "generator")  # of data: what lies there counts, by its hash
-TEACHING = ("teacher", "teacher_weight", "teacher_temperature")
 
 
 def run(job: Classify) -> Path:
     """Fit and score unless that is done; go on where a run was stopped. Returns its folder."""
-    device = runs.resolve_device(job.device)
-    chosen = precision.choose(job.precision, device)
-    job, given = classify_inputs.open_all(job, device, chosen)
-    folder = _folder(job, given.hashes)
-    if inputs.is_done(folder, Path(job.outputs), "runs it again"):
-        return folder
-    _check_inputs(folder, given.hashes)
-    training = given.training_set(job.data)
-    config = yaml.safe_dump(asdict(job) | {"resume": None, "force": False}, sort_keys=False)
-    with runs.recorded(folder, "classify", config, given.hashes) as record:
-        record.update(environment=runs.environment(device))
-        _fit_and_score(job, given, training, folder, record, device, chosen)
+    compute = Compute.choose(job.device, job.precision)
+    job, read = classify_inputs.open_all(job, compute)
+    this = run_of(job, read, compute)
+    folder = measured.run(this, lambda record: _fit_and_score(job, read, compute, record))
+    (folder / STATE).unlink(missing_ok=True)
     return folder
 
 
+def run_of(job: Classify, read: ClassifyInputs, compute: Compute) -> Run:
+    """The run by config and inputs. Its cell knows no data, which have columns of their own."""
+    name = job.name or f"{job.model.name}_{job.data.label}"
+    cell_inputs: dict[str, Any] = {}
+    if read.teacher is not None:
+        cell_inputs["teacher"] = read.teacher.judge.hash
+    if read.start is not None:  # a seed starts from its own seed's run, as a rule
+        cell_inputs["start"] = read.start.experiment
+    name = f"{name}_s{job.seed}"
+    return Run(job, "classify", name, read.hashes, compute, cell_inputs=cell_inputs)
+
+
 def _fit_and_score(
-    job: Classify,
-    given: Given,
-    training: TrainingSet,
-    folder: Path,
-    record: Record,
-    device: torch.device,
-    chosen: Precision,
-) -> None:
-    record.update(training_set={"hash": _data_hash(job.data, given, training), **training.counts()})
+    job: Classify, read: ClassifyInputs, compute: Compute, record: Record
+) -> Outcome:
+    data_hash = _data_hash(job, read)
+    record.update(training_set={"hash": data_hash, **read.training.counts()})
     runs.seed_everything(job.seed)
     model = build(NetworkOptions(**asdict(job.model)), classes=len(CLASSES))
-    if given.start is not None:
-        model.load_state_dict(given.start.weights)
-    model.to(device)
+    if read.start is not None:
+        model.load_state_dict(read.start.weights)
+    model.to(compute.device)
     parameters = sum(p.numel() for p in model.parameters())
     print(
         f"{job.model.name} ({parameters / 1e6:.2f} M parameters) on {job.data.label} "
-        f"({_in_words(training, given)}), {runs.hardware(device)}, {chosen.name}"
+        f"({_in_words(read)}), {compute.in_words}"
     )
-    print(f"run: {folder}")
-    fit = _fit(job, model, given, training, folder, device, chosen)
+    fit = _fit(job, model, read, compute, record.folder)
     model.load_state_dict(fit.weights)
-    checkpoint.save_weights(folder / inputs.WEIGHTS, fit.weights)
-    how = Evaluation(**asdict(job.eval), precision=chosen)
-    tested = scoring.score(model, given.faces, how, device=device)
-    scoring.write(folder, tested, history=fit.history, best_epoch=fit.best_epoch)
-    row = scoring.row(
-        tested,
-        run=runs.name_in(Path(job.outputs), folder),
-        command="classify",
-        training=_training_facts(job, given, training, record, fit, parameters, chosen),
-        environment=record.facts["environment"],
-    )
-    record.update(status="complete", finished=row.finished, row=asdict(row))
-    results.append_row(Path(job.outputs) / "metrics.csv", row)
-    (folder / STATE).unlink(missing_ok=True)
-    print(scoring.summary(tested))
+    checkpoint.save_weights(record.folder / inputs.WEIGHTS, fit.weights)
+    how = Evaluation(**asdict(job.eval), precision=compute.precision)
+    tested = scoring.score(model, read.faces, how, device=compute.device)
+    scoring.write(record.folder, tested, history=fit.history, best_epoch=fit.best_epoch)
+    row = _training_columns(job, read, fit) | scoring.columns(tested)
+    row |= {"data_hash": data_hash, "parameters": parameters}
+    return Outcome(lines=[scoring.summary(tested)], row=row)
 
 
 def _fit(
-    job: Classify,
-    model: FaceClassifier,
-    given: Given,
-    training: TrainingSet,
-    folder: Path,
-    device: torch.device,
-    chosen: Precision,
+    job: Classify, model: FaceClassifier, read: ClassifyInputs, compute: Compute, folder: Path
 ) -> Fit:
     """Train, with the epoch's numbers in metrics.jsonl and the logger; stop on a signal."""
+    training, public = read.training, read.faces.splits["public"]
     train = batches.stream_to_device(
         training.blocks(),
         training.labels,
-        device,
+        compute.device,
         first=len(training.real),
         first_share=job.data.real_weight,
     )
-    if given.teacher is not None:
-        train = with_soft_labels(train, given.teacher, real=job.data.taught_real)
-    public = given.faces.splits["public"]
+    if read.teacher is not None:
+        train = with_soft_labels(train, read.teacher, real=job.data.taught_real)
     progress = _Progress(job, folder)
     try:
         with StopSignal() as signal:
@@ -124,14 +99,14 @@ def _fit(
             return classifier.fit(
                 model,
                 train,
-                batches.to_device(public.images, public.labels, device),
-                Settings(job.train, job.seed, chosen),
+                batches.to_device(public.images, public.labels, compute.device),
+                Settings(job.train, job.seed, compute.precision),
                 state=folder / STATE,
                 hooks=Hooks(
                     on_epoch=progress.log,
                     should_stop=should_stop,
                     on_start=progress.begin,
-                    renew=_renewal(job, given, train, chosen, should_stop),
+                    renew=_renewal(job, read, train, compute, should_stop),
                 ),
             )
     except Stopped:
@@ -145,19 +120,19 @@ def _fit(
 
 def _renewal(
     job: Classify,
-    given: Given,
+    read: ClassifyInputs,
     train: DeviceFaces,
-    chosen: Precision,
+    compute: Compute,
     should_stop: Callable[[], bool],
 ) -> Callable[[int], bool] | None:
     """With data.synthetic_online: what draws the images of an epoch."""
-    if given.generator is None:
+    if read.generator is None:
         return None
     return FreshFaces(
         train,
-        sampler_of(given.generator, chosen),
+        sampler_of(read.generator, compute.precision),
         draw_seed=job.data.draw_seed,
-        teacher=given.teacher,
+        teacher=read.teacher,
         should_stop=should_stop,
     ).renew
 
@@ -198,109 +173,38 @@ class _Progress:
             self.logger.close()
 
 
-def _in_words(training: TrainingSet, given: Given) -> str:
-    real, synthetic = len(training.real), len(training.synthetic)
+def _in_words(read: ClassifyInputs) -> str:
+    real, synthetic = len(read.training.real), len(read.training.synthetic)
     kinds = [f"{real:,} real"] * (real > 0) + [f"{synthetic:,} synthetic"] * (synthetic > 0)
     words = f"{' + '.join(kinds)} faces" if synthetic else f"{real:,} faces"
-    if given.generator is not None:
+    if read.generator is not None:
         words += ", synthetic ones drawn anew every epoch"
-    if given.teacher is not None:
-        words += f", taught by {given.teacher.judge.name}"
-    return words if given.start is None else f"{words}, from {given.start.name}"
+    if read.teacher is not None:
+        words += f", taught by {read.teacher.judge.name}"
+    return words if read.start is None else f"{words}, from {read.start.name}"
 
 
-def _data_hash(data: DataConfig, given: Given, training: TrainingSet) -> str:
+def _data_hash(job: Classify, read: ClassifyInputs) -> str:
     """The content's hash; where labels or images are not those of sets, with what makes them."""
-    content, hashes = training.content_hash(), given.hashes
-    keys = [*TEACHING * data.taught, *["draw_seed"] * bool(data.synthetic_online)]
-    keys += ["teacher_labels"] * (data.taught_real and data.name == "mixed")
-    if not keys:
-        return content
-    told = {key: _result_data(data, hashes)[key] for key in keys}
-    return runs.hash_of([content, hashes.get("generator"), told])
+    content = read.training.content_hash()
+    makers = {key: read.hashes[key] for key in ("teacher", "generator") if key in read.hashes}
+    return runs.hash_of([content, makers, identity(job.data)]) if makers else content
 
 
-def _training_facts(
-    job: Classify,
-    given: Given,
-    training: TrainingSet,
-    record: Record,
-    fit: Fit,
-    parameters: int,
-    chosen: Precision,
-) -> dict[str, Any]:
-    """The row's columns on data, model and training (`scoring.TRAINING`)."""
-    config, start = _result_config(job, given.hashes), given.start
-    cell = {key: config[key] for key in config if key != "seed"}
-    if start is not None:
-        cell["start"] = start.experiment  # a seed starts from its own seed's run, as a rule
+def _training_columns(job: Classify, read: ClassifyInputs, fit: Fit) -> dict[str, Any]:
+    """The row's columns on data, model and training."""
     return {
         "data": job.data.label,
-        "train_images": len(training),
-        "synthetic_images": len(training.synthetic),
-        "data_hash": record.facts["training_set"]["hash"],
+        "train_images": len(read.training),
+        "synthetic_images": len(read.training.synthetic),
         "selected_on": "none" if job.train.select == "last" else "public",
         "model": job.model.name,
         "stem": job.model.stem,
         "input_px": job.model.input_px,
-        "pretrained": job.model.pretrained if start is None else f"run:{start.name}",
+        "pretrained": job.model.pretrained if read.start is None else f"run:{read.start.name}",
         "tune": job.model.tune,
-        "parameters": parameters,
-        "seed": job.seed,
         "epochs": len(fit.history),
         "best_epoch": fit.best_epoch,
-        "precision": chosen.name,
-        "config_hash": runs.hash_of(config),
-        "cell": runs.hash_of(cell),
         "seconds": fit.seconds,
         "images_per_second": fit.images_per_second,
     }
-
-
-def _result_config(job: Classify, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """The config without the keys that do not change the result.
-
-    hashes: of what the run reads; a teacher and a start stand here by theirs.
-    """
-    config = {key: value for key, value in asdict(job).items() if key not in (*NEUTRAL, "start")}
-    start = {"start": hashes["start"]} if "start" in hashes else {}
-    return config | start | {"train": identity(job.train), "data": _result_data(job.data, hashes)}
-
-
-def _result_data(data: DataConfig, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """The section without paths, and without keys that say nothing about these data.
-
-    The sets themselves are known by their hashes. What data=real and data=toy leave here must stay
-    as it is, or the runs that were done would not be found.
-    """
-    toy = ("toy_train", "toy_public", "toy_private", "toy_seed")
-    kept = {key: value for key, value in asdict(data).items() if key not in PATHS}
-    kept["teacher"] = hashes.get("teacher")
-    found = {key: value for key, value in kept.items() if value is not None or key in toy}
-    drawn = data.real_limit is not None or data.mix is not None or data.synthetic_online
-    unsaid = [
-        *(("base",) if data.name == data.base else toy),
-        *(() if drawn else ("draw_seed",)),
-        *(() if data.takes_synthetic else ("normalize",)),
-        *(() if data.taught else TEACHING),
-        *(() if data.taught_real else ("teacher_labels",)),
-        *(() if data.synthetic_online else ("synthetic_online",)),
-    ]
-    return {key: value for key, value in found.items() if key not in unsaid}
-
-
-def _folder(job: Classify, hashes: dict[str, str]) -> Path:
-    """outputs/classify/<name>_s<seed>_<hash of config and data>: the same cell, the same folder."""
-    if job.resume:
-        return Path(job.resume)
-    name = job.name or f"{job.model.name}_{job.data.label}"
-    short = runs.hash_of([_result_config(job, hashes), hashes])[:8]
-    folder = Path(job.outputs) / "classify" / f"{name}_s{job.seed}_{short}"
-    return runs.free_folder(folder) if job.force else folder
-
-
-def _check_inputs(folder: Path, hashes: dict[str, str]) -> None:
-    """Refuse to go on with a run on data that have changed since."""
-    earlier = runs.status_of(folder).get("inputs")
-    if earlier is not None and earlier != hashes:
-        raise UserError(f"resume={folder}: the data have changed since that run; start a new one")

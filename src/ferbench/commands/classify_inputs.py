@@ -6,21 +6,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ferbench.classifiers.teacher import Teacher
-from ferbench.commands import inputs
+from ferbench.commands import generators, inputs, judges
+from ferbench.commands.judges import Wanted
 from ferbench.config.commands import Classify
 from ferbench.config.sections import DataConfig, ModelConfig
 from ferbench.config.store import read_config
 from ferbench.data.face_set import FaceSet
-from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.data.training_set import TrainingSet
 from ferbench.errors import UserError
 from ferbench.files import sha256_of
 from ferbench.gan.trained import TrainedGenerator
-from ferbench.runs.precision import Precision
+from ferbench.runs import Compute
 
 NETWORK = ("name", "stem", "input_px", "width")  # of a model: what its weights depend on
 
@@ -41,26 +40,22 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Given:
-    """All that a run reads. hashes: of its content, by what it is; paths count for nothing.
+class ClassifyInputs:
+    """All that a run reads.
 
-    pool: the synthetic set; generator: what draws images for every epoch; at most one of the two.
+    faces: the real ones, whose held-out splits select and score. generator: what draws images for
+    every epoch. hashes: of the content, by what it is; paths count for nothing.
     """
 
     faces: FaceSet
-    pool: SyntheticSet | None
+    training: TrainingSet
     generator: TrainedGenerator | None
     teacher: Teacher | None
     start: Start | None
     hashes: dict[str, str]
 
-    def training_set(self, data: DataConfig) -> TrainingSet:
-        """What the section says to learn from."""
-        endless = None if self.generator is None else inputs.endless(self.generator)
-        return inputs.select_training(data, self.faces, endless or self.pool)
 
-
-def open_all(job: Classify, device: torch.device, precision: Precision) -> tuple[Classify, Given]:
+def open_all(job: Classify, compute: Compute) -> tuple[Classify, ClassifyInputs]:
     """Everything that the job names, and the job with the paths that it left open.
 
     Raises UserError for what is absent, damaged, unfit, or would not be used.
@@ -70,24 +65,27 @@ def open_all(job: Classify, device: torch.device, precision: Precision) -> tuple
     pool = inputs.open_synthetic(data, outputs)
     faces = inputs.open_base(data, outputs)
     hashes = {split: faces.manifest["hashes"][split] for split in faces.splits}
-    generator = teacher = start = None
+    generator = teacher = start = endless = None
     if pool is not None:
         hashes["synthetic"] = pool.manifest["hash"]
         data = replace(data, synthetic=str(pool.root))
     if data.synthetic_online:
-        generator = inputs.open_endless(data, outputs, device)
+        generator = generators.load_for_training(data, outputs, compute.device)
+        endless = inputs.endless(generator)
         hashes["generator"] = generator.sha256
         data = replace(data, generator=generator.source)
     if data.taught:
-        path = _teacher_path(data, faces, outputs)
-        teacher = _open_teacher(path, data, faces, device, precision)
+        run, teacher = _open_teacher(data, faces, outputs, compute)
         hashes["teacher"] = teacher.judge.hash
-        data = replace(data, teacher=str(path))
+        data = replace(data, teacher=str(run))
     if job.start is not None:
         start = _open_start(Path(job.start), job)
         hashes["start"] = start.sha256
-    given = Given(faces, pool, generator, teacher, start, hashes)
-    return replace(job, data=data), given
+    training = inputs.select_training(data, faces, endless or pool)
+    return (
+        replace(job, data=data),
+        ClassifyInputs(faces, training, generator, teacher, start, hashes),
+    )
 
 
 def _check_used(data: DataConfig) -> None:
@@ -103,44 +101,16 @@ def _check_used(data: DataConfig) -> None:
             )
 
 
-# --- the teacher ---------------------------------------------------------------------------------
-
-
-def _teacher_path(data: DataConfig, faces: FaceSet, outputs: Path) -> Path:
-    """The run that data.teacher names; auto is the best on PublicTest, named aloud."""
-    if data.teacher != "auto":
-        return Path(str(data.teacher))
-    found = inputs.find_judge(outputs, faces.manifest["hashes"]["train"])
-    if found is None:
-        few = "" if data.real_limit is None else f" real_limit={data.real_limit:g}"
-        raise UserError(
-            f"data.teacher=auto: no run below {outputs / 'classify'} learned from just this "
-            f"Training split; `ferbench classify model=cnn data={data.base}{few}` makes one"
-        )
-    print(f"data.teacher={found} (the best on PublicTest)")
-    return found
-
-
 def _open_teacher(
-    run: Path, data: DataConfig, faces: FaceSet, device: torch.device, precision: Precision
-) -> Teacher:
-    """The run as a teacher; UserError if it saw other real faces than this run may."""
-    judge = inputs.load_judge(run, device, precision, "data.teacher")
-    hashes, limited = faces.manifest["hashes"], faces.manifest.get("limited", {})
-    if judge.data_hash != hashes["train"]:
-        if judge.data_hash == limited.get("hash"):
-            has = f"learned from all {limited['of']:,} real faces"
-        else:
-            has = "learned from other faces"
-        raise UserError(
-            f"data.teacher={run}: {has}; expected a run on the {len(faces.splits['train']):,} of "
-            "this run's Training split"
-        )
+    data: DataConfig, faces: FaceSet, outputs: Path, compute: Compute
+) -> tuple[Path, Teacher]:
+    """The run that data.teacher names, as a teacher that saw no other real faces than this run."""
+    wanted = Wanted(outputs, judges.real_faces(data.base, faces), key="data.teacher")
+    run = judges.choose(str(data.teacher), wanted)
+    assert run is not None
     assert data.teacher_weight is not None and data.teacher_temperature is not None
-    return Teacher(judge, weight=data.teacher_weight, temperature=data.teacher_temperature)
-
-
-# --- the start -----------------------------------------------------------------------------------
+    judge = judges.load(run, wanted, compute)
+    return run, Teacher(judge, weight=data.teacher_weight, temperature=data.teacher_temperature)
 
 
 def _open_start(run: Path, job: Classify) -> Start:
@@ -157,8 +127,8 @@ def _open_start(run: Path, job: Classify) -> Start:
         raise UserError(
             f"model.pretrained={job.model.pretrained}: start gives the weights; expected none"
         )
-    seen = row["train_images"] - row["synthetic_images"]
-    if job.data.real_limit is not None and seen:
-        print(f"note: start={run} learned from {seen:,} real faces itself")
+    real_images = row["train_images"] - row["synthetic_images"]
+    if job.data.real_limit is not None and real_images:
+        print(f"note: start={run} learned from {real_images:,} real faces itself")
     weights = inputs.load_classifier(run).state_dict()
     return Start(run.resolve().name, weights, sha256_of(run / inputs.WEIGHTS), row)

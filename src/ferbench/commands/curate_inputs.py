@@ -44,7 +44,7 @@ class CurateInputs:
 def open_all(job: Curate, compute: Compute, other_commands: Launcher) -> CurateInputs:
     """Everything that is read, checked before anything is computed; the pool is drawn last."""
     faces = inputs.open_faces(job.data)
-    real_faces = judges.real_faces(job.data, faces)
+    real_faces = judges.real_faces(job.data.name, faces)
     wanted = Wanted(Path(job.outputs), real_faces)
     run = judges.choose(job.judge, wanted)
     assert run is not None

@@ -59,7 +59,7 @@ def open_all(job: Fidelity, compute: Compute, *, least: int) -> FidelityInputs:
     check_counts(floor, f"data={job.data.base}: PublicTest without copies", least)
     wanted = Wanted(
         Path(job.outputs),
-        judges.real_faces(job.data, faces),
+        judges.real_faces(job.data.base, faces),
         without="class accuracy is left out" if job.features == "inception" else None,
     )
     judge = judges.choose_and_load(job.judge, wanted, compute)

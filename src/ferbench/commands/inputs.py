@@ -1,17 +1,14 @@
-"""From config sections to faces: what several commands unpack the same way."""
+"""What commands read, opened from their configs: faces, sets, trained classifiers."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ferbench import results, runs
+from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Judge
 from ferbench.config.sections import DataConfig, ModelConfig
@@ -22,30 +19,15 @@ from ferbench.data.mixing import Pool
 from ferbench.data.named_sets import ToySize
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.data.training_set import Endless, TrainingSet
-from ferbench.errors import UserError, is_network
+from ferbench.errors import UserError
 from ferbench.files import sha256_of
-from ferbench.gan import trained
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.models import FaceClassifier, NetworkOptions, build
 from ferbench.runs import Compute, checkpoint
-from ferbench.runs.precision import Precision
 
 WEIGHTS = "model.safetensors"  # of a run: what classify writes and others read
 OWN_STARTS = ("none", "imagenet")  # of a judge: other runs' weights may know synthetic faces
 FOLDERS = {"real": "fer2013", "toy": "toy"}  # below outputs/data, as conf/data/ says too
-
-
-def is_done(folder: Path, outputs: Path, again: str) -> bool:
-    """Say so if the run of this folder is complete; put its row back if the table lost it.
-
-    again: what force=true does, as in "scores it again".
-    """
-    facts = runs.status_of(folder)
-    if facts.get("status") != "complete":
-        return False
-    print(f"done already: {folder} (force=true {again})")
-    results.restore_row(outputs / "metrics.csv", folder, facts["row"])
-    return True
 
 
 # --- faces ---------------------------------------------------------------------------------------
@@ -79,22 +61,6 @@ def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
     mixing.check_size(pool)
     check_kind(pool.manifest.get("generator") or {}, data, f"data.synthetic={root}: its generator")
     return pool
-
-
-def open_endless(data: DataConfig, outputs: Path, device: torch.device) -> TrainedGenerator:
-    """The generator of data.synthetic_online, on the device; the newest is named aloud.
-
-    Raises UserError if it is absent or damaged, does not draw our classes, or was trained on the
-    other kind of faces than the base's.
-    """
-    key = "data.generator"
-    found = load_generator(data.generator or newest_generator(outputs, key), key, device)
-    if found.classes != CLASSES:
-        raise UserError(
-            f"{key}={found.source}: its classes are {list(found.classes)}; expected {list(CLASSES)}"
-        )
-    check_kind(found.facts, data, f"{key}={found.source}: the generator")
-    return found
 
 
 def open_set(path: str | None, outputs: Path) -> SyntheticSet:
@@ -230,122 +196,3 @@ def open_judge(run: Path, compute: Compute, key: str = "judge") -> Judge:
         hash=sha256_of(run / WEIGHTS),
         data_hash=row["data_hash"],
     )
-
-
-def load_judge(run: Path, device: torch.device, precision: Precision, key: str = "judge") -> Judge:
-    """The classifier of a complete run of `ferbench classify` on real faces alone, as a judge.
-
-    Raises UserError, naming `key`, if it is none, or if training started from another run.
-    """
-    row = trained_row(run, key)
-    if row["synthetic_images"]:
-        raise UserError(f"{key}={run}: learned from synthetic faces; expected a run on real ones")
-    if row["pretrained"] not in OWN_STARTS:
-        raise UserError(
-            f"{key}={run}: began with the weights of {row['pretrained']}; expected a "
-            "run that saw its own real faces alone"
-        )
-    model = load_classifier(run)
-    name, weights = run.resolve().name, sha256_of(run / WEIGHTS)
-    return Judge(model, precision, device, name=name, hash=weights, data_hash=row["data_hash"])
-
-
-def judge_of(
-    data: str,
-    data_hash: str,
-    run: Path,
-    device: torch.device,
-    precision: Precision,
-    key: str = "judge",
-) -> Judge:
-    """`load_judge`, and UserError if it learned from another Training split than that of `data`."""
-    judge = load_judge(run, device, precision, key)
-    if judge.data_hash != data_hash:
-        raise UserError(
-            f"{key}={run}: learned from other faces; expected a run on the Training split of "
-            f"data={data}"
-        )
-    return judge
-
-
-def find_judge(outputs: Path, data_hash: str, *, besides: Path | None = None) -> Path | None:
-    """The run that makes the best judge of faces like those of the training split `data_hash`.
-
-    Of the complete runs of classify below `outputs` that learned from just that split, and did not
-    begin with the weights of another run, the one with the best accuracy on PublicTest (the latest
-    among equals), which no test split decides; None if there is no run.
-    """
-    found = []
-    for run in sorted((outputs / "classify").glob("*/")):
-        if besides is not None and run.resolve() == besides.resolve():
-            continue
-        facts = runs.status_of(run)
-        row = facts.get("row") or {}
-        if (
-            facts.get("status") == "complete"
-            and row.get("data_hash") == data_hash
-            and row.get("synthetic_images") == 0
-            and row.get("pretrained") in OWN_STARTS
-            and (run / WEIGHTS).is_file()
-        ):
-            found.append((_public_accuracy(run, row["best_epoch"]), row["finished"], run))
-    return max(found)[2] if found else None
-
-
-def known_judge(outputs: Path, name: str, hash: str) -> Path | None:
-    """The run of classify of this name, if its weights still have this hash."""
-    run = outputs / "classify" / name
-    weights = run / WEIGHTS
-    return run if weights.is_file() and sha256_of(weights) == hash else None
-
-
-def no_judge(outputs: Path, data: str) -> str:
-    """Why judge=auto found none among the runs on data set `data`, and what to do about it."""
-    return (
-        f"judge=auto: no run of a classifier on the Training split of data={data} below "
-        f"{outputs / 'classify'}; `ferbench classify model=cnn data={data}` trains one"
-    )
-
-
-def _public_accuracy(run: Path, epoch: int | None) -> float:
-    """PublicTest accuracy of the kept epoch; 0 where the run has no such record."""
-    path = run / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    kept = [row for row in map(json.loads, lines) if row["epoch"] == epoch]
-    return float(kept[0]["public_accuracy"]) if kept else 0.0
-
-
-# --- trained generators --------------------------------------------------------------------------
-
-
-def load_generator(source: str | Path, key: str, device: torch.device) -> TrainedGenerator:
-    """`generators.load`; its UserError names `key`."""
-    try:
-        return trained.load(source, device=device)
-    except UserError as error:
-        raise UserError(f"{key}={error}") from None
-
-
-def newest_generator(outputs: Path, key: str) -> Path:
-    """The newest complete run of train-gan, named aloud; UserError if there is none."""
-    found = []
-    for folder in outputs.glob("train-gan/*/"):
-        facts = runs.status_of(folder)
-        if facts.get("status") == "complete":
-            found.append((str(facts.get("finished")), folder))
-    if not found:
-        raise UserError(
-            f"{key}=null: no complete run below {outputs / 'train-gan'}; expected one of "
-            f"ferbench train-gan, {key}=PATH (a run under way, too), or {key}=fer48-long, which "
-            "ferbench ships"
-        )
-    newest = max(found)[1]
-    print(f"{key}={newest} (the newest complete run)")
-    return newest
-
-
-def load_network(resume: str | None, device: torch.device) -> TrainedGenerator | None:
-    """The networks that resume=`resume` starts from; None for a run's folder, or nothing."""
-    if resume is None or not is_network(resume):
-        return None
-    return trained.load(resume, device=device)

@@ -9,7 +9,6 @@ from pathlib import Path
 from ferbench import runs
 from ferbench.classifiers.judge import Judge
 from ferbench.commands import inputs
-from ferbench.config.sections import DataConfig
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.files import sha256_of
@@ -29,14 +28,13 @@ class RealFaces:
     whole: tuple[str, int] | None = None
 
 
-def real_faces(data: DataConfig, faces: FaceSet) -> RealFaces:
-    """The Training split of opened faces."""
-    limited = faces.manifest.get("limited")
-    words = f"data={data.base}"
-    if data.real_limit is not None:
-        words += f" real_limit={data.real_limit:g}"
-    whole = (limited["hash"], limited["of"]) if limited else None
-    return RealFaces(words, faces.manifest["hashes"]["train"], whole)
+def real_faces(data: str, faces: FaceSet) -> RealFaces:
+    """The Training split of opened faces. data: real or toy."""
+    words, limited = f"data={data}", faces.manifest.get("limited")
+    if limited is None:
+        return RealFaces(words, faces.manifest["hashes"]["train"])
+    words += f" real_limit={limited['fraction']:g}"
+    return RealFaces(words, faces.manifest["hashes"]["train"], (limited["hash"], limited["of"]))
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def run(job: TrainGan) -> Path:
         faces = inputs.open_faces(job.data)
         wanted = Wanted(
             Path(job.outputs),
-            judges.real_faces(job.data, faces),
+            judges.real_faces(job.data.name, faces),
             without="nothing scores the samples, and the latest weights count as best",
             any_faces=True,
         )

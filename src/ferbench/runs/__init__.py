@@ -19,7 +19,6 @@ from ferbench.runs.record import (
     name_in,
     now,
     recorded,
-    row_columns,
     status_of,
 )
 
@@ -39,7 +38,6 @@ __all__ = [
     "now",
     "recorded",
     "resolve_device",
-    "row_columns",
     "seed_everything",
     "status_of",
 ]

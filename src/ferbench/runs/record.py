@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -111,32 +111,6 @@ def free_folder(folder: Path) -> Path:
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
-
-
-def row_columns(
-    record: Record,
-    outputs: Path,
-    identity: Mapping[str, Any],
-    *,
-    seconds: float,
-    not_in_cell: Sequence[str] = ("seed",),
-) -> dict[str, Any]:
-    """What the row of any measurement says of its run: name, time, hashes, versions, machine.
-
-    identity: all that the result depends on. not_in_cell: its keys that runs of one cell differ in.
-    """
-    environment = record.facts["environment"]
-    return {
-        "run": name_in(outputs, record.folder),
-        "finished": now(),
-        "config_hash": hash_of(identity),
-        "cell": hash_of({key: identity[key] for key in identity if key not in not_in_cell}),
-        "code_version": environment["code_version"],
-        "device": environment["device"],
-        "hardware": environment["hardware"],
-        "torch": environment["packages"]["torch"],
-        "seconds": seconds,
-    }
 
 
 def name_in(outputs: Path, folder: Path) -> str:
