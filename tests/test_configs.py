@@ -10,16 +10,14 @@ from omegaconf import OmegaConf
 from ferbench.config import yaml_files
 from ferbench.config.commands import COMMANDS, keys_of
 from ferbench.config.store import register
-from ferbench.config.yaml_files import CONF, groups_of, keys_of_command, keys_of_option, options_of
+from ferbench.config.yaml_files import CONF, groups_of, keys_of_command, keys_of_option, options_for
 
 MANDATORY = {"prepare": ["source=x"], "evaluate": ["run=x"], "study": ["name=gap"]}
-REFUSED = {("train-gan", "data", option) for option in ("synthetic", "mixed")}
 OPTIONS = [
     (command, group, option)
     for command in COMMANDS
     for group in groups_of(command)
-    for option in options_of(group)
-    if (command, group, option) not in REFUSED
+    for option in options_for(command, group)
 ]
 
 
@@ -55,12 +53,11 @@ def test_every_option_composes(command: str, group: str, option: str) -> None:
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_every_file_is_used_and_says_what_it_is(path: Any) -> None:
     group = path.parent.name
-    shared = path == CONF / "common.yaml"
+    shared = path in yaml_files.shared_files()
     primary = path in map(yaml_files.primary, COMMANDS)
     study = path.parent == CONF / "study"
     assert shared or primary or study or any(group in groups_of(name) for name in COMMANDS)
-    if not shared:
-        assert yaml_files.summary(path).endswith(".")
+    assert yaml_files.summary(path).endswith(".")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,15 +1,26 @@
 """Arguments as Hydra gets them: spellings that mean the same, and text taken as it stands."""
 
+import re
+from dataclasses import dataclass, is_dataclass
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from ferbench.cli.arguments import for_hydra
 from ferbench.config.commands import COMMANDS, LITERAL, SHORT_KEYS, keys_of
 from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, groups_of
 from ferbench.errors import UserError, at_least, between, nearest, one_of
+
+
+@dataclass
+class Section:
+    """What a short spelling may hide: a section is never given a value whole."""
+
 
 TEXTS = [
     "a b",
@@ -62,20 +73,76 @@ def test_every_key_and_group_takes_a_plus() -> None:
 
 
 def test_some_keys_may_be_written_without_their_section() -> None:
-    """`mix=add` is `data.mix=add` where the command has that key, in a sweep too."""
+    """`mix=add` is `data.mix.how=add` where the command has that key, in a sweep too."""
     words = ["mix=add", "+synthetic_per_real=0.5", "data.real_limit=0.1"]
-    want = ["data.mix=add", "data.synthetic_per_real=0.5", "data.real_limit=0.1"]
+    want = ["data.mix.how=add", "data.mix.synthetic_per_real=0.5", "data.real_limit=0.1"]
     assert for_hydra("classify", words) == want
     sweep = for_hydra("classify", ["-m", "mix=add,augment", "real_fraction=0,0.3"])
-    assert sweep == ["--multirun", "data.mix=add,augment", "data.real_fraction=0,0.3"]
+    assert sweep == ["--multirun", "data.mix.how=add,augment", "data.mix.real_fraction=0,0.3"]
     with pytest.raises(UserError, match=r"^mix: no such key of ferbench table"):
         for_hydra("table", ["mix=add"])
 
 
 @pytest.mark.parametrize("short", SHORT_KEYS)
 def test_a_short_key_is_a_key_of_one_section_and_no_key_itself(short: str) -> None:
-    assert any(SHORT_KEYS[short] in keys_of(schema) for schema in COMMANDS.values())
-    assert not any(short in keys_of(schema) for schema in COMMANDS.values())
+    commands = [keys_of(schema) for schema in COMMANDS.values()]
+    assert any(SHORT_KEYS[short] in keys for keys in commands)
+    assert all(is_dataclass(keys.get(short, Section)) for keys in commands)
+
+
+SPELLINGS = {  # as README, docs, conf and earlier experiments write them, with data=mixed
+    "mix=add": "add",
+    "data.mix=add": "add",
+    "real_fraction=0.3": 0.3,
+    "data.real_fraction=0": 0.0,
+    "mix=add synthetic_per_real=1": 1.0,
+    "mix=augment data.synthetic_per_real=98": 98.0,
+    "real_limit=0.1": 0.1,
+    "data.real_limit=0.01": 0.01,
+    "data.real_weight=0.5": 0.5,
+    "data=synthetic synthetic_limit=28709": 28709,
+    "data=synthetic data.synthetic_limit=700": 700,
+    "data.synthetic=outputs/synth/fer48,long": "outputs/synth/fer48,long",
+    "data.synthetic_balance=natural": "natural",
+    "data.synthetic_online=true": True,
+    "data.normalize=source": "source",
+    "data.synthetic_online=true data.generator=fer48-long": "fer48-long",
+    "data.teacher=auto": "auto",
+    "data.teacher_weight=0.5": 0.5,
+    "data.teacher_temperature=2": 2.0,
+    "data.teacher_labels=all": "all",
+    "data.toy_train=700": 700,
+    "data.toy_public=70": 70,
+    "data.toy_private=70": 70,
+    "data.toy_seed=3": 3,
+    "data.draw_seed=3": 3,
+    "data.base=toy": "toy",
+    "data.folder=some/where": "some/where",
+}
+
+
+@pytest.mark.parametrize("words", SPELLINGS)
+def test_every_spelling_composes_to_its_value(words: str) -> None:
+    short = words.split()[-1].partition("=")[0]
+    full = SHORT_KEYS.get(short, short)
+    given = ["data=mixed", *words.split()]
+    job: Any = OmegaConf.to_object(composed("classify", *given))
+    assert attrgetter(full)(job) == SPELLINGS[words]
+    swept = for_hydra("classify", ["-m", words.split()[-1].replace(",", "-")])
+    assert swept[1].startswith(f"{full}=")
+
+
+def test_no_spelling_of_data_s_keys_is_forgotten() -> None:
+    """Every word data.KEY=VALUE of README, docs and conf is a key or a short spelling of one."""
+    root = Path(__file__).parents[2]
+    files = [root / "README.md", *root.glob("docs/*.md"), *CONF.rglob("*.yaml")]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    words = set(re.findall(r"\b(data\.[a-z_.]+)=", text))
+    assert len(words) > 8
+    known = keys_of(COMMANDS["classify"])
+    assert {word for word in words if word not in known and word not in SHORT_KEYS} == set()
+    tried = {words.split()[-1].partition("=")[0] for words in SPELLINGS}
+    assert {key for key in SHORT_KEYS if SHORT_KEYS[key].startswith("data.")} <= tried
 
 
 def test_hydra_s_own_keys_keep_their_plus() -> None:

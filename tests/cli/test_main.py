@@ -188,6 +188,32 @@ def test_own_options_are_taken_from_config_dir(
     assert (jobs[1].train.epochs, jobs[1].train.batch) == (3, jobs[0].train.batch)
 
 
+def test_short_spellings_stand_in_own_files_too(
+    ferbench: Ferbench, jobs: list[Any], tmp_path: Path
+) -> None:
+    """In an experiment, in an option of data, and in every job of a sweep."""
+    files = {
+        "experiment/few": "# @package _global_\ndefaults: [override /data: mixed]\n"
+        "real_limit: 0.1\ndata: {mix: add, synthetic_per_real: 9, synthetic: a set}",
+        "data/taught": "defaults: [synthetic, _self_]\nname: synthetic\nteacher: auto\n"
+        "synthetic_limit: 700\nsynthetic: {balance: natural}",
+    }
+    for name, text in files.items():
+        path = tmp_path / "my, own" / f"{name}.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    assert ferbench("classify", "--config-dir", "my, own", "experiment=few")[0] == 0
+    data = jobs[0].data
+    assert (data.real_limit, data.mix.how, data.mix.synthetic_per_real) == (0.1, "add", 9.0)
+    assert data.synthetic.folder == "a set"
+    sweep = ("-m", "--config-dir", "my, own", "data=taught,toy", "seed=0,1")
+    assert ferbench("classify", *sweep)[0] == 0
+    assert [job.data.name for job in jobs[1:]] == ["synthetic", "synthetic", "toy", "toy"]
+    data = jobs[1].data
+    assert (data.teacher.run, data.teacher.weight) == ("auto", 1.0)
+    assert (data.synthetic.limit, data.synthetic.balance) == (700, "natural")
+
+
 # --- what else can end a command -----------------------------------------------------------------
 
 
@@ -393,7 +419,8 @@ def test_help_of_a_command_names_groups_options_and_keys(command: str, ferbench:
     assert ferbench("help", command) == (0, out, "")
     words = out.split()
     for group, default in yaml_files.groups_of(command).items():
-        assert {f"{group}={option}" for option in yaml_files.options_of(group)} <= set(words)
+        options = {f"{group}={option}" for option in yaml_files.options_for(command, group)}
+        assert options <= set(words)
         assert default == "null" or f"{group}={default} *" in out
     for key, kind in keys_of(COMMANDS[command]).items():
         if isinstance(kind, type) and kind.__module__.startswith("ferbench"):

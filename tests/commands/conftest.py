@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ferbench.classes import CLASSES, SPLITS
+from ferbench.cli.arguments import for_hydra
 from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, file_name
 from ferbench.data import named_sets
@@ -48,7 +49,8 @@ def make_job(outputs: Path) -> Callable[..., Any]:
 
     def make(command: str, *overrides: str) -> Any:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            cfg = compose(file_name(command), [f"outputs={outputs}", *overrides])
+            words = for_hydra(command, [f"outputs={outputs}", *overrides])
+            cfg = compose(file_name(command), words)
         return OmegaConf.to_object(cfg)
 
     return make

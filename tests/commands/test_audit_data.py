@@ -181,8 +181,8 @@ def test_wrong_values_are_one_line(make_job, word, message):
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("data=synthetic", "expected data=real or data=toy"),
-        ("data.real_limit=0.5", "faults are sought in the whole set"),
+        ("data=synthetic", "no such option of ferbench audit-data; expected one of real, toy"),
+        ("data.real_limit=0.5", r"data\.real_limit: no such key of ferbench audit-data"),
         ("train.select=accuracy", "expected train.select=last"),
         ("label_noise.folds=60", r"label_noise\.folds=60: \w+ has \d+ different images"),
         ("model=resnet18", r"model\.width=4: "),

@@ -307,7 +307,7 @@ def test_attributes_that_match_nothing_leave_no_folder(looked, made_set, outputs
 
 
 def test_other_data_is_refused(looked):
-    with pytest.raises(UserError, match="expected data=real or data=toy"):
+    with pytest.raises(UserError, match="no such option of ferbench bias; expected one of real"):
         looked("set=public", "data=synthetic")
 
 

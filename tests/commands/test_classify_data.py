@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
 
-from ferbench import results, runs
+from ferbench import results
 from ferbench.classifiers import scoring, training
 from ferbench.commands import classify, evaluate
 from ferbench.config.commands import Classify
@@ -27,32 +26,6 @@ SMALL = (
     "device=cpu",
     "precision=fp32",
 )
-
-OLD_CONFIG = """\
-outputs: outputs
-name: null
-seed: 0
-device: auto
-precision: auto
-force: false
-resume: null
-data: {name: real, folder: outputs/data/fer2013, toy_train: null, toy_public: null,
-  toy_private: null, toy_seed: null}
-model: {name: cnn, stem: small, input_px: 48, pretrained: none, tune: all, dropout: 0.3, width: 32}
-train: {epochs: 25, batch: 128, optimizer: adamw, peak_lr: 0.002, momentum: 0.9,
-  weight_decay: 0.05, schedule: cosine, warmup_epochs: 1.0, label_smoothing: 0.1, mixup: 0.0,
-  cutmix: 0.0, class_weights: none, sampling: natural, ema_decay: 0.998, clip_norm: 1.0,
-  accumulate: 1, patience_epochs: 0, select: accuracy, compile: false, augment: {flip: 0.5,
-  rotate_degrees: 12.0, zoom: 0.1, shift: 0.08, shear_degrees: 0.0, brightness: 0.1,
-  contrast: 0.2, erase: 0.3}}
-eval: {split: private, batch: 512, tta: flip}
-logger: {name: tensorboard, project: null, address: null}
-"""
-FER2013 = {
-    "train": "77bb5a19d50bcb353ca905ce1b6953016a7c6c12257656e79d480fcd9dafa67b",
-    "public": "df9e2f35ab3385f9ea90a5dc21e87b1a0779ee66f1c95e67f019798be909763a",
-    "private": "a4b569fe44e2b12f2484464a4d5543f0caf824898d8880f1bdbf32af44975d69",
-}
 
 
 def make_set(folder, n=140, *, classes=7, px=48, **facts):
@@ -81,47 +54,28 @@ def classified(outputs, make_job, *words):
     return row, outputs / row.run
 
 
-def test_a_cell_of_an_older_version_keeps_its_folder_and_hashes(tmp_path):
-    """Folder, config_hash and cell of a run that was made before data had synthetic keys."""
-    path = tmp_path / "config.yaml"
-    path.write_text(OLD_CONFIG)
-    job = read_config(Classify, path)
-    assert classify._folder(job, FER2013).name == "cnn_real_s0_9a43a551"
-    config = classify._result_config(job, {})
-    assert runs.hash_of(config).startswith("c7db456a1bbea703")
-    del config["seed"]
-    assert runs.hash_of(config).startswith("cb5c672d3f74ad60")
-
-
 @pytest.mark.parametrize(
     ("words", "keys"),
     [
-        (["data=real"], {"name"}),
-        (["data=toy"], {"name"}),
-        (["data=real", "data.real_limit=0.1"], {"name", "real_limit", "draw_seed"}),
-        (["data=synthetic"], {"name", "base", "synthetic_balance", "normalize"}),
-        (
-            ["data=synthetic", "data.synthetic_online=true"],
-            {"name", "base", "synthetic_balance", "normalize", "draw_seed", "synthetic_online"},
-        ),
-        (
-            ["data=synthetic", "data.teacher=auto", "data.teacher_weight=0"],
-            {"name", "base", "synthetic_balance", "normalize"},
-        ),
-        (
-            ["data=mixed", "data.real_fraction=0.5"],
-            {"name", "base", "mix", "real_fraction", "draw_seed", "synthetic_balance", "normalize"},
-        ),
-        (
-            ["data=mixed", "data.mix=augment", "data.synthetic_per_real=1"],
-            {"name", "base", "mix", "synthetic_per_real", "draw_seed", "synthetic_balance"},
-        ),
+        ("data=real", ""),
+        ("data=toy", "toy"),
+        ("data=real data.real_limit=0.1", "real_limit"),
+        ("data=real data.teacher=auto", "teacher"),
+        ("data=synthetic", "base synthetic toy"),
+        ("data=synthetic data.teacher=auto data.teacher_weight=0", "base synthetic toy"),
+        ("data=mixed data.real_fraction=0.5", "base synthetic toy mix"),
     ],
 )
 def test_only_what_changes_the_data_is_in_their_hash(make_job, words, keys):
-    found = classify._result_config(make_job("classify", *words), {})["data"]
-    assert {key for key in found if not key.startswith("toy_")} == keys
-    assert any(key.startswith("toy_") for key in found) == (found["name"] in ("real", "toy"))
+    found = classify._result_config(make_job("classify", *words.split()), {})["data"]
+    assert set(found) == {"name", "draw_seed", *keys.split()}
+
+
+def test_a_teacher_and_a_start_count_by_their_weights(make_job):
+    job = make_job("classify", "data=real", "data.teacher=auto", "start=somewhere")
+    known = classify._result_config(job, {"teacher": "1a", "start": "2b", "train": "3c"})
+    assert (known["teacher"], known["start"]) == ("1a", "2b")
+    assert "train" in known and known["train"]["epochs"] == 25
 
 
 def test_synthetic_faces_alone_are_scored_on_real_ones(outputs, make_job, capsys):
@@ -142,7 +96,7 @@ def test_synthetic_faces_alone_are_scored_on_real_ones(outputs, make_job, capsys
     assert facts["inputs"]["synthetic"] == manifest["hash"]
     assert facts["training_set"]["hash"] == manifest["hash"]
     assert facts["training_set"]["synthetic"]["angry"] == 21
-    assert read_config(Classify, folder / "config.yaml").data.synthetic == str(
+    assert read_config(Classify, folder / "config.yaml").data.synthetic.folder == str(
         outputs / "synth/one"
     )
 
@@ -290,7 +244,7 @@ def test_a_generator_that_saw_more_than_a_few_shot_run_may_is_told(outputs, make
 @pytest.mark.parametrize(
     ("made", "words", "message"),
     [
-        ({}, ["data=mixed"], r"^data\.real_fraction=: a value is needed"),
+        ({}, ["data=mixed"], r"^data\.mix\.real_fraction=: a value is needed"),
         ({"n": 60, "classes": 6}, ["data=synthetic"], r"too few images \(neutral 0 of 1\)"),
         ({"px": 64}, ["data=synthetic"], r"64 x 64 pixels; expected 48 \(ferbench synth out_px=48"),
         (
@@ -311,12 +265,12 @@ def test_a_generator_that_saw_more_than_a_few_shot_run_may_is_told(outputs, make
         (
             {},
             ["data=mixed", "data.real_fraction=1", "data.real_weight=0.5"],
-            r"data\.real_weight=0\.5: all images of mixed-replace-1 are of one kind; expected null",
+            r"data\.mix\.real_weight=0\.5: all images of mixed-replace-1 are of one kind; expect",
         ),
         (
             {},
             ["data=mixed", "data.mix=augment", "data.synthetic_per_real=1", "data.real_weight=0.5"],
-            r"data\.real_weight=0\.5: all images of mixed-augment-1 are of one kind",
+            r"data\.mix\.real_weight=0\.5: all images of mixed-augment-1 are of one kind",
         ),
     ],
 )
@@ -368,17 +322,5 @@ def test_evaluate_scores_runs_on_synthetic_data(outputs, make_job):
         first.data_hash,
     )
     assert (again.test_split, again.cell) == ("public", first.cell)
-    with pytest.raises(UserError, match=r"data=mixed: only ferbench classify learns from"):
-        evaluate.run(make_job("evaluate", f"run={folder}", "data=mixed", "device=cpu"))
-
-
-def test_evaluate_scores_a_run_of_an_older_version(outputs, make_job):
-    """Its config.yaml lacks the keys that came later."""
-    _, folder = classified(outputs, make_job)
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    old = {"name", "folder", "toy_train", "toy_public", "toy_private", "toy_seed"}
-    config["data"] = {key: config["data"][key] for key in config["data"] if key in old}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    evaluate.run(make_job("evaluate", f"run={folder}", "device=cpu", "precision=fp32"))
-    first, again = table_rows(outputs)
-    assert again.accuracy == first.accuracy
+    with pytest.raises(UserError, match=r"^data=mixed: no such option of ferbench evaluate"):
+        make_job("evaluate", f"run={folder}", "data=mixed", "device=cpu")

@@ -1,6 +1,6 @@
 """The schema: frozen, without numbers of its own, and the way back from a run's config.yaml."""
 
-from dataclasses import MISSING, FrozenInstanceError, asdict, fields, is_dataclass, replace
+from dataclasses import MISSING, FrozenInstanceError, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -90,22 +90,23 @@ def test_a_stored_config_is_checked(
         read_config(Classify, path)
 
 
-def test_a_config_of_an_older_version_is_completed(job: Classify, tmp_path: Path) -> None:
-    """What came later has the value of the option that the section names, not of another one."""
-    stored = asdict(replace(job, model=replace(job.model, dropout=0.7)))
-    for key in ("draw_seed", "base", "normalize", "real_limit", "folder"):
-        del stored["data"][key]
-    del stored["train"]["augment"]["erase"], stored["model"]["stem"], stored["precision"]
+def test_a_section_is_read_without_the_others(job: Classify, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(stored, sort_keys=False))
-    found = read_config(Classify, path)
-    assert (found.data, found.train.augment, found.precision) == (
-        job.data,
-        job.train.augment,
-        job.precision,
-    )
-    assert (found.model.name, found.model.stem, found.model.dropout) == ("vgg", "small", 0.7)
-    assert read_config(ModelConfig, path, section="model") == found.model
+    path.write_text(yaml.safe_dump(asdict(job) | {"train": {"gone": 1}}, sort_keys=False))
+    assert read_config(ModelConfig, path, section="model") == job.model
+    with pytest.raises(UserError, match=r"not a config of this version .*gone"):
+        read_config(Classify, path)
+
+
+@pytest.mark.parametrize("key", ["seed", "model.stem", "data.mix.how", "train.augment.erase"])
+def test_a_config_that_lacks_a_key_is_refused(job: Classify, tmp_path: Path, key: str) -> None:
+    stored = OmegaConf.create(asdict(job))
+    section, _, name = key.rpartition(".")
+    del (OmegaConf.select(stored, section) if section else stored)[name]
+    path = tmp_path / "config.yaml"
+    OmegaConf.save(stored, path)
+    with pytest.raises(UserError, match=f"not a config of this version .*{name}"):
+        read_config(Classify, path)
 
 
 def test_a_config_without_a_section_is_refused(job: Classify, tmp_path: Path) -> None:

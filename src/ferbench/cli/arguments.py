@@ -50,6 +50,9 @@ def for_hydra(command: str, arguments: list[str]) -> list[str]:
     flags, words = _split(command, arguments)
     sweep = "--multirun" in flags
     further = [Path(flag.partition("=")[2]) for flag in flags if flag.startswith("--config-dir=")]
+    flags = [flag for flag in flags if not flag.startswith("--config-dir=")]
+    own = [_quoted(f"own://{folder.resolve()}") for folder in further]
+    flags += [f"hydra.searchpath=[{','.join(own)}]"] if own else []
     return [*flags, *(_override(command, word, sweep, further) for word in words)]
 
 
@@ -127,14 +130,12 @@ def _override(command: str, argument: str, sweep: bool, further: list[Path]) -> 
     sign, key, value = match.groups()
     if key.startswith(("hydra.", "hydra/")):
         return argument
-    if key not in keys and SHORT_KEYS.get(key) in keys:
+    if key not in groups and SHORT_KEYS.get(key) in keys:
         key = SHORT_KEYS[key]
     if key not in (*keys, *groups):
         raise UserError(
             f"{key}: no such key of ferbench {command}; {nearest(key, [*keys, *groups])}"
         )
-    if key not in groups and f"{key}.path" in keys:
-        key = f"{key}.path"  # gan=FILE, where Hydra would look for an option of the group gan
     if sign == "~":
         raise UserError(f"{argument}: a key cannot be removed; expected {key}=VALUE")
     if value is None:
@@ -143,7 +144,7 @@ def _override(command: str, argument: str, sweep: bool, further: list[Path]) -> 
         return f"{key}={_quoted(value)}"
     parsed = _parsed(command, key, value, sweep)
     if key in groups:
-        _check_options(key, value, parsed, further)
+        _check_options(command, key, parsed, further)
     return f"{key}={value}"
 
 
@@ -179,14 +180,15 @@ def _parsed(command: str, key: str, value: str, sweep: bool) -> Override:
     return parsed
 
 
-def _check_options(group: str, value: str, parsed: Override, further: list[Path]) -> None:
-    """Refuse a group's option that has no file; a sweep and a list name several."""
-    options = yaml_files.options_of(group, *further)
+def _check_options(command: str, group: str, parsed: Override, further: list[Path]) -> None:
+    """Refuse a group's option that the command does not have; a sweep and a list name several."""
+    options = yaml_files.options_for(command, group, *further)
     for option in _options(parsed):
         if option is None or option == "null":
-            raise UserError(f"{group}={value}: an option is needed; {nearest('', options)}")
+            raise UserError(f"{group}=null: an option is needed; {nearest('', options)}")
         if isinstance(option, str) and option not in options:
-            raise UserError(f"{group}={option}: no such option; {nearest(option, options)}")
+            whose = f" of ferbench {command}" if option in yaml_files.options_of(group) else ""
+            raise UserError(f"{group}={option}: no such option{whose}; {nearest(option, options)}")
 
 
 def _options(parsed: Override) -> Iterator[Any]:

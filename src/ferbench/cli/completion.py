@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ferbench.cli.arguments import OPTIONS, SWITCHES
 from ferbench.config.commands import COMMANDS, keys_of
-from ferbench.config.yaml_files import groups_of, options_of
+from ferbench.config.yaml_files import groups_of, options_for
 from ferbench.errors import UserError
 
 # Bash splits words at "=": only what stands behind it is replaced. Values that are not options
@@ -53,7 +53,7 @@ def _values(command: str, key: str, value: str) -> list[str]:
     """Options of a group, behind the last comma of a sweep; true and false."""
     done, comma, last = value.rpartition(",")
     if key in groups_of(command):
-        options = options_of(key)
+        options = options_for(command, key)
     else:
         options = ["true", "false"] if keys_of(COMMANDS[command]).get(key) is bool else []
     end = "" if key in groups_of(command) else " "

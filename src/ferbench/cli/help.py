@@ -12,6 +12,7 @@ from ferbench.config.yaml_files import (
     groups_of,
     keys_of_command,
     keys_of_option,
+    options_for,
     options_of,
     primary,
     summary,
@@ -57,7 +58,8 @@ def overview() -> str:
 def command(name: str) -> str:
     """What `ferbench <command> --help` prints: its groups with their options, its keys."""
     groups = groups_of(name)
-    keys = [_key_row(key, *entry) for key, entry in keys_of_command(name).items()]
+    own = {k: v for k, v in keys_of_command(name).items() if k.partition(".")[0] not in groups}
+    keys = [_key_row(key, *entry) for key, entry in own.items()]
     lines = [
         f"usage: ferbench {name} [-m] [group=option ...] [key=value ...]",
         "",
@@ -68,10 +70,10 @@ def command(name: str) -> str:
         *_part("keys", keys),
     ]
     if groups:
-        rows = [row for group, default in groups.items() for row in _option_rows(group, default)]
+        rows = [row for group in groups for row in _option_rows(name, group)]
         lines += _part("groups (* is the default)", rows)
         lines += ["", f"keys of the defaults (ferbench {name} --help GROUP says what they do):"]
-        lines += _defaults(groups)
+        lines += _defaults(name)
     return "\n".join([*lines, *_part("flags", FLAGS), "", FOOT])
 
 
@@ -80,23 +82,24 @@ def group(name: str, words: list[str]) -> str:
 
     Raises UserError for a group or an option that does not exist.
     """
+    return "\n\n".join(_group(name, word) for word in words)
+
+
+def _group(name: str, word: str) -> str:
     groups = groups_of(name)
-    return "\n\n".join(_group(name, word, groups) for word in words)
-
-
-def _group(name: str, word: str, groups: dict[str, str]) -> str:
     chosen, _, option = word.partition("=")
     chosen = chosen.partition(".")[0]
     if chosen not in groups:
         raise UserError(
             f"--help {word}: no such group of ferbench {name}; {nearest(chosen, groups)}"
         )
-    if option not in ("", *options_of(chosen)):
-        raise UserError(f"{word}: no such option; {nearest(option, options_of(chosen))}")
-    option = option or (groups[chosen] if groups[chosen] != "null" else options_of(chosen)[0])
-    keys = [_key_row(key, *entry) for key, entry in _keys_to_set(chosen, option).items()]
-    options = _part(f"options of {chosen} (* is the default)", _option_rows(chosen, groups[chosen]))
-    return "\n".join([*options[1:], *_part(f"keys, as {chosen}={option} sets them", keys)])
+    options = options_for(name, chosen)
+    if option not in ("", *options):
+        raise UserError(f"{word}: no such option; {nearest(option, options)}")
+    option = option or (groups[chosen] if groups[chosen] != "null" else options[0])
+    keys = [_key_row(key, *entry) for key, entry in _keys_to_set(name, chosen, option).items()]
+    rows = _part(f"options of {chosen} (* is the default)", _option_rows(name, chosen))
+    return "\n".join([*rows[1:], *_part(f"keys, as {chosen}={option} sets them", keys)])
 
 
 def _common_keys() -> list[tuple[str, str]]:
@@ -112,29 +115,36 @@ def _key_row(key: str, value: str, comment: str) -> tuple[str, str]:
     return f"{key}={'' if value == '???' else value}", comment
 
 
-def _option_rows(group: str, default: str) -> list[tuple[str, str]]:
+def _option_rows(name: str, group: str) -> list[tuple[str, str]]:
+    default = groups_of(name)[group]
     return [
         (
             f"{group}={option}{' *' if option == default else ''}",
             summary(CONF / group / f"{option}.yaml"),
         )
-        for option in options_of(group)
+        for option in options_for(name, group)
     ]
 
 
-def _keys_to_set(group: str, option: str) -> dict[str, tuple[str, str]]:
-    """The keys of an option but its `name`, which says to the program which option it is."""
-    keys = {} if option == "null" else keys_of_option(group, option)
+def _keys_to_set(name: str, group: str, option: str) -> dict[str, tuple[str, str]]:
+    """The keys of a group's section, as an option sets them, and those that no option sets.
+
+    Not `name`, which says to the program which option it is.
+    """
+    keys = {k: v for k, v in keys_of_command(name).items() if k.startswith(f"{group}.")}
+    own = {} if option == "null" else keys_of_option(group, option)
+    for key, (value, comment) in own.items():
+        keys[key] = (value, comment or keys.get(key, ("", ""))[1])
     return {key: entry for key, entry in keys.items() if key != f"{group}.name"}
 
 
-def _defaults(groups: dict[str, str]) -> list[str]:
+def _defaults(name: str) -> list[str]:
     """The keys of every group's default option, many in a line, behind their common prefix."""
     sections: dict[str, list[str]] = {}
-    for group, option in groups.items():
-        for key, (value, _) in _keys_to_set(group, option).items():
-            prefix, _, name = key.rpartition(".")
-            sections.setdefault(f"{prefix}.", []).append(f"{name}={value}")
+    for group, option in groups_of(name).items():
+        for key, (value, _) in _keys_to_set(name, group, option).items():
+            prefix, _, last = key.rpartition(".")
+            sections.setdefault(f"{prefix}.", []).append(f"{last}={value}")
     return _columns([(prefix, " ".join(words)) for prefix, words in sections.items()])
 
 

@@ -78,7 +78,10 @@ def _compose_and_run(command: str, arguments: list[str], full_error: bool) -> in
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
+    from ferbench.cli import own_files
+
     register()
+    own_files.register()
     sys.argv = ["ferbench", *arguments]
     compose = hydra.main(version_base="1.3", config_path=str(CONF), config_name=file_name(command))
     with tempfile.NamedTemporaryFile("r", prefix="ferbench-status-") as statuses:

@@ -78,11 +78,6 @@ def _audit(job: AuditData, read: AuditDataInputs, record: Record) -> Outcome:
 
 def _open_all(job: AuditData, compute: Compute) -> AuditDataInputs:
     """Everything that is read, checked before anything is computed."""
-    if job.data.real_limit is not None:
-        raise UserError(
-            f"data.real_limit={job.data.real_limit}: faults are sought in the whole set; "
-            "expected null"
-        )
     faces = inputs.open_faces(job.data)
     images = pool.read(faces)
     if job.label_noise.folds is None:

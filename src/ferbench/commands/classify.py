@@ -88,7 +88,7 @@ def _fit(
         training.labels,
         compute.device,
         first=len(training.real),
-        first_share=job.data.real_weight,
+        first_share=job.data.mix.real_weight,
     )
     if read.teacher is not None:
         train = with_soft_labels(train, read.teacher, real=job.data.taught_real)
@@ -125,7 +125,7 @@ def _renewal(
     compute: Compute,
     should_stop: Callable[[], bool],
 ) -> Callable[[int], bool] | None:
-    """With data.synthetic_online: what draws the images of an epoch."""
+    """With data.synthetic.online: what draws the images of an epoch."""
     if read.generator is None:
         return None
     return FreshFaces(

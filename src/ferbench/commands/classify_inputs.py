@@ -12,7 +12,8 @@ from ferbench.classifiers.teacher import Teacher
 from ferbench.commands import generators, inputs, judges
 from ferbench.commands.judges import Wanted
 from ferbench.config.commands import Classify
-from ferbench.config.sections import DataConfig, ModelConfig
+from ferbench.config.data import DataConfig
+from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
 from ferbench.data.face_set import FaceSet
 from ferbench.data.training_set import TrainingSet
@@ -68,16 +69,16 @@ def open_all(job: Classify, compute: Compute) -> tuple[Classify, ClassifyInputs]
     generator = teacher = start = endless = None
     if pool is not None:
         hashes["synthetic"] = pool.manifest["hash"]
-        data = replace(data, synthetic=str(pool.root))
-    if data.synthetic_online:
+        data = replace(data, synthetic=replace(data.synthetic, folder=str(pool.root)))
+    if data.synthetic.online:
         generator = generators.load_for_training(data, outputs, compute.device)
         endless = inputs.endless(generator)
         hashes["generator"] = generator.sha256
-        data = replace(data, generator=generator.source)
+        data = replace(data, synthetic=replace(data.synthetic, generator=generator.source))
     if data.taught:
         run, teacher = _open_teacher(data, faces, outputs, compute)
         hashes["teacher"] = teacher.judge.hash
-        data = replace(data, teacher=str(run))
+        data = replace(data, teacher=replace(data.teacher, run=str(run)))
     if job.start is not None:
         start = _open_start(Path(job.start), job)
         hashes["start"] = start.sha256
@@ -92,25 +93,22 @@ def _check_used(data: DataConfig) -> None:
     """Refuse what has a meaning for synthetic images where the mix takes none."""
     if data.name not in ("synthetic", "mixed") or data.takes_synthetic:
         return
-    for key in ("teacher", "synthetic_online"):
-        value = getattr(data, key)
-        if value and not (key == "teacher" and data.taught_real):
-            expected = "null" if key == "teacher" else "false"
-            raise UserError(
-                f"data.{key}={value}: {data.label} has no synthetic images; expected {expected}"
-            )
+    lacks = f"{data.label} has no synthetic images"
+    if data.teacher.run is not None and not data.taught_real:
+        raise UserError(f"data.teacher={data.teacher.run}: {lacks}; expected null")
+    if data.synthetic.online:
+        raise UserError(f"data.synthetic.online=True: {lacks}; expected false")
 
 
 def _open_teacher(
     data: DataConfig, faces: FaceSet, outputs: Path, compute: Compute
 ) -> tuple[Path, Teacher]:
     """The run that data.teacher names, as a teacher that saw no other real faces than this run."""
-    wanted = Wanted(outputs, judges.real_faces(data.base, faces), key="data.teacher")
-    run = judges.choose(str(data.teacher), wanted)
+    wanted = Wanted(outputs, judges.real_faces(data.faces, faces), key="data.teacher")
+    run = judges.choose(str(data.teacher.run), wanted)
     assert run is not None
-    assert data.teacher_weight is not None and data.teacher_temperature is not None
     judge = judges.load(run, wanted, compute)
-    return run, Teacher(judge, weight=data.teacher_weight, temperature=data.teacher_temperature)
+    return run, Teacher(judge, weight=data.teacher.weight, temperature=data.teacher.temperature)
 
 
 def _open_start(run: Path, job: Classify) -> Start:

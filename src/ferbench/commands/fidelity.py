@@ -117,7 +117,7 @@ def _row(job: Fidelity, read: FidelityInputs, found: Measured) -> dict[str, Any]
     facts = read.sample.facts
     kimg = facts.get("kimg")
     return {
-        "data": job.data.base,
+        "data": job.data.name,
         "data_hash": read.reference.hash,
         "set_name": read.sample.name,
         "set_hash": read.sample.hash,
@@ -156,7 +156,7 @@ def _again(job: Fidelity, read: FidelityInputs) -> str:
         "judge": job.judge,
         "n": job.n,
         "gan": job.gan.path,
-        "data": job.data.base,
+        "data": job.data.name,
         "seed": job.seed,
         "map": job.map,
         "map_images": job.map_images,

@@ -51,15 +51,15 @@ class FidelityInputs:
 def open_all(job: Fidelity, compute: Compute, *, least: int) -> FidelityInputs:
     """Everything that is read, checked before anything is measured; least: images of a class."""
     feature_space.check_map(job.map)
-    faces = inputs.open_base(job.data, Path(job.outputs))
+    faces = inputs.open_faces(job.data)
     sample, floor = _sample(job, faces), floor_images(faces)
     reference = real_images(faces, REFERENCE)
     check_counts(sample, f"set={job.set or sample.name}", least)
-    check_counts(reference, f"data={job.data.base}: Training", least)
-    check_counts(floor, f"data={job.data.base}: PublicTest without copies", least)
+    check_counts(reference, f"data={job.data.name}: Training", least)
+    check_counts(floor, f"data={job.data.name}: PublicTest without copies", least)
     wanted = Wanted(
         Path(job.outputs),
-        judges.real_faces(job.data.base, faces),
+        judges.real_faces(job.data.name, faces),
         without="class accuracy is left out" if job.features == "inception" else None,
     )
     judge = judges.choose_and_load(job.judge, wanted, compute)

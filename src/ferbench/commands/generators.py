@@ -11,7 +11,7 @@ import torch
 from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.commands import inputs
-from ferbench.config.sections import DataConfig
+from ferbench.config.data import DataConfig
 from ferbench.errors import UserError, is_network
 from ferbench.gan import trained
 from ferbench.gan.trained import TrainedGenerator
@@ -52,13 +52,13 @@ def newest(outputs: Path, key: str) -> Path:
 
 
 def load_for_training(data: DataConfig, outputs: Path, device: torch.device) -> TrainedGenerator:
-    """The generator of data.synthetic_online, on the device; the newest is named aloud.
+    """The generator of data.synthetic.online, on the device; the newest is named aloud.
 
     Raises UserError if it is absent or damaged, does not draw our classes, or was trained on the
     other kind of faces than the base's.
     """
     key = "data.generator"
-    generator = load(choose(data.generator, outputs, key), key, device)
+    generator = load(choose(data.synthetic.generator, outputs, key), key, device)
     if generator.classes != CLASSES:
         raise UserError(
             f"{key}={generator.source}: its classes are {list(generator.classes)}; expected "

@@ -11,7 +11,8 @@ from typing import Any
 from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Judge
-from ferbench.config.sections import DataConfig, ModelConfig
+from ferbench.config.data import DataConfig, FacesConfig, SomeFacesConfig, ToyConfig
+from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
 from ferbench.data import mixing, named_sets, synthetic_set
 from ferbench.data.face_set import FaceSet
@@ -33,17 +34,21 @@ FOLDERS = {"real": "fer2013", "toy": "toy"}  # below outputs/data, as conf/data/
 # --- faces ---------------------------------------------------------------------------------------
 
 
-def open_faces(data: DataConfig) -> FaceSet:
+def open_faces(data: FacesConfig) -> FaceSet:
     """The set of data=real or data=toy, with as much of the training split as real_limit leaves.
 
-    Toy faces are rendered if they are not there. Raises UserError for data=synthetic and mixed.
+    Toy faces are rendered if they are not there.
     """
-    return _opened(data, Path(data.faces_folder))
+    faces = _opened(data.name, Path(data.folder), data.toy)
+    if isinstance(data, SomeFacesConfig):
+        return _limited(faces, data.real_limit, data.draw_seed)
+    return faces
 
 
 def open_base(data: DataConfig, outputs: Path) -> FaceSet:
     """As `open_faces`; with data=synthetic and data=mixed, the real set that stands behind it."""
-    return _opened(data, Path(data.folder or outputs / "data" / FOLDERS[data.base]))
+    folder = Path(data.folder or outputs / "data" / FOLDERS[data.faces])
+    return _limited(_opened(data.faces, folder, data.toy), data.real_limit, data.draw_seed)
 
 
 def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
@@ -52,10 +57,10 @@ def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
     Raises UserError if it is absent or damaged, has images of another size, or comes from a
     generator that was trained on the other kind of faces than the base's.
     """
-    if not data.takes_synthetic or data.synthetic_online:
+    if not data.takes_synthetic or data.synthetic.online:
         return None
-    root = Path(data.synthetic or synthetic_set.newest(outputs))
-    if data.synthetic is None:
+    root = Path(data.synthetic.folder or synthetic_set.newest(outputs))
+    if data.synthetic.folder is None:
         print(f"data.synthetic: the newest set, {root}")
     pool = synthetic_set.read(root)
     mixing.check_size(pool)
@@ -86,23 +91,23 @@ def select_training(data: DataConfig, faces: FaceSet, pool: Pool | None) -> Trai
     """
     if pool is not None:
         _tell_origin(pool, faces)
-    balance, seed = str(data.synthetic_balance), data.draw_seed
-    if data.mix == "augment":
-        found = mixing.augmented(faces, synthetic_per_real=data.amount, balance=balance, seed=seed)
-    elif data.mix == "replace":
-        found = mixing.replaced(faces, pool, real_fraction=data.amount, balance=balance, seed=seed)
+    balance, seed, mix = str(data.synthetic.balance), data.draw_seed, data.mix
+    if mix.how == "augment":
+        found = mixing.augmented(faces, synthetic_per_real=mix.amount, balance=balance, seed=seed)
+    elif mix.how == "replace":
+        found = mixing.replaced(faces, pool, real_fraction=mix.amount, balance=balance, seed=seed)
     elif pool is None:
         found = mixing.only_real(faces)
-    elif data.mix == "add":
-        found = mixing.added(faces, pool, synthetic_per_real=data.amount, balance=balance)
+    elif mix.how == "add":
+        found = mixing.added(faces, pool, synthetic_per_real=mix.amount, balance=balance)
     else:
-        found = mixing.only_synthetic(faces, pool, limit=data.synthetic_limit, balance=balance)
-    if data.real_weight is not None and not (len(found.real) and len(found.synthetic)):
+        found = mixing.only_synthetic(faces, pool, limit=data.synthetic.limit, balance=balance)
+    if mix.real_weight is not None and not (len(found.real) and len(found.synthetic)):
         raise UserError(
-            f"data.real_weight={data.real_weight}: all images of {data.label} are of "
+            f"data.mix.real_weight={mix.real_weight}: all images of {data.label} are of "
             "one kind; expected null"
         )
-    return mixing.match_levels(found, faces) if data.normalize == "source" else found
+    return mixing.match_levels(found, faces) if data.synthetic.normalize == "source" else found
 
 
 def endless(generator: TrainedGenerator) -> Endless:
@@ -114,21 +119,20 @@ def endless(generator: TrainedGenerator) -> Endless:
 def check_kind(facts: Mapping[str, Any], data: DataConfig, whose: str) -> None:
     """Refuse a generator that learned from toy faces for real ones, and the other way round."""
     kind = facts.get("data")
-    if kind in FOLDERS and kind != data.base:
+    if kind in FOLDERS and kind != data.faces:
         raise UserError(
-            f"{whose} learned from {kind} faces; expected {data.base} ones, as data.base says"
+            f"{whose} learned from {kind} faces; expected {data.faces} ones, as data.base says"
         )
 
 
-def _opened(data: DataConfig, folder: Path) -> FaceSet:
-    if data.base == "toy":
-        size = ToySize(*data.toy_counts)
-        faces = named_sets.open_toy(folder, size, workers=os.cpu_count() or 1)
-    else:
-        faces = named_sets.open_real(folder)
-    if data.real_limit is None:
-        return faces
-    return mixing.limited(faces, fraction=data.real_limit, seed=data.draw_seed)
+def _opened(kind: str, folder: Path, toy: ToyConfig) -> FaceSet:
+    if kind == "toy":
+        return named_sets.open_toy(folder, ToySize(*toy.size), workers=os.cpu_count() or 1)
+    return named_sets.open_real(folder)
+
+
+def _limited(faces: FaceSet, fraction: float | None, seed: int) -> FaceSet:
+    return faces if fraction is None else mixing.limited(faces, fraction=fraction, seed=seed)
 
 
 def _tell_origin(pool: Pool, faces: FaceSet) -> None:

@@ -24,7 +24,7 @@ FORMAT = 1  # of what is cached beside the arrays; another number makes an old c
 def run(job: Prepare) -> None:
     """Cache the source unless the cache fits it, and print what is in it."""
     if job.source == "toy":
-        size, folder = ToySize(*job.data.toy_counts), Path(job.data.faces_folder)
+        size, folder = ToySize(*job.data.toy.size), Path(job.data.folder)
         manifest = named_sets.open_toy(folder, size, workers=os.cpu_count() or 1).manifest
     else:
         source = kaggle.download() if job.source == "kaggle" else Path(job.source).expanduser()

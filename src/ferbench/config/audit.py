@@ -5,7 +5,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.config.sections import PRECISIONS, DataConfig, check_name, check_seed
+from ferbench.config.data import SomeFacesConfig
+from ferbench.config.sections import PRECISIONS, check_name, check_seed
 from ferbench.config.synth import GanSource
 from ferbench.errors import UserError, at_least, between, one_of
 from ferbench.recipes.marks import Content, Neutral, Result
@@ -84,7 +85,7 @@ class Audit:
     precision: Content[str]
     force: Neutral[bool]
     show_real: Result[bool]
-    data: Content[DataConfig]
+    data: Content[SomeFacesConfig]
     privacy: Result[PrivacyConfig]
     inversion: Result[InversionConfig]
 

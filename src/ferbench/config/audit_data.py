@@ -5,7 +5,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.config.sections import PRECISIONS, DataConfig, ModelConfig, check_name, check_seed
+from ferbench.config.data import FacesConfig
+from ferbench.config.sections import PRECISIONS, ModelConfig, check_name, check_seed
 from ferbench.errors import at_least, between, one_of
 from ferbench.recipes.classifier import Recipe
 from ferbench.recipes.marks import Content, Neutral, Result
@@ -39,7 +40,7 @@ class AuditData:
     force: Neutral[bool]
     show_real: Result[bool]
     zoom: Result[bool]
-    data: Content[DataConfig]
+    data: Content[FacesConfig]
     model: Result[ModelConfig]
     train: Result[Recipe]
     label_noise: Result[LabelNoiseConfig]

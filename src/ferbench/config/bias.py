@@ -5,7 +5,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.config.sections import DataConfig, check_name, check_seed
+from ferbench.config.data import SomeFacesConfig
+from ferbench.config.sections import check_name, check_seed
 from ferbench.errors import UserError, at_least, between
 from ferbench.recipes.marks import Content, Neutral, Result
 
@@ -24,7 +25,7 @@ class Bias:
     bootstrap: Result[int]
     seed: Result[int]
     force: Neutral[bool]
-    data: Content[DataConfig]
+    data: Content[SomeFacesConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

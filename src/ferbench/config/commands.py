@@ -4,16 +4,16 @@ No postponed annotations in this file: OmegaConf reads the field types.
 """
 
 from dataclasses import dataclass, is_dataclass
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from ferbench.config.audit import Audit
 from ferbench.config.audit_data import AuditData
 from ferbench.config.bias import Bias
 from ferbench.config.curate import Curate
+from ferbench.config.data import DataConfig, FacesConfig
 from ferbench.config.fidelity import Fidelity
 from ferbench.config.sections import (
     PRECISIONS,
-    DataConfig,
     EvalConfig,
     LoggerConfig,
     ModelConfig,
@@ -53,19 +53,46 @@ LITERAL = frozenset(
         "attributes",
         "privacy.control_percents",
         "data.folder",
-        "data.synthetic",
-        "data.teacher",
-        "data.generator",
+        "data.synthetic.folder",
+        "data.synthetic.generator",
+        "data.teacher.run",
         "start",
         "logger.project",
         "logger.address",
     }
 )
-# Keys that may be written without their section.
+# What may be typed for a key, in files of --config-dir too, where the command has that key.
+_DATA_KEYS = {
+    "toy_train": "toy.train",
+    "toy_public": "toy.public",
+    "toy_private": "toy.private",
+    "toy_seed": "toy.seed",
+    "synthetic": "synthetic.folder",
+    "synthetic_limit": "synthetic.limit",
+    "synthetic_balance": "synthetic.balance",
+    "synthetic_online": "synthetic.online",
+    "normalize": "synthetic.normalize",
+    "generator": "synthetic.generator",
+    "mix": "mix.how",
+    "real_fraction": "mix.real_fraction",
+    "synthetic_per_real": "mix.synthetic_per_real",
+    "real_weight": "mix.real_weight",
+    "teacher": "teacher.run",
+    "teacher_weight": "teacher.weight",
+    "teacher_temperature": "teacher.temperature",
+    "teacher_labels": "teacher.labels",
+}
 SHORT_KEYS = {
-    key: f"data.{key}"
-    for key in ("mix", "real_fraction", "synthetic_per_real", "real_limit", "synthetic_limit")
-} | {key: f"label_noise.{key}" for key in ("folds", "control_flips")}
+    "gan": "gan.path",
+    "mix": "data.mix.how",
+    "real_fraction": "data.mix.real_fraction",
+    "synthetic_per_real": "data.mix.synthetic_per_real",
+    "synthetic_limit": "data.synthetic.limit",
+    "real_limit": "data.real_limit",
+    "folds": "label_noise.folds",
+    "control_flips": "label_noise.control_flips",
+    **{f"data.{short}": f"data.{key}" for short, key in _DATA_KEYS.items()},
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +104,7 @@ class Prepare:
     allow_other_counts: bool
     force: bool
     near_correlation: float
-    data: DataConfig
+    data: FacesConfig
 
     def __post_init__(self) -> None:
         between("near_correlation", self.near_correlation, 0.9, 1)
@@ -116,7 +143,7 @@ class Evaluate:
     device: Neutral[str]
     precision: Result[str]
     force: Neutral[bool]
-    data: Content[DataConfig]
+    data: Content[FacesConfig]
     eval: Result[EvalConfig]
 
     def __post_init__(self) -> None:
@@ -183,4 +210,25 @@ def keys_of(schema: type, prefix: str = "") -> dict[str, type]:
         found[prefix + name] = kind
         if is_dataclass(kind):
             found |= keys_of(kind, f"{prefix}{name}.")  # type: ignore[arg-type]
+    return found
+
+
+def with_full_keys(content: dict[str, Any], package: str) -> dict[str, Any]:
+    """A config file's content with the keys of `SHORT_KEYS` written out.
+
+    package: the section that the file is about, as "data"; "" for all. A section is never one of
+    these keys: `mix: add` below data is data.mix.how, and `mix: {how: add}` stays as it is.
+    """
+    prefix = f"{package}." if package else ""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        full = SHORT_KEYS.get(f"{prefix}{key}", "").removeprefix(prefix)
+        if isinstance(value, dict):
+            found[key] = found.get(key, {}) | with_full_keys(value, f"{prefix}{key}")
+            continue
+        *sections, last = full.split(".") if full else [key]
+        inner = found
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[last] = value
     return found

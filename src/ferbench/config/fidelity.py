@@ -5,7 +5,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.config.sections import PRECISIONS, DataConfig, check_name, check_seed
+from ferbench.config.data import SomeFacesConfig
+from ferbench.config.sections import PRECISIONS, check_name, check_seed
 from ferbench.config.synth import GanSource
 from ferbench.errors import at_least, one_of
 from ferbench.recipes.marks import Content, Neutral, Result
@@ -52,7 +53,7 @@ class Fidelity:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
-    data: Content[DataConfig]
+    data: Content[SomeFacesConfig]
     metrics: Result[MetricsConfig]
 
     def __post_init__(self) -> None:

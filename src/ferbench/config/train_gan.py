@@ -5,8 +5,9 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.config.sections import PRECISIONS, DataConfig, LoggerConfig, check_name, check_seed
-from ferbench.errors import UserError, one_of, positive
+from ferbench.config.data import SomeFacesConfig
+from ferbench.config.sections import PRECISIONS, LoggerConfig, check_name, check_seed
+from ferbench.errors import one_of, positive
 from ferbench.recipes.gan import GanRecipe, check_resolution
 from ferbench.recipes.marks import Content, Neutral, Result
 
@@ -25,7 +26,7 @@ class TrainGan:
     res: Content[int | None]
     total_kimg: Neutral[float | None]
     judge: Neutral[str]
-    data: Result[DataConfig]
+    data: Result[SomeFacesConfig]
     gan: Result[GanRecipe]
     logger: Neutral[LoggerConfig]
 
@@ -33,8 +34,6 @@ class TrainGan:
         check_seed(self.seed)
         check_name(self.name)
         one_of("precision", self.precision, PRECISIONS)
-        if self.data.name not in ("real", "toy"):
-            raise UserError(f"data={self.data.name}: a generator learns from data=real or data=toy")
         if self.res is not None:
             check_resolution("res", self.res)
         if self.total_kimg is not None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from ferbench.config.commands import COMMANDS, keys_of
 
 _PACKAGED = Path(__file__).parents[1] / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[3] / "conf"
@@ -45,12 +48,27 @@ def options_of(group: str, *more: Path) -> list[str]:
     return sorted({path.stem for conf in (CONF, *more) for path in (conf / group).glob("*.yaml")})
 
 
+def options_for(command: str, group: str, *more: Path) -> list[str]:
+    """The options of a group that set no key but those of the command; of `more` all."""
+    taken = keys_of(COMMANDS[command])
+    own = [
+        option
+        for option in options_of(group)
+        if all(key in taken or key.startswith("hydra.") for key in keys_of_option(group, option))
+    ]
+    return sorted({*own, *(path.stem for conf in more for path in (conf / group).glob("*.yaml"))})
+
+
 def keys_of_command(command: str) -> dict[str, tuple[str, str]]:
     """{key: (value, comment)} of what the command takes outside its groups; ??? is no value."""
-    found = _scalars(primary(command))
-    for key, entry in _scalars(CONF / "common.yaml").items():
-        if not key.startswith("hydra."):
-            found.setdefault(key, entry)
+    found = _keys(primary(command))
+    for entry in _defaults(primary(command)):
+        if isinstance(entry, str) and (CONF / f"{entry.partition('@')[0]}.yaml").is_file():
+            name, _, package = entry.partition("@")
+            prefix = f"{package}." if package else ""
+            for key, told in _keys(CONF / f"{name}.yaml").items():
+                if not key.startswith("hydra."):
+                    found.setdefault(prefix + key, told)
     return found
 
 
@@ -59,32 +77,24 @@ def keys_of_option(group: str, option: str) -> dict[str, tuple[str, str]]:
     path = CONF / group / f"{option}.yaml"
     prefix = "" if "@package _global_" in path.read_text(encoding="utf-8") else f"{group}."
     found: dict[str, tuple[str, str]] = {}
-    for base in _load(path).get("defaults", ()):
+    for base in _defaults(path):
         if isinstance(base, str) and base != "_self_":
             found |= keys_of_option(group, base)
-    for key, (value, comment) in _scalars(path).items():
+    for key, (value, comment) in _keys(path).items():
         found[prefix + key] = (value, comment or found.get(prefix + key, ("", ""))[1])
     return found
 
 
-def _scalars(path: Path) -> dict[str, tuple[str, str]]:
-    text = path.read_text(encoding="utf-8")
-    comments = dict(re.findall(r"^ *([a-z]\w*):[^#\n]*# (.*)$", text, re.MULTILINE))
-    return {
-        key: (value, comments.get(key.rpartition(".")[2], ""))
-        for key, value in _flat(_load(path)).items()
-    }
+def shared_files() -> set[Path]:
+    """The files that the commands' primary files take in beside options of groups."""
+    primaries = [path for path in CONF.glob("*.yaml") if "defaults" in _load(path)]
+    names = {e.partition("@")[0] for p in primaries for e in _defaults(p) if isinstance(e, str)}
+    return {path for name in names if (path := CONF / f"{name}.yaml").is_file()}
 
 
-def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted names; the defaults list is left out."""
-    found: dict[str, str] = {}
-    for key, value in section.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
-        elif isinstance(value, str):
-            found[prefix + key] = value
-    return found
+def _defaults(path: Path) -> list[Any]:
+    entries: list[Any] = _load(path).get("defaults", [])
+    return entries
 
 
 @cache
@@ -96,3 +106,28 @@ def _load(path: Path) -> dict[str, Any]:
     content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
     assert isinstance(content, dict), path
     return content
+
+
+@cache
+def _keys(path: Path) -> dict[str, tuple[str, str]]:
+    """{dotted key: (value as it stands there, comment behind it)}, without the defaults list."""
+    import yaml
+
+    text = path.read_text(encoding="utf-8")
+    root = yaml.compose(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+    assert isinstance(root, yaml.MappingNode), path
+    return dict(_scalars(root, text.splitlines(), ""))
+
+
+def _scalars(section: Any, lines: list[str], prefix: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The scalars of a YAML mapping node and of those inside it."""
+    import yaml
+
+    for key, value in section.value:
+        name = prefix + key.value
+        if isinstance(value, yaml.MappingNode):
+            yield from _scalars(value, lines, f"{name}.")
+        elif isinstance(value, yaml.ScalarNode):
+            behind = lines[value.end_mark.line][value.end_mark.column :]
+            comment = re.fullmatch(r"\s*#\s*(.*)", behind)
+            yield name, (value.value, comment[1] if comment else "")
