@@ -145,7 +145,9 @@ def check_inputs(this: Run) -> None:
     """Refuse to go on with a run on data that have changed since."""
     earlier = runs.status_of(this.folder).get("inputs")
     if earlier not in (None, dict(this.inputs)):
-        raise UserError(f"{this.folder}: the data have changed since that run; start a new one")
+        raise UserError(
+            f"resume={this.folder}: the data have changed since that run; start a new one"
+        )
 
 
 def _config(job: Any) -> str:
