@@ -526,7 +526,62 @@ def test_a_held_out_loss_that_is_not_finite_ends_the_run(tmp_path):
         fit(tmp_path / "state.pt", make_recipe(ema_decay=0), model=BreaksAt(0))
 
 
-# --- compiled, and on a GPU ----------------------------------------------------------------------
+# --- class balance and label smoothing -----------------------------------------------------------
+
+
+class Prior(nn.Module):
+    """Seven logits that do not look at the image: training finds the shares of the classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(1, 7))
+
+    def forward(self, images):
+        return self.logits.expand(len(images), 7)
+
+
+COUNTS = np.array([27, 4, 8, 8, 4, 4, 8])
+
+
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        ({}, COUNTS / 63),
+        ({"class_weights": "inverse"}, np.ones(7) / 7),
+        ({"class_weights": "sqrt_inverse"}, np.sqrt(COUNTS) / np.sqrt(COUNTS).sum()),
+        ({"sampling": "balanced"}, np.ones(7) / 7),
+        ({"label_smoothing": 0.3}, 0.7 * COUNTS / 63 + 0.3 / 7),
+    ],
+    ids=lambda value: ",".join(value) or "none" if isinstance(value, dict) else "",
+)
+def test_class_balance_and_smoothing_move_the_learned_shares(tmp_path, changes, want):
+    """The minimum of the loss: shares by count, by weight times count, by draws, or smoothed.
+
+    inverse: weight 1 / n, so every class counts alike; sqrt_inverse: n / sqrt(n).
+    """
+    faces = make_faces(63)
+    train = DeviceFaces(faces.images, torch.from_numpy(np.repeat(np.arange(7), COUNTS)))
+    plain = {"batch": 63, "augment": STILL, "ema_decay": 0, "clip_norm": 0, "weight_decay": 0}
+    steps = {"epochs": 120, "optimizer": "sgd", "peak_lr": 2.0, "schedule": "constant"}
+    recipe = make_recipe(
+        **{**plain, **steps, "label_smoothing": 0, "select": "last", "score_epochs": 120, **changes}
+    )
+    found = fit(tmp_path / "state.pt", recipe, model=Prior(), train=train)
+    np.testing.assert_allclose(found.weights["logits"].softmax(1)[0], want, atol=2e-3)
+
+
+# --- number formats, compiled, and on a GPU ------------------------------------------------------
+
+
+def test_bfloat16_trains_as_float32_does_to_its_rounding(tmp_path):
+    """Eight bits of mantissa: other numbers, near ones; weights and averages stay float32."""
+    recipe = make_recipe(epochs=2, ema_decay=0.9)
+    exact = fit(tmp_path / "exact.pt", recipe)
+    rounded = fit(tmp_path / "rounded.pt", recipe, precision=Precision("bf16", "cpu"))
+    for one, two in zip(exact.history, rounded.history, strict=True):
+        assert one["train_loss"] != two["train_loss"]
+        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.03)
+    assert {w.dtype for w in rounded.weights.values()} == {torch.float32, torch.int64}
 
 
 def test_compiled_training_keeps_the_names_and_the_numbers(tmp_path, monkeypatch):

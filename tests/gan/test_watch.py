@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+import yaml
 
+from ferbench.config.yaml_files import CONF
+from ferbench.errors import UserError
 from ferbench.gan import watch
 from ferbench.gan.faces import prepare
+from ferbench.gan.watch import Warnings
+from ferbench.recipes.gan import GanRecipe
 
 
 def test_real_diversity_is_the_mean_distance_of_pairs() -> None:
@@ -30,3 +35,38 @@ def test_logits_run_away_beyond_the_limit(real: float, fake: float, lines: int) 
 @pytest.mark.parametrize(("p", "p_max", "lines"), [(0.8, 0.8, 1), (0.5, 0.8, 0), (0.0, 0.0, 0)])
 def test_augmentation_at_its_bound_is_warned_of(p: float, p_max: float, lines: int) -> None:
     assert len(watch.at_bound(p, p_max)) == lines
+
+
+def warnings_of(**changes: object) -> Warnings:
+    """Over black and white faces, which differ by 8 / 6 in every class."""
+    images = np.zeros((28, 8, 8), np.uint8)
+    images[::2] = 255
+    faces = prepare(images, np.repeat(np.arange(7), 4), res=8, channels=1, conditional=True)
+    values = yaml.safe_load((CONF / "gan/fer48.yaml").read_text())
+    return Warnings(GanRecipe(**{**values, **changes}), faces)
+
+
+def row(warnings: Warnings, **changes: float) -> dict[str, float]:
+    diversity = {f"diversity_{name}": 1.0 for name in warnings.names}
+    return {"kimg": 50.0, "augment_p": 0.0, **diversity, **changes}
+
+
+def test_a_warning_is_printed_once_until_it_is_over(capsys: pytest.CaptureFixture[str]) -> None:
+    warnings, lines = warnings_of(), []
+    for sad in (1.0, 0.1, 0.05, 1.0, 0.1):
+        warnings.check(row(warnings, diversity_sad=sad))
+        lines.append(capsys.readouterr().out.count("warning: sad has collapsed"))
+    assert lines == [0, 1, 0, 0, 1]
+
+
+def test_nothing_is_warned_of_before_the_recipe_says(capsys: pytest.CaptureFixture[str]) -> None:
+    warnings = warnings_of(collapse_from_kimg=60.0)
+    warnings.check(row(warnings, diversity_sad=0.0, real_logit=1000.0))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_collapse_ends_the_run_if_asked_and_a_full_augmentation_does_not() -> None:
+    warnings = warnings_of(stop_on_collapse=True)
+    warnings.check(row(warnings, augment_p=0.8))
+    with pytest.raises(UserError, match=r"stop_on_collapse=true: .*logits are running away"):
+        warnings.check(row(warnings, real_logit=101.0))
