@@ -93,6 +93,13 @@ def test_the_config_ends_in_commands() -> None:
         assert not {"hydra", "omegaconf"} & {name.split(".")[0] for name in imports(file)}, file
 
 
+def test_only_the_command_line_knows_hydra_and_its_public_names() -> None:
+    for file in FILES:
+        used = [name for name in imports(file) if name.partition(".")[0] in {"hydra", "omegaconf"}]
+        assert not used or part_of(file) == "cli" or file == SRC / "config" / "store.py", file
+        assert not [name for name in used if "._" in name], file
+
+
 def test_commands_do_not_import_each_other() -> None:
     """What several need stands in the shared files; audit_inputs and such are parts of audit."""
     shared = {f"ferbench.commands.{name}" for name in SHARED_BY_COMMANDS}

@@ -147,6 +147,7 @@ class Launcher:
         from hydra.core.hydra_config import HydraConfig
         from hydra.core.plugins import Plugins
         from hydra.core.singleton import Singleton
+        from hydra.experimental.callback import Callback
         from hydra.types import HydraContext
 
         loader = _loader()
@@ -154,7 +155,8 @@ class Launcher:
         before = Singleton.get_state()
         try:
             HydraConfig.instance().set_config(master)
-            context = HydraContext(config_loader=loader, callbacks=_callbacks(master))
+            nothing: Any = Callback()  # conf/ has no callbacks
+            context = HydraContext(config_loader=loader, callbacks=nothing)
             launcher = Plugins.instance().instantiate_launcher(
                 hydra_context=context, task_function=_Job(command, around), config=master
             )
@@ -201,19 +203,17 @@ def _composed(command: str, words: Sequence[str]) -> DictConfig:
 
 
 def _loader() -> Any:
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl
-    from hydra._internal.utils import create_config_search_path
+    """What composes configs of conf/: that of the command which Hydra is running, or a new one."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
 
-    return ConfigLoaderImpl(config_search_path=create_config_search_path(str(CONF)))
+    if GlobalHydra.instance().is_initialized():
+        return GlobalHydra.instance().config_loader()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return GlobalHydra.instance().config_loader()
 
 
 def _mode(name: str) -> Any:
     from hydra.types import RunMode
 
     return RunMode[name]
-
-
-def _callbacks(config: DictConfig) -> Any:
-    from hydra._internal.callbacks import Callbacks
-
-    return Callbacks(config)

@@ -20,7 +20,7 @@ class TrainGan:
     name: Neutral[str | None]
     seed: Result[int]
     device: Result[str]
-    precision: Result[str]
+    precision: Content[str]
     force: Neutral[bool]
     resume: Content[str | None]
     res: Content[int | None]
