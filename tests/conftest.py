@@ -12,7 +12,7 @@ import stylegan2_ada as sg
 from ferbench.classes import CLASSES
 from ferbench.gan import trained
 from ferbench.metrics.classification import scores
-from ferbench.results.rows import FidelityRow, Row
+from ferbench.results.rows import ClassifierRow, FidelityRow
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "shared/data/fer2013.zip"
 
@@ -69,12 +69,12 @@ def make_generator() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def make_row() -> Callable[..., Row]:
+def make_row() -> Callable[..., ClassifierRow]:
     """make_row(column=value, ...): the row of a classifier, whole but for what may be empty."""
     rights = np.arange(70) % 7, np.eye(7, dtype=np.float32)[np.arange(70) % 5]
     numbers = scores(*rights)
 
-    def make(**changes: Any) -> Row:
+    def make(**changes: Any) -> ClassifierRow:
         base = {
             "run": f"classify/x_s{changes.get('seed', 0)}",
             "command": "classify",
@@ -106,7 +106,7 @@ def make_row() -> Callable[..., Row]:
             "seconds": 12.5,
             **numbers,
         }
-        return Row(**{**base, **changes})
+        return ClassifierRow(**{**base, **changes})
 
     return make
 
@@ -145,6 +145,8 @@ def make_fidelity_row() -> Callable[..., FidelityRow]:
             "kid_deviation",
             "kid_floor",
             "kid_disgust",
+            "js_distance",
+            "js_floor",
             "precision_knn",
             "density",
             "recall_knn",

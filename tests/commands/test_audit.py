@@ -14,6 +14,7 @@ from ferbench.data import face_set, named_sets, synthetic_set
 from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
 from ferbench.gan import trained
+from ferbench.results.rows import AuditRow
 
 SMALL = (
     "privacy.bootstrap=20",
@@ -94,7 +95,7 @@ def test_copies_are_reported(outputs, make_job, make_set, capsys):
     audited(make_job, f"set={made}", "judge=none")
     folder, facts = the_run(outputs)
     assert facts["status"] == "complete"
-    (row,) = results.read_all(outputs / "metrics.csv")
+    (row,) = results.read(outputs, AuditRow)
     assert (row.verdict, row.identical_copies, row.near_copies) == ("copies", 20, 20)
     assert row.run == f"audit/{folder.name}"
     printed = capsys.readouterr().out
@@ -112,7 +113,7 @@ def test_the_newest_set_is_taken_and_a_clean_one_passes(outputs, make_job, make_
     made = make_set("clean")
     audited(make_job, "judge=none")
     assert f"set={made} (the newest)" in capsys.readouterr().out
-    (row,) = results.read_all(outputs / "metrics.csv")
+    (row,) = results.read(outputs, AuditRow)
     assert (row.verdict, row.flags, row.near_copies) == ("nothing found", 0, 0)
     assert row.discriminator_auc is None
 
@@ -140,7 +141,7 @@ def test_judge_discriminator_and_inversion(outputs, make_job, make_set, make_gen
         "inversion.loss=judge",
         "inversion.batch=40",
     )
-    (row,) = [one for one in results.read_all(outputs / "metrics.csv") if one.command == "audit"]
+    (row,) = results.read(outputs, AuditRow)
     assert row.judge_name == judged.name
     assert row.kimg == 12
     assert 0 <= row.discriminator_auc <= 1 and 0 <= row.inversion_auc <= 1
@@ -159,7 +160,7 @@ def test_another_generator_than_the_set_s_is_not_asked(
     make_set("one", source=str(make_generator(outputs / "g.safetensors")), sha256="0" * 64)
     audited(make_job, "judge=none")
     assert "not the generator of this set any more" in capsys.readouterr().out
-    (row,) = results.read_all(outputs / "metrics.csv")
+    (row,) = results.read(outputs, AuditRow)
     assert row.discriminator_auc is None
 
 
@@ -169,7 +170,7 @@ def test_a_second_audit_is_skipped_and_force_repeats_it(outputs, make_job, make_
     audited(make_job, "judge=none")
     assert "done already" in capsys.readouterr().out
     audited(make_job, "judge=none", "force=true")
-    first, second = results.read_all(outputs / "metrics.csv")
+    first, second = results.read(outputs, AuditRow)
     assert second.run == f"{first.run}-2"
     assert (second.membership_auc, second.verdict) == (first.membership_auc, first.verdict)
     assert second.cell == first.cell
@@ -188,7 +189,7 @@ def test_how_alike_the_real_images_are_is_computed_once(outputs, make_job, make_
     audited(make_job, "judge=none")
     monkeypatch.setattr("ferbench.privacy.real.partners", None)
     audited(make_job, "judge=none", "seed=1")
-    assert len(results.read_all(outputs / "metrics.csv")) == 2
+    assert len(results.read(outputs, AuditRow)) == 2
 
 
 # --- wrong inputs --------------------------------------------------------------------------------

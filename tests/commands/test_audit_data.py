@@ -14,7 +14,8 @@ from ferbench.cli.arguments import for_hydra
 from ferbench.commands import audit_data
 from ferbench.data import face_set
 from ferbench.errors import UserError
-from ferbench.results import show
+from ferbench.results.rows import DataAuditRow
+from ferbench.results.show import Choice, show
 from ferbench.runs import Interrupted
 
 SMALL = (
@@ -37,7 +38,7 @@ def audited(make_job, outputs):
 
     def run(*words):
         audit_data.run(make_job("audit-data", *words))
-        row = results.read_all(outputs / "metrics.csv")[-1]
+        row = results.read(outputs, DataAuditRow)[-1]
         return outputs / row.run, row
 
     return run
@@ -138,19 +139,19 @@ def test_a_second_audit_is_skipped_and_force_repeats_it(audited, outputs, capsys
     assert "done already" in capsys.readouterr().out
     second, _ = audited(*COUNTED, "force=true")
     assert second.name == f"{first.name}-2"
-    assert len(results.read_all(outputs / "metrics.csv")) == 2
+    assert len(results.read(outputs, DataAuditRow)) == 2
 
 
 def test_the_table_shows_it(audited, outputs):
     audited(*COUNTED)
-    shown = show.show(results.read_all(outputs / "metrics.csv"), kind="data")
+    shown = show({"audit-data": results.read(outputs, DataAuditRow)}, Choice())
     assert "faults of the real faces" in shown and "fer2013" in shown
 
 
 def test_toy_faces(make_job, outputs):
     small = ("data=toy", "data.toy_train=70", "data.toy_public=35", "data.toy_private=35")
     audit_data.run(make_job("audit-data", *COUNTED, *small))
-    (row,) = results.read_all(outputs / "metrics.csv")
+    (row,) = results.read(outputs, DataAuditRow)
     assert (row.set_name, row.set_images, row.redundant_copies) == ("toy", 140, 0)
 
 
@@ -208,6 +209,6 @@ def test_blank_images_are_not_judged(make_job, outputs):
     splits["train"].images[5] = 0
     named_sets.store(faces.root, splits, {"name": "fer2013"}, near_correlation=None)
     audit_data.run(make_job("audit-data", *SMALL))
-    (row,) = results.read_all(outputs / "metrics.csv")
+    (row,) = results.read(outputs, DataAuditRow)
     text = (outputs / row.run / "metrics.json").read_text("utf-8")
     assert (row.blank_images, json.loads(text)["labels"]["images"]) == (1, 279)

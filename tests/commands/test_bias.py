@@ -15,7 +15,8 @@ from ferbench.cli.arguments import for_hydra
 from ferbench.commands import bias, bias_inputs
 from ferbench.data import face_set, named_sets, synthetic_set
 from ferbench.errors import UserError
-from ferbench.results import show
+from ferbench.results.rows import BiasRow
+from ferbench.results.show import Choice, show
 
 FAST = ("bootstrap=40",)
 
@@ -29,7 +30,7 @@ def looked(make_job, outputs):
             if not figures:
                 patch.setattr(pictures, "draw", lambda *args: [])
             bias.run(make_job("bias", *FAST, *words))
-        row = results.read_all(outputs / "metrics.csv")[-1]
+        row = results.read(outputs, BiasRow)[-1]
         return outputs / row.run, row
 
     return look
@@ -197,7 +198,7 @@ def test_a_second_look_is_skipped_and_force_repeats_it(looked, made_set, outputs
     assert one.amplification_low == two.amplification_low
     other, _ = looked(f"set={made_set}", "seed=1")
     assert other.name not in (first.name, second.name)
-    assert len(results.read_all(outputs / "metrics.csv")) == 3
+    assert len(results.read(outputs, BiasRow)) == 3
 
 
 def test_the_report_s_command_gives_the_same(looked, trained, make_job, capsys):
@@ -213,7 +214,7 @@ def test_the_report_s_command_gives_the_same(looked, trained, make_job, capsys):
 
 def test_the_table_shows_it(looked, trained, outputs):
     looked(f"run={trained}")
-    shown = show.show(results.read_all(outputs / "metrics.csv"), kind="bias")
+    shown = show({"bias": results.read(outputs, BiasRow)}, Choice())
     assert "bias, against the Training split" in shown and "fer2013_private" in shown
 
 

@@ -12,6 +12,7 @@ from ferbench.classifiers import training
 from ferbench.commands import classify, evaluate
 from ferbench.config.identity import identity
 from ferbench.errors import UserError
+from ferbench.results.rows import ClassifierRow
 from ferbench.runs import Interrupted
 from ferbench.runs.checkpoint import load_weights, save_weights
 
@@ -32,7 +33,7 @@ def runs_in(outputs, command="classify"):
 
 
 def table_rows(outputs):
-    return results.read_rows(outputs / "metrics.csv")
+    return results.read(outputs, ClassifierRow)
 
 
 def test_a_run_leaves_its_folder_and_one_row(outputs, make_job):

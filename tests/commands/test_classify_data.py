@@ -16,6 +16,7 @@ from ferbench.config.identity import identity
 from ferbench.config.store import read_config
 from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
+from ferbench.results.rows import ClassifierRow
 from ferbench.runs import Compute
 
 SMALL = (
@@ -47,7 +48,7 @@ def _no_figures(monkeypatch):
 
 
 def table_rows(outputs):
-    return results.read_rows(outputs / "metrics.csv")
+    return results.read(outputs, ClassifierRow)
 
 
 def classified(outputs, make_job, *words):

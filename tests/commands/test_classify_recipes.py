@@ -18,6 +18,7 @@ from ferbench.data import synthetic_set
 from ferbench.errors import UserError
 from ferbench.gan.fresh_faces import seeds_of
 from ferbench.gan.sampler import Sampler
+from ferbench.results.rows import ClassifierRow
 from ferbench.runs import Compute, Interrupted
 from ferbench.runs.checkpoint import load_weights
 
@@ -66,7 +67,7 @@ def fitted(outputs, make_job):
 
     def run(*words):
         classify.run(make_job("classify", *SMALL, *words))
-        row = results.read_rows(outputs / "metrics.csv")[-1]
+        row = results.read(outputs, ClassifierRow)[-1]
         return row, outputs / row.run
 
     return run
@@ -231,7 +232,7 @@ def test_what_saw_synthetic_images_does_not_teach(made_set, teacher, fitted, out
         fitted("data=synthetic", f"data.teacher={tuned}")
     with pytest.raises(UserError, match=r"^judge=.*: began with the weights of run:"):
         inputs.open_judge(tuned, CPU)
-    data_hash = results.read_rows(outputs / "metrics.csv")[0].data_hash
+    data_hash = results.read(outputs, ClassifierRow)[0].data_hash
     assert judges.find(outputs, data_hash) == teacher
 
 

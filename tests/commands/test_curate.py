@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch.nn import functional
 
-from ferbench import runs
+from ferbench import results, runs
 from ferbench.classes import CLASSES, SPLITS
 from ferbench.cli import arguments
 from ferbench.cli.jobs import Launcher
@@ -22,6 +22,7 @@ from ferbench.data.face_set import Faces
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
 from ferbench.models import NetworkOptions, build
+from ferbench.results.rows import CurateRow
 from ferbench.runs import checkpoint
 
 LAUNCHER = Launcher(("launcher=local",), full_error=False)
@@ -195,7 +196,45 @@ def test_a_curated_set_is_a_set_like_any_other(judged, make_pool, made, capsys):
     assert f"judge={judged} (the best on PublicTest)" in printed
     assert "-10" in printed and "confidence" in printed
     facts = runs.status_of(found.root)
-    assert (facts["status"], facts["command"], facts["row"]) == ("complete", "curate", None)
+    assert (facts["status"], facts["command"]) == ("complete", "curate")
+
+
+def test_a_curation_leaves_a_row(judged, make_pool, made, outputs, make_job, capsys):
+    """It counts what the steps took out, and comes back where the table lost it."""
+    root = make_pool()
+    words = ("n=35", f"set={root}", "batch=9")
+    found = made(*words)
+    (row,) = results.read(outputs, CurateRow)
+    assert (row.run, row.command) == (f"synth/{found.root.name}", "curate")
+    assert (row.set_name, row.set_hash) == (found.root.name, found.manifest["hash"])
+    assert (row.pool_name, row.pool_images, row.set_images) == ("pool", 140, 35)
+    assert row.pool_hash == synthetic_set.read(root).manifest["hash"]
+    assert (row.generator, row.kimg, row.missing_images) == ("ab12", 4, 0)
+    steps = {step["name"]: step for step in found.manifest["curation"]["steps"]}
+    assert row.mismatched_images == steps["mismatched"]["facts"]["images"] == 0
+    left = {name: sum(step["counts"].values()) for name, step in steps.items()}
+    assert row.unsure_images == left["mismatched"] - left["confidence"] == 70
+    assert row.training_copies == left["confidence"] - left["training copies"]
+    assert row.near_duplicates == left["training copies"] - left["near-duplicates"]
+    likeness = [one["chosen_likeness"] for one in steps["spread"]["facts"]["classes"].values()]
+    assert row.cell_likeness == pytest.approx(np.mean(likeness))
+    gate = found.manifest["gate"]
+    assert row.class_accuracy == gate["class_accuracy"]
+    assert row.class_accuracy_least == min(gate["accuracy"].values())
+    assert row.pool_class_accuracy == found.manifest["curation"]["pool"]["class_accuracy"]
+    assert row.judge_hash == row.gate_judge_hash == gate["judge_hash"]
+    (outputs / "curate.csv").unlink()
+    curate.run(make_job("curate", *FAST, *words), LAUNCHER)
+    assert f"done already: {found.root}" in capsys.readouterr().out
+    assert results.read(outputs, CurateRow) == [row]
+
+
+def test_a_step_that_was_left_out_has_no_number(judged, make_pool, made, outputs):
+    make_pool()
+    made("n=35", "mismatched=keep", "confidence=null", "duplicates=false", "spread=false")
+    (row,) = results.read(outputs, CurateRow)
+    assert row.mismatched_images is row.unsure_images is row.near_duplicates is None
+    assert row.cell_likeness is None and row.training_copies is not None
 
 
 def test_the_manifest_keeps_the_generator_and_says_what_was_done(judged, make_pool, made, train):

@@ -1,7 +1,7 @@
 import pytest
 
 from ferbench.cli.jobs import Launcher
-from ferbench.commands import demo, table
+from ferbench.commands import demo
 from ferbench.config.commands import COMMANDS
 from ferbench.errors import UserError
 
@@ -30,23 +30,3 @@ def test_a_failing_step_ends_the_demo(make_job, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert out.startswith("\n$ ferbench prepare source=/nowhere")
     assert err == ""
-
-
-def test_table_rebuilds_and_lists_failed_runs(make_job, outputs, capsys):
-    folder = outputs / "classify" / "broken"
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text(
-        '{"status": "failed", "command": "classify", "error": "ValueError: boom", '
-        '"started": "2026-01-01T00:00:00+00:00"}'
-    )
-    table.run(make_job("table", "rebuild=true", "failed=true"))
-    printed = capsys.readouterr()
-    assert "classify/broken" in printed.out
-    assert "boom" in printed.out
-    assert "0 rows from the runs' folders" in printed.err
-    assert (outputs / "metrics.csv").exists()
-
-
-def test_an_empty_table_is_a_friendly_line(make_job, capsys):
-    table.run(make_job("table"))
-    assert "No rows yet" in capsys.readouterr().out

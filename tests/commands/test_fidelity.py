@@ -119,8 +119,7 @@ def folders(outputs):
 
 
 def rows_of(outputs):
-    every = results.read_all(outputs / "metrics.csv")
-    return [row for row in every if isinstance(row, FidelityRow)]
+    return results.read(outputs, FidelityRow)
 
 
 # --- what it leaves ------------------------------------------------------------------------------
@@ -265,9 +264,8 @@ def test_classifiers_that_learned_from_the_set_are_named(judged, made_set, make_
         "data_hash": synthetic_set.read(made_set).manifest["hash"],
         "train_images": 84,
         "synthetic_images": 84,
-        "run": "classify/of_it",
     }
-    for columns in (
+    rows = (
         own | {"accuracy": 0.31},
         own | {"accuracy": 0.33, "seed": 1},
         own | {"accuracy": 0.9, "test_split": "public"},
@@ -275,8 +273,9 @@ def test_classifiers_that_learned_from_the_set_are_named(judged, made_set, make_
         own | {"accuracy": 0.9, "data_hash": "of other images"},
         own | {"accuracy": 0.9, "train_images": 224},
         own | {"accuracy": 0.9, "pretrained": "run:cnn_real_s0_1a2b3c4d"},
-    ):
-        results.append_row(judged / "metrics.csv", make_row(**columns))
+    )
+    for number, columns in enumerate(rows):
+        results.append(judged, make_row(run=f"classify/of_it_{number}", **columns))
     measure(make_job, f"set={made_set}")
     assert rows_of(judged)[0].trained_accuracy == pytest.approx(0.32)
     report = (folders(judged)[0] / "report.md").read_text()
@@ -295,11 +294,11 @@ def test_the_newest_set_is_taken_and_named(judged, made_set, make_job, capsys):
 
 def test_a_second_run_is_skipped_and_a_lost_row_comes_back(judged, made_set, make_job, capsys):
     measure(make_job, f"set={made_set}")
-    rows = results.read_all(judged / "metrics.csv")
-    (judged / "metrics.csv").unlink()
+    rows = rows_of(judged)
+    (judged / "fidelity.csv").unlink()
     measure(make_job, f"set={made_set}")
     assert "done already" in capsys.readouterr().out
-    assert results.read_all(judged / "metrics.csv") == rows[-1:]
+    assert rows_of(judged) == rows
     measure(make_job, f"set={made_set}", "force=true")
     first, second = rows_of(judged)
     assert second.run == f"{first.run}-2"
@@ -348,14 +347,17 @@ def test_n_takes_some_of_the_images(judged, made_set, make_job):
 
 
 def test_the_table_shows_both_kinds_apart(judged, made_set, make_job, make_row, capsys):
-    results.append_row(judged / "metrics.csv", make_row())
+    results.append(judged, make_row())
     measure(make_job, f"set={made_set}")
     capsys.readouterr()
-    table.run(make_job("table"))
+    table.run(make_job("table", "kind=all"))
     both = capsys.readouterr().out
     assert "fer2013, private split" in both and "fidelity, features of cnn_real" in both
     table.run(make_job("table", "kind=fidelity"))
     assert "private split" not in capsys.readouterr().out
+    table.run(make_job("table"))
+    own = capsys.readouterr().out
+    assert "private split" in own and own.splitlines()[-1] == "more tables: kind=fidelity"
 
 
 # --- judges and features -------------------------------------------------------------------------

@@ -8,12 +8,32 @@ import pytest
 
 from ferbench.errors import UserError
 from ferbench.report.grid import escape_latex, three_digits
-from ferbench.results import FailedRun
-from ferbench.results.show import frame, group_seeds, show, show_failed
-from ferbench.results.views import VIEWS
+from ferbench.results import KINDS, FailedRun, frames
+from ferbench.results import show as shown
+from ferbench.results.show import Choice, show_failed
 from ferbench.results.where import Condition, filter_rows, parse_where
 
 FORMATS = ["terminal", "markdown", "latex", "csv"]
+CLASSIFY = KINDS["classify"]
+
+
+def show(rows, kind="classify", **options):
+    """One kind's table as text."""
+    return shown.show({kind: rows}, Choice(**options))
+
+
+def show_all(*tables, **options):
+    """The tables of several kinds as text, each a list of rows."""
+    rows = {kind.name: t for t in tables for kind in KINDS.values() if type(t[0]) is kind.record}
+    return shown.show(rows, Choice(**options))
+
+
+def frame(rows):
+    return frames.printable(rows, CLASSIFY)
+
+
+def group_seeds(table):
+    return frames.group_seeds(table, CLASSIFY)
 
 
 ACCURACIES = [0.60, 0.62, 0.67]
@@ -154,13 +174,14 @@ def test_lines_that_look_the_same_get_the_column_that_differs(make_row, seeds, o
 
 
 def test_where_is_parsed():
-    assert parse_where("model=cnn,resnet50 accuracy>0.6 seed!=1 data=='a b'") == [
+    assert parse_where("model=cnn,resnet50 accuracy>0.6 seed!=1 data=='a b'", CLASSIFY) == [
         Condition("model", "=", ("cnn", "resnet50")),
         Condition("accuracy", ">", (0.6,)),
         Condition("seed", "!=", (1.0,)),
         Condition("data", "=", ("a b",)),
     ]
-    assert parse_where("  ") == []
+    assert parse_where("  ", CLASSIFY) == []
+    assert parse_where("fid>3 model=cnn", CLASSIFY) is None
 
 
 @pytest.mark.parametrize(
@@ -189,7 +210,7 @@ def test_where_is_parsed():
     ],
 )
 def test_where_keeps(where, expected, seeds, other):
-    assert filter_rows(frame([*seeds, other]), where).accuracy.tolist() == expected
+    assert filter_rows(frame([*seeds, other]), where, CLASSIFY).accuracy.tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -197,6 +218,8 @@ def test_where_keeps(where, expected, seeds, other):
     [
         ("acuracy>0.6", "where=acuracy: no such column; did you mean accuracy"),
         ("qqq=1", "where=qqq: no such column; docs/metrics.md lists them"),
+        ("fid>3", "where=fid: no such column; it is one of kind=fidelity"),
+        ("set_images>3", "it is one of kind=fidelity and kind=audit and kind=audit-data and"),
         ("accuracy>high", "where=accuracy>high: accuracy is a number; high is not"),
         ("seed=0,x", "seed is a number; 0,x is not"),
         ("accuracy>", "where=accuracy>: lacks a value"),
@@ -214,7 +237,7 @@ def test_where_says_what_is_wrong(where, message, other):
     ("options", "message"),
     [
         ({"format": "html"}, "format=html: unknown; expected terminal, markdown, latex or csv"),
-        ({"columns": ["macro_f"]}, "columns=macro_f: no such column; did you mean macro_f1"),
+        ({"columns": ("macro_f",)}, "columns=macro_f: no such column; did you mean macro_f1"),
         ({"sort": "acc"}, "sort=acc: no such column"),
         ({"sort": "seeds", "group": False}, "sort=seeds: only with group=true"),
     ],
@@ -258,7 +281,7 @@ def test_the_best_of_each_column_is_bold(make_row):
         make_row(accuracy=0.60004, ece=0.2),
         make_row(cell="c2", accuracy=0.6, ece=0.1, model="b"),
     ]
-    text = show(rows, format="markdown", columns=["accuracy", "ece", "seconds"])
+    text = show(rows, format="markdown", columns=("accuracy", "ece", "seconds"))
     assert cells(text)[2][4:] == ["**60.0**", "20.0", "12.5"]
     assert cells(text)[3][4:] == ["**60.0**", "**10.0**", "12.5"]
     assert r"\textbf{10.0}" in show(rows, format="latex")
@@ -269,7 +292,7 @@ def test_the_best_of_each_column_is_bold(make_row):
 
 def test_terminal_fits_its_width_and_names_what_it_leaves_out(make_row):
     rows = [make_row(cell=str(i), model=f"mobilenet_v3_large_{i}", seed=i) for i in range(3)]
-    many = [
+    many = (
         "accuracy",
         "accuracy_dedup",
         "balanced_accuracy",
@@ -281,19 +304,19 @@ def test_terminal_fits_its_width_and_names_what_it_leaves_out(make_row):
         "macro_recall",
         "recall_disgust",
         "recall_surprise",
-    ]
+    )
     for width in (60, 80, 100):
         lines = show(rows, columns=many, width=width).splitlines()
         assert max(len(line) for line in lines[1:-1]) <= width
         left = lines[-1].removeprefix("not shown for want of width: ").split(", ")
-        assert left == many[-len(left) :]
+        assert tuple(left) == many[-len(left) :]
     assert "not shown" not in show(rows, columns=many, width=300)
     assert len(show(rows, width=1).splitlines()[3].split()) == 5
 
 
 def test_terminal_means_stand_below_each_other(seeds, other):
     """With and without a deviation, the decimal points of a column are in one place."""
-    lines = show([*seeds, other], columns=["accuracy"]).splitlines()
+    lines = show([*seeds, other], columns=("accuracy",)).splitlines()
     cnn, resnet = (next(line for line in lines if name in line) for name in ("cnn", "resnet50"))
     assert cnn.index("63.0") == resnet.index("65.0")
 
@@ -304,7 +327,7 @@ def test_latex_is_escaped(make_row):
         r"a\_b \& 5\% \#1 \$x\$ \{y\} \textasciitilde{}\textasciicircum{}\textbackslash{} "
         r"\textless{}\textgreater{}"
     )
-    text = show([make_row(model="a_b")], format="latex", columns=["accuracy", "hardware"])
+    text = show([make_row(model="a_b")], format="latex", columns=("accuracy", "hardware"))
     line = next(line for line in text.splitlines() if line.endswith(r"\\") and "28709" in line)
     assert line.strip() == r"a\_b & real & 28709 & 1 & 14.3 & an \& old\_machine \\".replace(
         "14.3", f"{100 * make_row().accuracy:.1f}"
@@ -354,7 +377,7 @@ def test_failed_runs_are_shown_with_their_reason():
 @pytest.mark.parametrize("form", FORMATS)
 def test_chosen_columns(form, seeds):
     """Text, counts and scores may be chosen; what names a line is not shown twice."""
-    text = show(seeds, format=form, columns=["model", "parameters", "nll"])
+    text = show(seeds, format=form, columns=("model", "parameters", "nll"))
     assert "1234567" in text
     assert "cnn" in text
     assert text.count("model") == 1
@@ -375,8 +398,8 @@ def sets(make_fidelity_row):
 
 
 def test_each_kind_has_tables_of_its_own(seeds, sets):
-    """Classifiers first; sets under two judges apart; the lowest FID first."""
-    text = show([*sets[:1], *seeds, *sets[1:]], format="markdown", columns=["fid", "accuracy"])
+    """Sets under two judges apart; the lowest FID first."""
+    text = show_all(seeds, sets, format="markdown", columns=("fid", "accuracy"))
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings == [
         "### fer2013, private split, 70 images",
@@ -389,36 +412,81 @@ def test_each_kind_has_tables_of_its_own(seeds, sets):
     assert judged[2][-1] == "**1.50**"
 
 
-def test_a_kind_can_be_chosen_by_name_or_by_a_condition(seeds, sets):
-    every = [*seeds, *sets]
-    assert show(every, kind="fidelity") == show(every, where="command=fidelity") == show(sets)
-    assert show(every, kind="classifier") == show(every, where="command=classify") == show(seeds)
-    assert show(every, where="gate_accuracy>0.45", group=False).count("fidelity/y") == 2
-    assert show(every, columns=["auroc"]) == show(seeds, columns=["auroc"])
-    assert show(seeds, kind="fidelity") == "None of the 3 rows matches kind=fidelity\n"
-    with pytest.raises(UserError, match="kind=gan: unknown; expected classifier or fidelity"):
-        show(every, kind="gan")
+def test_what_only_one_kind_has_chooses_it(seeds, sets):
+    own = show(sets, "fidelity")
+    assert show_all(seeds, sets) == f"{show(seeds)}\n{own}"
+    assert show_all(seeds, sets, where="command=fidelity") == own
+    assert show_all(seeds, sets, where="command=classify") == show(seeds)
+    assert show_all(seeds, sets, where="gate_accuracy>0.45", group=False).count("fidelity/y") == 2
+    assert show_all(seeds, sets, columns=("auroc",)) == show(seeds, columns=("auroc",))
+    assert show_all(seeds, sets, sort="kid").startswith("fer2013, private split")
+    assert show([], "fidelity") == "No rows yet: `ferbench fidelity` adds the first.\n"
 
 
 def test_csv_is_of_one_kind(seeds, sets):
-    every = [*sets, *seeds]
-    assert show(every, format="csv") == show(seeds, format="csv")
-    (_, a, b) = csv.DictReader(io.StringIO(show(every, kind="fidelity", format="csv")))
+    with pytest.raises(UserError, match="format=csv: one table; expected kind=classify or another"):
+        show_all(seeds, sets, format="csv")
+    (_, a, b) = csv.DictReader(io.StringIO(show(sets, "fidelity", format="csv")))
     assert (a["set_name"], a["fid"], b["fid_sd"]) == ("b", "1.5", "1.4142135623730951")
+
+
+def test_a_name_is_no_formula_in_csv(make_row):
+    text = show([make_row(model="=1+1")], format="csv")
+    assert ",'=1+1," in text and ",=1+1," not in text
 
 
 def test_the_better_way_of_each_score_of_fidelity():
     """Distances fall, shares rise; what describes the reference is neither."""
-    ways = VIEWS["fidelity"].better
+    kind = KINDS["fidelity"]
+    ways = {name: kind.better(name) for name in kind.scores}
     lower = {name for name, way in ways.items() if way == "lower"}
-    assert lower == {"fid", "fid_matched", "fid_intra", "kid", "kid_disgust", "path_length"}
+    distances = {"fid", "fid_matched", "fid_intra", "kid", "kid_disgust", "js_distance"}
+    assert lower == distances | {"path_length"}
     assert not {"seconds", "seed", "kimg"} & set(ways)
     assert {name for name, way in ways.items() if not way} == {
         "fid_floor",
         "kid_deviation",
         "kid_floor",
+        "js_floor",
         "gate_floor",
     }
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_what_only_describes_a_score_is_never_the_best(kind):
+    """Levels of chance, floors and settings are shown beside a score, and improve in no way."""
+    beside = [n for n in kind.scores if n.endswith(("_floor", "_chance")) or n == "folds"]
+    assert not [name for name in beside if kind.better(name)]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("group", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_filtered_sorted_and_printed(kind, group, form, make_any):
+    """Three experiments of two seeds; one is left out, the others go by their score."""
+    score = next(name for name in KINDS[kind].default_columns if KINDS[kind].better(name))
+    rows = [
+        make_any(kind, seed=seed, cell=cell, **{score: value})
+        for cell, value in (("low", 10), ("high", 20), ("other", 90))
+        for seed in (0, 1)
+    ]
+    best_first, worst_first = (
+        show(
+            rows,
+            kind,
+            where="cell!=other",
+            sort=sort,
+            columns=(score, "cell", "seconds"),
+            group=group,
+            format=form,
+        )
+        for sort in (score, f"-{score}")
+    )
+    high_first = KINDS[kind].better(score) == "higher"
+    assert (best_first.index("high") < best_first.index("low")) == high_first
+    assert (worst_first.index("high") < worst_first.index("low")) != high_first
+    assert "other" not in best_first
+    assert show(rows, kind, format=form, group=group)
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,33 @@ def test_the_status_follows_what_happens(tmp_path, error, wanted, text):
     assert ("traceback" in found) == (wanted == "failed")
 
 
+@pytest.mark.parametrize("error", [UserError("table=x: cannot be written"), KeyboardInterrupt()])
+def test_a_complete_run_stays_complete(tmp_path, error):
+    """What fails after the result, such as the table, does not take it away."""
+
+    def fail_late():
+        with runs.recorded(tmp_path / "a", "classify", "", {}) as record:
+            record.update(status="complete", row={"accuracy": 0.5})
+            raise error
+
+    with pytest.raises(type(error)):
+        fail_late()
+    found = status(tmp_path / "a")
+    assert (found["status"], found["error"], found["row"]) == ("complete", None, {"accuracy": 0.5})
+
+
+def test_a_run_whose_result_cannot_be_saved_is_not_complete(tmp_path, monkeypatch):
+    def full(path, value):
+        if value["status"] == "complete":
+            raise OSError(28, "No space left on device")
+        path.write_text(json.dumps(value))
+
+    monkeypatch.setattr("ferbench.runs.record.save_json", full)
+    with pytest.raises(OSError, match="No space"), runs.recorded(tmp_path, "c", "", {}) as record:
+        record.update(status="complete")
+    assert status(tmp_path)["status"] == "failed"
+
+
 def test_a_run_that_goes_on_forgets_the_earlier_error(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         record_failing(tmp_path / "a", KeyboardInterrupt())

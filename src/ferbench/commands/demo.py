@@ -11,6 +11,7 @@ from ferbench import results
 from ferbench.classifiers import figures
 from ferbench.commands.launcher import Launcher
 from ferbench.config.commands import Demo
+from ferbench.results.rows import ClassifierRow
 
 SHIPPED_FACES = 700  # of the generator of real faces that ferbench ships
 
@@ -21,7 +22,7 @@ def run(job: Demo, other_commands: Launcher) -> None:
     for step in steps(job):
         other_commands.call(step[0], step[1:])
     figure = Path(job.outputs) / "accuracy.png"
-    rows = results.read_rows(Path(job.outputs) / "metrics.csv")
+    rows = results.read(Path(job.outputs), ClassifierRow)
     latest = list({(row.model, row.data): row for row in rows}.values())
     labels = [f"{row.model}\n{row.data}" for row in latest]
     values = np.array([(row.accuracy, row.accuracy_low, row.accuracy_high) for row in latest])

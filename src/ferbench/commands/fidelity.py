@@ -17,7 +17,7 @@ from ferbench.fidelity import report as fidelity_report
 from ferbench.fidelity.comparison import How
 from ferbench.fidelity.measure import Images
 from ferbench.fidelity.report import Measured
-from ferbench.results.rows import Row
+from ferbench.results.rows import ClassifierRow
 from ferbench.runs import Compute, Record
 
 PICTURES = ("map", "map_images")  # keys that change what is drawn, and no number
@@ -38,7 +38,7 @@ def run_of(job: Fidelity, read: FidelityInputs, compute: Compute) -> Run:
 
 
 def _measure(job: Fidelity, read: FidelityInputs, compute: Compute, record: Record) -> Outcome:
-    rows = results.read_rows(Path(job.outputs) / "metrics.csv")
+    rows = results.read(Path(job.outputs), ClassifierRow)
     cache = _cache(job, read, compute, record)
     real = measure.look(read.reference, read.extractor, batch=job.batch, cache=cache)
     sample, floor = (
@@ -100,7 +100,7 @@ def _path_length(job: Fidelity, read: FidelityInputs) -> float | None:
     )
 
 
-def _learned_from(row: Row, sample: Images) -> bool:
+def _learned_from(row: ClassifierRow, sample: Images) -> bool:
     """Whether a row is of a classifier trained on this very set alone, scored on PrivateTest.
 
     One that began with the weights of another run has learned from that run's images, too.

@@ -17,7 +17,7 @@ from ferbench.config.identity import identity
 from ferbench.errors import UserError, is_network
 from ferbench.files import save_json
 from ferbench.report import Block
-from ferbench.results.rows import ROWS, RunRow
+from ferbench.results.rows import RunRow
 from ferbench.runs import Compute, Record
 
 SHARED_FOLDERS = {"audit-data": "audit", "curate": "synth"}  # of commands below outputs/
@@ -138,7 +138,7 @@ def repeat(this: Run) -> None:
     print(f"done already: {this.folder} (force=true {this.again})")
     row = runs.status_of(this.folder).get("row")
     if row is not None:
-        results.restore_row(_table(this), this.folder, row)
+        results.restore(Path(this.job.outputs), this.folder, row)
 
 
 def check_inputs(this: Run) -> None:
@@ -169,7 +169,7 @@ def _complete(this: Run, record: Record, outcome: Outcome, began: float) -> None
     row = None if outcome.row is None else _row(this, record, outcome.row, facts)
     record.update(status="complete", row=None if row is None else asdict(row), **facts)
     if row is not None:
-        results.append_row(_table(this), row)
+        results.append(Path(this.job.outputs), row)
     for line in outcome.lines:
         print(line)
     print(f"{end} ({seconds:.0f} s)")
@@ -192,8 +192,4 @@ def _row(this: Run, record: Record, own: Mapping[str, Any], facts: Mapping[str, 
         "precision": this.compute.precision.name,
         "seconds": facts["seconds"],
     }
-    return ROWS[this.command](**(common | dict(own)))
-
-
-def _table(this: Run) -> Path:
-    return Path(this.job.outputs) / "metrics.csv"
+    return results.kind_of_command(this.command).record(**(common | dict(own)))

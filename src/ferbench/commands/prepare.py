@@ -17,7 +17,9 @@ from ferbench.data import face_set, named_sets
 from ferbench.data.fer2013 import kaggle
 from ferbench.data.fer2013 import source as fer2013
 from ferbench.data.named_sets import ToySize
+from ferbench.report.grid import Cell, Grid, terminal
 
+WIDE = 200  # characters: the table is not cut
 FORMAT = 1  # of what is cached beside the arrays; another number makes an old cache void
 
 
@@ -85,16 +87,23 @@ class _Bar:
 
 def _report(manifest: dict[str, Any]) -> str:
     """Counts by split and class, and what the search for copies found, as text."""
-    counts = manifest["counts"]
-    lines = [f"{'':9}" + "".join(f"{name:>10}" for name in (*CLASSES, "all"))]
-    for split, by_class in counts.items():
-        numbers = [*by_class.values(), sum(by_class.values())]
-        lines.append(f"{split:9}" + "".join(f"{number:>10,}" for number in numbers))
-    lines += ["", *_copies(manifest)]
+    lines = [_counts(manifest["counts"]), *_copies(manifest)]
     if manifest.get("converted"):
         kinds = ", ".join(f"{n:,} of {kind}" for kind, n in manifest["converted"].items())
         lines.append(f"converted to 48 x 48 gray: {kinds}")
     return "\n".join([*lines, *manifest.get("messages", [])])
+
+
+def _counts(counts: dict[str, dict[str, int]]) -> str:
+    """Images of each split and class, as a table."""
+    lines = [
+        [Cell(split), *(Cell(f"{n:,}") for n in (*by_class.values(), sum(by_class.values())))]
+        for split, by_class in counts.items()
+    ]
+    columns = ["split", *CLASSES, "all"]
+    numeric = [False] + [True] * (len(columns) - 1)
+    table = Grid("images of each class", "", columns, lines, numeric, best=set(), leading=1)
+    return terminal(table, WIDE)
 
 
 def _copies(manifest: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`ferbench table`: the metrics table for people, papers and spreadsheets."""
+"""`ferbench table`: the tables of results for people, papers and spreadsheets."""
 
 from __future__ import annotations
 
@@ -8,30 +8,45 @@ from pathlib import Path
 
 from ferbench import results
 from ferbench.config.commands import Table
+from ferbench.errors import one_of
 from ferbench.results import show
+from ferbench.results.show import Choice
+
+ALL = "all"  # kind=all: every table that has rows
 
 
 def run(job: Table) -> None:
-    """Print the table, or the runs that failed; make the table again first if asked."""
+    """Print a table, or the runs that failed; make the tables again first if asked."""
     outputs = Path(job.outputs)
-    path = outputs / "metrics.csv"
     if job.rebuild:
-        made = results.rebuild(outputs, path)
-        print(f"{path}: {made.rows} rows from the runs' folders", file=sys.stderr)
-        for line in made.skipped:
-            print(f"skipped {line}", file=sys.stderr)
+        _rebuild(outputs)
     if job.failed:
         print(show.show_failed(results.failed_runs(outputs)), end="")
         return
-    columns = [name.strip() for name in (job.columns or "").split(",") if name.strip()]
-    text = show.show(
-        results.read_all(path),
-        kind=job.kind or "",
+    one_of("kind", job.kind, (*results.KINDS, ALL))
+    kinds = list(results.KINDS) if job.kind == ALL else [job.kind]
+    rows = {kind: results.read(outputs, results.kind_named(kind).record) for kind in kinds}
+    print(show.show(rows, _choice(job)), end="")
+    others = [kind for kind in results.kinds_with_rows(outputs) if kind not in kinds]
+    if others and job.format == "terminal":
+        print(f"more tables: {', '.join(f'kind={kind}' for kind in others)}")
+
+
+def _rebuild(outputs: Path) -> None:
+    made = results.rebuild(outputs)
+    for table, count in made.rows.items():
+        print(f"{table}: {count} rows from the runs' folders", file=sys.stderr)
+    for line in made.skipped:
+        print(f"skipped {line}", file=sys.stderr)
+
+
+def _choice(job: Table) -> Choice:
+    names = [name.strip() for name in (job.columns or "").split(",")]
+    return Choice(
         where=job.where or "",
         sort=job.sort or "",
-        format=job.format,
+        columns=tuple(name for name in names if name),
         group=job.group,
-        columns=columns,
+        format=job.format,
         width=shutil.get_terminal_size((100, 24)).columns,
     )
-    print(text, end="")

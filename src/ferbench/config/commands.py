@@ -155,7 +155,7 @@ class Table:
     """ferbench table."""
 
     outputs: str
-    kind: str | None
+    kind: str
     where: str | None
     sort: str | None
     columns: str | None

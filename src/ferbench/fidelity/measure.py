@@ -22,7 +22,7 @@ from ferbench.fidelity.inception import Inception
 from ferbench.fidelity.report import Measured, Side
 from ferbench.files import save_arrays
 from ferbench.metrics import classification
-from ferbench.results.rows import Row
+from ferbench.results.rows import ClassifierRow
 
 REFERENCE, FLOOR = "train", "public"
 BLOCK = 4096  # images between two steps of the progress bar
@@ -137,7 +137,7 @@ def measure(
     how: How,
     *,
     path_length: float | None,
-    trained: tuple[Row, ...],
+    trained: tuple[ClassifierRow, ...],
 ) -> Measured:
     """All numbers; matched and floor have as many images of each class as the smaller of both."""
     both = (comparison.class_counts(side.described.labels) for side in (sample, floor))

@@ -16,7 +16,7 @@ from ferbench.fidelity.feature_space import FeatureDistance
 from ferbench.metrics import classification
 from ferbench.report import Block, Code, Figure, Heading, Table, Text, grid
 from ferbench.report.grid import terminal, three_digits
-from ferbench.results.rows import Row
+from ferbench.results.rows import ClassifierRow
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Measured:
     matched: Side
     floor: Side
     path_length: float | None
-    trained: tuple[Row, ...]
+    trained: tuple[ClassifierRow, ...]
 
     @property
     def sides(self) -> dict[str, Side]:

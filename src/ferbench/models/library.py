@@ -195,8 +195,8 @@ def _weights_of(name: str, url: str) -> Iterator[None]:
         yield
     except (OSError, HTTPException) as error:  # URLError and the hub's errors are OSErrors
         raise UserError(
-            f"model.pretrained=imagenet: the weights of {name} could not be downloaded ({_line(error)}); "
-            f"expected network access or the file in {file}"
+            f"model.pretrained=imagenet: the weights of {name} could not be downloaded "
+            f"({_line(error)}); expected network access or the file in {file}"
         ) from error
     except (RuntimeError, UnpicklingError, EOFError, KeyError, ValueError) as error:
         raise UserError(

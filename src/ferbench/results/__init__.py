@@ -1,27 +1,27 @@
-"""The table of results: typed rows, a CSV under a lock, and the table that people read."""
+"""The tables of results: typed rows, a CSV a kind under a lock, and the tables that people read."""
 
+from ferbench.results.kinds import KINDS, kind_of_command
+from ferbench.results.run_files import FailedRun, Rebuilt, failed_runs, rebuild
 from ferbench.results.store import (
-    FailedRun,
-    Rebuilt,
-    Row,
-    RunRow,
-    append_row,
-    failed_runs,
-    read_all,
-    read_rows,
-    rebuild,
-    restore_row,
+    append,
+    kind_named,
+    kinds_with_rows,
+    read,
+    read_frame,
+    restore,
 )
 
 __all__ = [
+    "KINDS",
     "FailedRun",
     "Rebuilt",
-    "Row",
-    "RunRow",
-    "append_row",
+    "append",
     "failed_runs",
-    "read_all",
-    "read_rows",
+    "kind_named",
+    "kind_of_command",
+    "kinds_with_rows",
+    "read",
+    "read_frame",
     "rebuild",
-    "restore_row",
+    "restore",
 ]

@@ -1,64 +1,68 @@
-"""Rows of the common table as lines of its CSV, and from a run's JSON."""
+"""Rows as lines of a CSV, and from a run's JSON.
+
+Lines are read as spreadsheets save them, too: quoted, with empty cells at the end or without them.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ferbench.results.rows import COLUMNS, KINDS, OPTIONAL, ROWS, RunRow, columns_of
+from ferbench.results.columns import Column
+from ferbench.results.kind import Kind
+from ferbench.results.kinds import kind_of_command, kind_of_record
+from ferbench.results.row import RunRow
+
+FORMULA = ("=", "+", "-", "@")  # a spreadsheet computes a cell that begins so
+
+
+def csv_header(kind: Kind) -> bytes:
+    """The first line of the CSV: it says the format, so a table with another is not read."""
+    return _encode(kind.columns)
 
 
 def csv_line(row: RunRow) -> bytes:
-    """The row as one line of the CSV; numbers are written so that they read back the same."""
-    return _encode(getattr(row, column, None) for column in COLUMNS)
+    """The row as one line of its table; numbers are written so that they read back the same."""
+    values = (getattr(row, name) for name in kind_of_record(type(row)).columns)
+    return _encode(no_formula(value) if isinstance(value, str) else value for value in values)
 
 
-def csv_header() -> bytes:
-    """The first line of the CSV."""
-    return _encode(COLUMNS)
-
-
-def parse_line(text: str, columns: Sequence[str] = COLUMNS) -> RunRow:
-    """The row of one line of a CSV with these columns; ValueError says what is wrong with it."""
+def parse_line(text: str, kind: Kind) -> RunRow:
+    """The row of one line of a table of this kind; ValueError says what is wrong with it."""
     cells = split_line(text)
-    if len(cells) != len(columns):
-        raise ValueError(f"{len(cells)} cells, expected {len(columns)}")
-    filled = {column: cell for column, cell in zip(columns, cells, strict=True) if cell != ""}
-    kind = _kind(filled)
-    foreign = sorted(set(filled) - set(columns_of(kind)))
-    if foreign:
-        raise ValueError(f"{foreign[0]}={filled[foreign[0]]}: no column of {filled['command']}")
-    _check_required(kind, filled)
-    return kind(**{column: _value(column, cell) for column, cell in filled.items()})
+    while len(cells) > len(kind.columns) and not cells[-1]:
+        cells.pop()
+    filled = {name: cell for name, cell in zip(kind.columns, cells, strict=False) if cell}
+    lacking = _lacking(kind, filled)
+    if len(cells) > len(kind.columns) or (lacking and len(cells) < len(kind.columns)):
+        raise ValueError(f"{len(cells)} cells, expected {len(kind.columns)}")
+    if lacking:
+        raise ValueError(f"{lacking[0]} is empty")
+    return kind.record(**{name: _value(kind.columns[name], filled[name]) for name in filled})
 
 
 def row_from_json(cells: Any) -> RunRow:
-    """The row that a run.json holds, possibly of another version of this table.
-
-    Columns that it lacks stay empty and columns that are gone are left out; ValueError if it
-    lacks one that may not be empty.
-    """
-    if not isinstance(cells, dict):
+    """The row that a run.json holds; ValueError if it is none, or has other columns than a row."""
+    if not isinstance(cells, Mapping):
         raise ValueError("row: not a JSON object")
-    kind = _kind(cells)
-    _check_required(kind, cells)
-    return kind(**{name: cells[name] for name in columns_of(kind) if name in cells})
+    kind = kind_of_command(str(cells.get("command")))
+    lacking = [name for name in kind.columns if name not in cells]
+    unknown = [str(name) for name in cells if name not in kind.columns]
+    if lacking or unknown:
+        raise ValueError(f"row: {difference(lacking, unknown)}")
+    return kind.record(**cells)
 
 
-def _kind(cells: Mapping[str, Any]) -> type[RunRow]:
-    """The class of the row's command; what every row says where there is none."""
-    command = cells.get("command")
-    if command is not None and command not in ROWS:
-        raise ValueError(f"command={command}: unknown; expected one of {', '.join(ROWS)}")
-    return ROWS.get(str(command), RunRow)
-
-
-def _check_required(kind: type[RunRow], cells: Mapping[str, Any]) -> None:
-    lacking = [name for name in columns_of(kind) if name not in OPTIONAL and name not in cells]
-    if lacking:
-        raise ValueError(f"row: lacks {', '.join(lacking)}")
+def difference(lacking: list[str], unknown: list[str]) -> str:
+    """`lacks a, b; has unknown c`, a few names of each."""
+    parts = {"lacks ": lacking, "has unknown ": unknown}
+    return "; ".join(
+        f"{what}{', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+        for what, names in parts.items()
+        if names
+    )
 
 
 def split_line(text: str) -> list[str]:
@@ -69,14 +73,25 @@ def split_line(text: str) -> list[str]:
         raise ValueError(str(error)) from None
 
 
+def no_formula(text: str) -> str:
+    """The text with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith((*FORMULA, "'")) else text
+
+
+def _lacking(kind: Kind, filled: Collection[str]) -> list[str]:
+    return [
+        name for name, column in kind.columns.items() if not (column.optional or name in filled)
+    ]
+
+
 def _encode(cells: Iterable[str | int | float | None]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue().encode("utf-8")
 
 
-def _value(column: str, cell: str) -> Any:
+def _value(column: Column, cell: str) -> Any:
     try:
-        return KINDS[column](cell)
+        return column.type(cell.removeprefix("'") if column.type is str else cell)
     except ValueError:
-        raise ValueError(f"{column}={cell}: not {KINDS[column].__name__}") from None
+        raise ValueError(f"{column.name}={cell}: not {column.type.__name__}") from None

@@ -45,8 +45,9 @@ class Record:
 
     def update(self, **facts: Any) -> None:
         """Set keys of run.json and write it."""
-        self.facts |= facts
-        save_json(self.folder / RUN_FILE, self.facts)
+        changed = self.facts | facts
+        save_json(self.folder / RUN_FILE, changed)
+        self.facts = changed
 
 
 @contextmanager
@@ -56,7 +57,8 @@ def recorded(
     """Run the block as the run of `folder`: its status in run.json follows what happens.
 
     config: the resolved config as YAML; inputs: what was read, with hashes. The status is
-    `running`, then `complete` (set by the block together with its row), `interrupted` or `failed`.
+    `running`, then `complete` (set by the block together with its row), `interrupted` or `failed`;
+    a complete run stays complete, whatever fails after it.
     Raises UserError if another process is at work in this folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,13 +82,18 @@ def recorded(
 def _status_of_errors(record: Record) -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt as error:
-        record.update(status="interrupted", error=str(error) or "interrupted", finished=now())
-        raise
     except BaseException as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        record.update(status="failed", error=text, traceback=traceback.format_exc(), finished=now())
+        if record.facts["status"] != "complete":  # what fails after the result leaves it as it is
+            record.update(**_failure(error), finished=now())
         raise
+
+
+def _failure(error: BaseException) -> dict[str, str]:
+    """Status and error of a run that ended so."""
+    if isinstance(error, KeyboardInterrupt):
+        return {"status": "interrupted", "error": str(error) or "interrupted"}
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return {"status": "failed", "error": text, "traceback": traceback.format_exc()}
 
 
 def status_of(folder: Path) -> dict[str, Any]:
