@@ -1,9 +1,10 @@
 # make demo: the whole way on toy faces.  make test: the tests.  make check: lint, format, types.
+# make docs: the documentation as a site, in site/.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check install clean
+.PHONY: demo test check docs install clean
 
 demo: $(VENV)/.installed
 	"$(BIN)/ferbench" demo
@@ -15,6 +16,9 @@ check: $(VENV)/.installed-dev
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 "$(BIN)/mkdocs" build --strict
 
 install: $(VENV)/.installed
 
@@ -29,5 +33,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	"$(BIN)/python" -m pip install --quiet --editable ".[dev]"
 	touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	"$(BIN)/python" -m pip install --quiet --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache

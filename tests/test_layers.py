@@ -1,6 +1,7 @@
 """The house's order: which part may import which, and what stays out of the light parts."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -117,6 +118,17 @@ def test_the_files_that_commands_share_import_no_command() -> None:
         assert {one.split(".")[2] for one in own} <= set(SHARED_BY_COMMANDS), name
 
 
+@pytest.mark.parametrize("part", ["fidelity", "privacy", "bias", "data_audit"])
+def test_measuring_never_imports_reporting(part: str) -> None:
+    """What measures knows neither reports nor what is made of its numbers for people."""
+    shown = {"numbers", "tables", "figures", "report"}
+    for file in (SRC / part).glob("*.py"):
+        if file.stem not in shown:
+            own = {name.rpartition(".")[2] for name in imports(file) if f".{part}." in name}
+            assert not own & shown, file
+            assert "report" not in parts_imported(file), file
+
+
 @pytest.mark.parametrize("command", ["prepare", "table"])
 def test_light_commands_import_nothing_heavy(command: str) -> None:
     """Reading FER2013 and printing the table run where torch is not even installed."""
@@ -156,3 +168,9 @@ def test_packages_hand_names_on_and_define_nothing(file: Path) -> None:
         assert docstring or names or isinstance(node, ast.Import | ast.ImportFrom), ast.unparse(
             node
         )
+
+
+def test_the_picture_of_the_rooms_is_drawn_from_the_imports() -> None:
+    script = SRC.parents[1] / "scripts" / "draw_rooms.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,12 +1,19 @@
-"""The wheel: what it holds, and that it works outside the checkout."""
+"""The package: what the wheel holds, that it works outside the checkout, what it depends on."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -89,3 +96,65 @@ def test_the_wheel_finds_its_configs(words: list[str], installed: Path, tmp_path
     assert done.stderr.strip() == str(installed / "ferbench" / "conf")
     assert "model=vgg" in done.stdout or "folder: ${outputs}/data/toy" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+# The name under which a distribution is imported, where it is not its own name.
+IMPORTED_AS = {
+    "hydra-core": "hydra",
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "umap-learn": "umap",
+}
+NOT_IMPORTED = {
+    "hydra-joblib-launcher": "a plug-in of Hydra that conf/launcher/joblib.yaml names",
+    "ninja": "torch builds the CUDA kernels with it",
+    "tensorboard": "torch.utils.tensorboard imports it",
+}
+OUR_OWN = {"ferbench", "stylegan2_ada"}
+
+
+def module_of(requirement: str) -> str:
+    """The module that a requirement's distribution brings: "scikit-learn>=1.4" gives "sklearn"."""
+    name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
+    return IMPORTED_AS.get(name, name.replace("-", "_"))
+
+
+def imported_names(node: ast.AST) -> list[str]:
+    """The modules that an import statement or import_module("...") names, the project's own too."""
+    match node:
+        case ast.Import(names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=str(module), level=0):
+            return [module]
+        case ast.Call(ast.Name("import_module"), [ast.Constant(str(module)), *_]):
+            return [module]
+    return []
+
+
+def imports_below(*folders: str) -> set[str]:
+    """Top-level modules from elsewhere that the Python files below these folders import."""
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    modules = {name.split(".")[0] for node in nodes for name in imported_names(node)}
+    return modules - sys.stdlib_module_names - {"tomllib"} - OUR_OWN  # tomllib: from 3.11 on
+
+
+def declared(*, for_developers: bool) -> set[str]:
+    """The modules that pyproject.toml declares, as dependencies and in the extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = {"dependencies": project["dependencies"], **project["optional-dependencies"]}
+    tools = () if for_developers else ("dev", "docs")
+    return {module_of(text) for name in groups.keys() - {*tools} for text in groups[name]}
+
+
+def test_every_import_is_declared() -> None:
+    """By name, and not there by chance because another dependency brings it."""
+    assert imports_below("src", "third_party") <= declared(for_developers=False)
+    own = {path.stem for path in (*ROOT.glob("scripts/*.py"), *ROOT.glob("tests/*.py"))}
+    assert imports_below("tests", "scripts") - own <= declared(for_developers=True)
+
+
+def test_every_dependency_is_used() -> None:
+    unused = declared(for_developers=False) - imports_below("src", "third_party")
+    assert unused == {module_of(name) for name in NOT_IMPORTED}

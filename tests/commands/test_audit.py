@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from ferbench import results
 from ferbench.classes import SPLITS
@@ -15,6 +14,7 @@ from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
 from ferbench.gan import trained
 from ferbench.results.rows import AuditRow
+from made import photographs
 
 SMALL = (
     "privacy.bootstrap=20",
@@ -22,13 +22,6 @@ SMALL = (
     "privacy.control_percents=10",
     "privacy.cells=2",
 )
-
-
-def photographs(count, seed):
-    """[count, 48, 48] uint8: random pictures with details of some four pixels."""
-    coarse = torch.randn(count, 1, 12, 12, generator=torch.Generator().manual_seed(seed))
-    smooth = functional.interpolate(coarse, size=48, mode="bicubic")[:, 0]
-    return (128 + 40 * smooth).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from ferbench import results
 from ferbench.bias import figures as pictures
-from ferbench.bias import report
+from ferbench.bias import numbers
 from ferbench.classes import CLASSES
 from ferbench.cli.arguments import for_hydra
 from ferbench.commands import bias, bias_inputs
@@ -220,7 +220,7 @@ def test_the_table_shows_it(looked, trained, outputs):
 
 def test_every_gap_has_its_columns(looked, trained):
     _, row = looked(f"run={trained}", "min_count=2")
-    for name in report.GAPS:
+    for name in numbers.GAPS:
         assert all(
             getattr(row, f"{name}{end}") is not None
             for end in ("", "_low", "_high", "_chance", "_of")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from torch.nn import functional
 
 from ferbench import results, runs
 from ferbench.classes import CLASSES, SPLITS
@@ -24,6 +23,7 @@ from ferbench.errors import UserError
 from ferbench.models import NetworkOptions, build
 from ferbench.results.rows import CurateRow
 from ferbench.runs import checkpoint
+from made import photographs as made_photographs
 
 LAUNCHER = Launcher(("launcher=local",), full_error=False)
 FAST = ("device=cpu", "precision=fp32", "cells=2", "quantile=0")
@@ -40,10 +40,8 @@ NAMES = {
 
 
 def photographs(count, seed, labels, percent=90):
-    """[count, 48, 48] uint8: smooth random pictures; on their edges what `MadeJudge` reads."""
-    coarse = torch.randn(count, 1, 12, 12, generator=torch.Generator().manual_seed(seed))
-    smooth = functional.interpolate(coarse, size=48, mode="bicubic")[:, 0]
-    images = (128 + 40 * smooth).round().clamp(0, 255).to(torch.uint8).numpy()
+    """[count, 48, 48] uint8: made photographs; on their edges what `MadeJudge` reads."""
+    images = made_photographs(count, seed)
     for place, value in enumerate((labels, percent)):
         images[:, 0, place] = images[:, 0, -1 - place] = value
     return images

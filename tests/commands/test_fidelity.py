@@ -14,8 +14,8 @@ from ferbench.classifiers.judge import Description, Judge
 from ferbench.commands import classify, fidelity, fidelity_inputs, inputs, judges, table
 from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
+from ferbench.fidelity import figures as fidelity_figures
 from ferbench.fidelity import inception
-from ferbench.fidelity import pictures as fidelity_pictures
 from ferbench.models import NetworkOptions, build
 from ferbench.results.rows import FidelityRow
 from ferbench.runs import Compute, checkpoint
@@ -105,7 +105,7 @@ def measure(make_job, *overrides, figures=False):
     """Run the command; figures are drawn where asked for, because they take the longest."""
     with pytest.MonkeyPatch.context() as patch:
         if not figures:
-            patch.setattr(fidelity_pictures, "draw", lambda *args, **options: [])
+            patch.setattr(fidelity_figures, "draw", lambda *args, **options: [])
         fidelity.run(make_job("fidelity", *FAST, *overrides))
 
 
@@ -225,7 +225,7 @@ def test_umap_without_its_package_is_one_line(judged, made_set, make_job, monkey
 
 
 def test_copies_of_training_images_are_not_in_the_floor(judged, make_job, monkeypatch):
-    read = inputs.open_base
+    read = inputs.open_faces
 
     def with_copies(*args):
         faces = read(*args)
@@ -235,7 +235,7 @@ def test_copies_of_training_images_are_not_in_the_floor(judged, make_job, monkey
             faces.root, faces.splits, faces.manifest, {**faces.extras, "clean_public": clean}
         )
 
-    monkeypatch.setattr(inputs, "open_base", with_copies)
+    monkeypatch.setattr(inputs, "open_faces", with_copies)
     measure(make_job, "set=train")
     assert rows_of(judged)[0].floor_images == 68
 
@@ -279,7 +279,7 @@ def test_classifiers_that_learned_from_the_set_are_named(judged, made_set, make_
     measure(make_job, f"set={made_set}")
     assert rows_of(judged)[0].trained_accuracy == pytest.approx(0.32)
     report = (folders(judged)[0] / "report.md").read_text()
-    assert "Trained on this set" in report
+    assert "Classifiers trained on this set" in report
     assert "| 0.310 |" in report and "0.900" not in report
 
 

@@ -1,5 +1,6 @@
 """`ferbench study`: a small study from its file to its report, stopped, failed and gone on with."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ def test_a_study_runs_every_cell_and_reports(
     assert text.count("ferbench classify") == 6
     page = (folder_of(job) / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 2
+    numbers = json.loads((folder_of(job) / "metrics.json").read_text())
+    assert len(numbers["cells"]["whole"]["scores"]["accuracy"]["values"]) == 2
+    assert [one["against"] for one in numbers["differences"]] == ["whole", "whole", "0.2"]
     assert "http" not in page.replace("data:image", "")
     capsys.readouterr()
     study.run(job, LAUNCHER)
@@ -87,7 +91,7 @@ def test_a_study_goes_on_after_a_stop(
     study.run(job, LAUNCHER)
     said = capsys.readouterr().out
     assert said.count("$ ferbench classify") == 4
-    assert "Not finished" not in (folder_of(job) / "report.md").read_text()
+    assert "not finished" not in (folder_of(job) / "report.md").read_text()
 
 
 def test_a_failed_run_is_told_and_tried_again(
@@ -119,7 +123,7 @@ def test_what_another_process_has_done_is_no_failure(make_study: Callable[..., A
     cells = [{"id": "whole", "words": ["data=real"]}]
     job = make_study({"cells": cells, "compare": [], "chart": {}, "seeds": [0]})
     study.run(job, Refused(LAUNCHER.words, full_error=False))
-    assert "Not finished" not in (folder_of(job) / "report.md").read_text()
+    assert "not finished" not in (folder_of(job) / "report.md").read_text()
 
 
 def test_steps_are_made_first_and_their_folders_handed_on(
@@ -166,7 +170,7 @@ def test_some_cells_can_be_run_alone_and_the_report_shows_all_that_is_done(
     text = (folder_of(make_study({})) / "report.md").read_text()
     assert "| part 0.2 | 1 |" in text
     assert "| whole | 1 |" in text
-    assert "1 of 3 runs are missing; cells without any: part 0.5." in text
+    assert "1 of 3 runs are missing; cells without any: part 0.5 |" in text
     assert "| part 0.5 |" not in text
     with pytest.raises(UserError, match="only=hole: no such cell; did you mean whole"):
         study.run(make_study({}, "only=hole"), LAUNCHER)
@@ -181,7 +185,10 @@ def test_every_budget_has_its_own_report(
     first = (folder_of(make_study(changes)) / "report.md").read_text()
     study.run(make_study(changes, "only=whole", "budget=wide"), LAUNCHER)
     assert (folder_of(make_study(changes)) / "report.md").read_text() == first
-    assert "Budget *wide*" in (folder_of(make_study(changes)).parent / "wide/report.md").read_text()
+    assert (
+        "| budget | wide |"
+        in (folder_of(make_study(changes)).parent / "wide/report.md").read_text()
+    )
     with pytest.raises(UserError, match=r"budgets\.runs: expected a folder's name, and not runs"):
         study.run(make_study({"budgets": {"runs": {}}}, "budget=runs"), LAUNCHER)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch.nn import functional
+
+from made import photographs
 
 
 class MadeJudge:
@@ -25,13 +25,6 @@ class MadeJudge:
         chance[np.arange(len(images)), shown.astype(int)] = percent / 100
         features = np.stack([feature, np.zeros(len(images))], axis=1).astype(np.float32)
         return SimpleNamespace(logits=np.log(chance + 1e-9).astype(np.float32), features=features)
-
-
-def photographs(count: int, seed: int) -> np.ndarray:
-    """[count, 48, 48] uint8: random pictures with details of some four pixels."""
-    coarse = torch.randn(count, 1, 12, 12, generator=torch.Generator().manual_seed(seed))
-    smooth = functional.interpolate(coarse, size=48, mode="bicubic")[:, 0]
-    return (128 + 40 * smooth).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def said(images: np.ndarray, shown: Any, percent: Any, feature: Any = 0) -> np.ndarray:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ferbench.classes import CLASSES
-from ferbench.curation import chain, look, near_duplicates, training_copies
-from ferbench.curation.chain import Settings
+from ferbench.curation import chain, judged, near_duplicates, report, training_copies
+from ferbench.curation.chain import Pool, RealFaces, Settings
 from ferbench.curation.training_copies import Strictness
 from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
@@ -51,7 +51,12 @@ def curate(judge, train, photos, write_verdicts):
 
     def run(pool, **settings):
         return chain.run(
-            *pool, train, held, judge, replace(OFF, **settings), batch=16, on_step=lambda text: None
+            Pool(*pool),
+            RealFaces(train, held),
+            judge,
+            replace(OFF, **settings),
+            batch=16,
+            on_step=lambda text: None,
         )
 
     return run
@@ -207,7 +212,7 @@ def test_the_same_seed_and_any_block_give_the_same(
 ):
     given = all_on(pool, photos, write_verdicts)
     first, other = curate(given, **ON), curate(given, **ON, seed=1)
-    for module in (look, near_duplicates, training_copies):
+    for module in (judged, near_duplicates, training_copies):
         monkeypatch.setattr(module, "BLOCK", 11)
     again = curate(given, **ON)
     np.testing.assert_array_equal(first.rows, again.rows)
@@ -232,7 +237,7 @@ def test_the_pool_is_not_changed(curate, pool, photos, write_verdicts):
 
 def test_the_table_shows_what_each_step_changed(curate, pool, write_verdicts):
     found = curate(mismatch(pool, write_verdicts), mismatched="correct", n=70)
-    lines = [line.split() for line in chain.table(found.steps).splitlines()]
+    lines = [line.split() for line in report.summary(found).splitlines()]
     assert lines[0] == [*CLASSES, "all"]
     assert lines[1] == ["pool", *["15"] * 7, "105"]
     assert lines[2] == ["mismatched", "+0", "+0", "+0", "-1", "+1", "+0", "+0", "+0"]

@@ -12,7 +12,7 @@ FER2013 = dict(zip(CLASSES, (3995, 436, 4097, 7215, 4830, 3171, 4965), strict=Tr
 
 def test_sizes_are_counts_of_labels_in_the_order_of_the_classes():
     labels = np.array([0, 2, 2, 6])
-    assert label_counts.class_sizes(labels).tolist() == [1, 0, 2, 0, 0, 0, 1]
+    assert label_counts.class_counts(labels).tolist() == [1, 0, 2, 0, 0, 0, 1]
     assert label_counts.counts_by_name(labels[:3], ("a", "b", "c")) == {"a": 1, "b": 0, "c": 2}
     with pytest.raises(ValueError, match="argument"):
         label_counts.counts_by_name(labels, ("a", "b", "c"))

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from ferbench.data_audit import advice, confident, faults, pool
-from ferbench.data_audit.control import Control
-from ferbench.data_audit.enlarged import Enlarged
-from ferbench.data_audit.label_noise import LabelNoise
+from ferbench.data_audit.findings import Control, Enlarged, Findings, LabelNoise
 
 
 @pytest.fixture
@@ -23,20 +21,24 @@ def noise(wrong, recall):
     given[:wrong] = (given[:wrong] + 1) % 7
     probabilities = np.full((700, 7), 0.01)
     probabilities[np.arange(700), true] = 0.94
-    opinion = confident.learn(given, probabilities)
+    issues = confident.learn(given, probabilities)
     control = Control(100, 100, 100, round(100 * recall), 0, np.arange(100))
-    rates = confident.noise(opinion.joint)
+    rates = confident.noise(issues.joint)
     ends = np.stack([rates, rates], axis=1)
-    return LabelNoise(np.arange(700), 5, probabilities, opinion, rates, ends, control)
+    return LabelNoise(np.arange(700), 5, probabilities, issues, rates, ends, control)
+
+
+def lines(faults, noise, enlarged):
+    return advice.lines(Findings(None, faults, noise, enlarged))
 
 
 def test_a_set_without_faults_needs_none(clean):
-    assert advice.lines(clean, None, None) == []
-    assert advice.lines(clean, noise(0, 1.0), Enlarged({"public": 35}, {"public": 0})) == []
+    assert lines(clean, None, None) == []
+    assert lines(clean, noise(0, 1.0), Enlarged({"public": 35}, {"public": 0})) == []
 
 
 def test_enlarged_copies_are_told(clean):
-    ((found, help),) = advice.lines(clean, None, Enlarged({"public": 3}, {"public": 2}))
+    ((found, help),) = lines(clean, None, Enlarged({"public": 3}, {"public": 2}))
     assert found.startswith("2 more test images") and "no mask" in help
 
 
@@ -49,14 +51,14 @@ def test_enlarged_copies_are_told(clean):
     ],
 )
 def test_how_far_the_list_is_to_be_trusted(clean, wrong, recall, message):
-    ((found, help),) = advice.lines(clean, noise(wrong, recall), None)
+    ((found, help),) = lines(clean, noise(wrong, recall), None)
     assert "labels" in found and "are disputed" in found
     assert message in help
 
 
 def test_unequal_classes_and_splits_are_told(clean):
     balance = replace(clean.balance, largest_ratio=16.4, p=1e-6)
-    found = [one for one, _ in advice.lines(replace(clean, balance=balance), None, None)]
+    found = [one for one, _ in lines(replace(clean, balance=balance), None, None)]
     assert found == [
         "the largest class is 16.4 times as large as the smallest",
         "the splits have different shares of the classes",

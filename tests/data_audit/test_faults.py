@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ferbench.classes import CLASSES
-from ferbench.data_audit import enlarged as zoomed
-from ferbench.data_audit import faults, pool
+from ferbench.data_audit import enlarged, faults, pool
 from ferbench.errors import UserError
+from ferbench.similarity import matches
 
 ANGRY, DISGUST, FEAR, HAPPY = range(4)
 
@@ -121,19 +121,18 @@ def test_photographs_join_copies_of_every_kind(make_set):
 
 def test_an_enlarged_training_image_is_found(make_set):
     """The middle 40 x 40 pixels of smooth train 3, enlarged, in public; noise is not found."""
-    from ferbench.similarity.matches import enlarged
 
     def plant(train, public, private):
         rng = np.random.default_rng(1)
         for images in (train, public, private):
             coarse = rng.integers(0, 256, (len(images), 8, 8), dtype=np.uint8)
             images[:] = np.kron(coarse, np.ones((1, 6, 6), np.uint8))
-        public[3] = enlarged(train[3:4], 1.2)[0].astype(np.uint8)
+        public[3] = matches.enlarged(train[3:4], 1.2)[0].astype(np.uint8)
 
     faces = make_set(plant)
-    found = zoomed.find(pool.read(faces), faces)
-    assert found.tested == {"public": 35, "private": 35}
-    assert found.found == {"public": 1, "private": 0}
+    measured = enlarged.find(pool.read(faces), faces)
+    assert measured.tested == {"public": 35, "private": 35}
+    assert measured.copies == {"public": 1, "private": 0}
 
 
 # --- wrong inputs --------------------------------------------------------------------------------

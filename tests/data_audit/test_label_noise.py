@@ -9,7 +9,8 @@ from torch import nn
 
 from ferbench.classifiers.training import Stopped
 from ferbench.config.yaml_files import CONF
-from ferbench.data_audit import confident, control, label_noise, out_of_fold, pool
+from ferbench.data_audit import confident, label_noise, out_of_fold, pool
+from ferbench.data_audit.label_noise import Search
 from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.errors import UserError
 from ferbench.recipes.classifier import Augment, Recipe
@@ -61,13 +62,13 @@ def test_a_perfect_classifier_finds_exactly_the_wrong_labels():
     true = np.repeat(np.arange(7), 100)
     given = true.copy()
     given[:10], given[200:220] = 1, 3
-    opinion = confident.learn(given, sure(true))
-    np.testing.assert_array_equal(opinion.disputed, given != true)
-    np.testing.assert_array_equal(opinion.proposed, true)
+    issues = confident.learn(given, sure(true))
+    np.testing.assert_array_equal(issues.disputed, given != true)
+    np.testing.assert_array_equal(issues.proposed, true)
     want = [0, 10 / 110, 0, 20 / 120, 0, 0, 0, 30 / 700]
-    np.testing.assert_allclose(confident.noise(opinion.joint), want, atol=1e-12)
-    assert np.isclose(opinion.joint.sum(), 1)
-    np.testing.assert_allclose(opinion.joint.sum(axis=1), np.bincount(given) / 700)
+    np.testing.assert_allclose(confident.noise(issues.joint), want, atol=1e-12)
+    assert np.isclose(issues.joint.sum(), 1)
+    np.testing.assert_allclose(issues.joint.sum(axis=1), np.bincount(given) / 700)
 
 
 def test_thresholds_are_mean_probabilities_of_the_given_label():
@@ -76,11 +77,11 @@ def test_thresholds_are_mean_probabilities_of_the_given_label():
     The joint's row is scaled to both images all the same (equation 3).
     """
     probabilities = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]])
-    opinion = confident.learn(np.array([0, 0, 1]), np.pad(probabilities, ((0, 0), (0, 5))))
-    np.testing.assert_allclose(opinion.thresholds[:2], [0.7, 0.8])
-    assert not opinion.disputed.any()
-    np.testing.assert_allclose(np.diag(opinion.joint)[:2], [2 / 3, 1 / 3])
-    np.testing.assert_allclose(opinion.margin, [0.8, 0.0, 0.6])
+    issues = confident.learn(np.array([0, 0, 1]), np.pad(probabilities, ((0, 0), (0, 5))))
+    np.testing.assert_allclose(issues.thresholds[:2], [0.7, 0.8])
+    assert not issues.disputed.any()
+    np.testing.assert_allclose(np.diag(issues.joint)[:2], [2 / 3, 1 / 3])
+    np.testing.assert_allclose(issues.margin, [0.8, 0.0, 0.6])
 
 
 def test_weights_are_repetitions():
@@ -96,15 +97,15 @@ def test_the_most_disputed_come_first():
     true, given = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 2, 1, 2, 0])
     probabilities = sure(true)
     probabilities[3] = sure(np.array([0]), 0.99)
-    opinion = confident.learn(given, probabilities)
-    assert opinion.ranked().tolist() == [3, 4, 5]
+    issues = confident.learn(given, probabilities)
+    assert issues.ranked().tolist() == [3, 4, 5]
 
 
 def test_a_class_without_images_is_never_proposed():
     labels = np.array([0, 0, 1, 1])
-    opinion = confident.learn(labels, sure(np.array([0, 6, 1, 6])))
-    assert 6 not in opinion.proposed
-    assert np.isnan(confident.noise(opinion.joint)[6])
+    issues = confident.learn(labels, sure(np.array([0, 6, 1, 6])))
+    assert 6 not in issues.proposed
+    assert np.isnan(confident.noise(issues.joint)[6])
 
 
 def test_intervals_cover_the_rate_and_copies_widen_them():
@@ -129,7 +130,7 @@ def test_intervals_cover_the_rate_and_copies_widen_them():
 
 def test_flips_are_so_many_and_never_the_own_class():
     labels = np.arange(1000) % 7
-    changed = control.flip(labels, 0.05, np.random.default_rng(0))
+    changed = label_noise.flip(labels, 0.05, np.random.default_rng(0))
     assert (changed != labels).sum() == 50
     assert changed.min() >= 0 and changed.max() <= 6
     assert len(set(changed[changed != labels])) == 7
@@ -142,29 +143,29 @@ def test_a_made_classifier_of_known_recall():
     true labels of images that were not flipped, less what was flipped among them.
     """
     true = np.arange(700) % 7
-    given = control.flip(true, 0.1, np.random.default_rng(3))
+    given = label_noise.flip(true, 0.1, np.random.default_rng(3))
     blind = np.arange(700) // 7 % 7 == 0
-    seen = np.where(blind, (true + 1) % 7, true)
-    opinion = confident.learn(given, sure(seen))
-    found = control.score(opinion, true)
+    shown = np.where(blind, (true + 1) % 7, true)
+    issues = confident.learn(given, sure(shown))
+    control = label_noise.score(issues, true)
     wrong = given != true
-    unlucky = wrong & blind & (given == seen)  # flipped to just what the classifier takes it for
-    assert (found.flipped, found.listed) == (70, int((given != seen).sum()))
-    assert found.found == 70 - unlucky.sum()
-    assert found.restored == (wrong & ~blind).sum()
-    assert np.isclose(found.precision, found.found / found.listed)
-    assert found.by_chance == found.listed / 700
-    assert found.at_top == (found.ranks < 70).sum() / 70
-    assert len(found.ranks) == 70 and (np.diff(found.ranks) > 0).all()
+    unlucky = wrong & blind & (given == shown)  # flipped to just what the classifier takes it for
+    assert (control.flipped, control.listed) == (70, int((given != shown).sum()))
+    assert control.caught == 70 - unlucky.sum()
+    assert control.restored == (wrong & ~blind).sum()
+    assert np.isclose(control.precision, control.caught / control.listed)
+    assert control.by_chance == control.listed / 700
+    assert control.top == (control.ranks < 70).sum()
+    assert len(control.ranks) == 70 and (np.diff(control.ranks) > 0).all()
 
 
 def test_a_classifier_that_knows_nothing_finds_as_much_as_chance():
     """Random probabilities: recall is the list's share of the images, within 4 standard errors."""
     rng = np.random.default_rng(0)
     true = rng.integers(0, 7, 20_000)
-    given = control.flip(true, 0.1, rng)
-    found = control.score(confident.learn(given, rng.dirichlet(np.ones(7), 20_000)), true)
-    assert abs(found.recall - found.by_chance) < 4 * np.sqrt(0.25 / found.flipped)
+    given = label_noise.flip(true, 0.1, rng)
+    control = label_noise.score(confident.learn(given, rng.dirichlet(np.ones(7), 20_000)), true)
+    assert abs(control.recall - control.by_chance) < 4 * np.sqrt(0.25 / control.flipped)
 
 
 # --- folds ---------------------------------------------------------------------------------------
@@ -228,19 +229,21 @@ def barred(make_set):
     return pool.read(make_set(plant))
 
 
-def find(barred, folder, how, **changes):
+def find(barred, folder, how, *, flips=0.1, should_stop=lambda: False):
     """label_noise.find with small numbers; the fits that were begun."""
     begun = []
-    options = {"folds": 2, "control_flips": 0.1, "rounds": 10, "should_stop": lambda: False}
-    found = label_noise.find(barred, how, folder=folder, on_fit=begun.append, **options | changes)
-    return found, begun
+    search = Search(folds=2, control_flips=flips, bootstrap=10)
+    noise = label_noise.find(
+        barred, how, search, folder=folder, should_stop=should_stop, on_fit=begun.append
+    )
+    return noise, begun
 
 
 def test_moved_labels_are_found(barred, tmp_path):
     found, begun = find(barred, tmp_path, fitting(epochs=15))
     assert begun == ["fold_1_of_2", "fold_2_of_2", "control_0.1"]
-    assert set(np.flatnonzero(found.opinion.disputed)) == {0, 1, 2}
-    assert set(found.opinion.proposed[:3]) == {6}
+    assert set(np.flatnonzero(found.issues.disputed)) == {0, 1, 2}
+    assert set(found.issues.proposed[:3]) == {6}
     assert np.isclose(found.accuracy, 137 / 140)
     assert found.control.flipped in range(3, 13)
     assert found.control.recall > 0.7
@@ -270,7 +273,7 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(barred, tmp_path):
 
 
 def test_no_control_no_third_fit(barred, tmp_path):
-    found, begun = find(barred, tmp_path, fitting(), control_flips=0.0)
+    found, begun = find(barred, tmp_path, fitting(), flips=0.0)
     assert found.control is None and len(begun) == 2
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from ferbench.classes import CLASSES
 from ferbench.fidelity import comparison
-from ferbench.fidelity.comparison import Described, How
+from ferbench.fidelity.comparison import FeatureSet, Settings
 from ferbench.metrics import feature_sets
 
-HOW = How(
+SETTINGS = Settings(
     neighbors=3,
     density_neighbors=5,
     neighbor_images=1000,
@@ -28,18 +28,18 @@ def made(per_class=40, seed=0, shift=0.0):
     labels = np.repeat(np.arange(7), per_class).astype(np.int64)
     features = (8 * np.eye(7)[labels] + rng.normal(size=(len(labels), 7)) + shift).astype("f4")
     images = rng.integers(0, 256, (len(labels), 48, 48), dtype=np.uint8)
-    return Described(images, labels, features, 3 * features)
+    return FeatureSet(images, labels, features, 3 * features)
 
 
 @pytest.fixture(scope="module")
 def real():
-    return comparison.reference(made(60), HOW)
+    return comparison.reference(made(60), SETTINGS)
 
 
 def test_every_class_is_compared_with_its_own(real):
     """The FID of a class is that of its images against the real ones of the class."""
     sample = made(seed=1)
-    found = comparison.compare(real, sample, HOW)
+    found = comparison.compare(real, sample, SETTINGS)
     for k in range(7):
         own, other = sample.labels == k, made(60).labels == k
         gaussians = (
@@ -53,7 +53,7 @@ def test_every_class_is_compared_with_its_own(real):
 
 
 def test_a_set_against_itself_is_no_distance_away(real):
-    found = comparison.compare(real, made(60), HOW)
+    found = comparison.compare(real, made(60), SETTINGS)
     assert found.overall.fid == pytest.approx(0, abs=1e-6)
     assert found.overall.precision == found.overall.recall == found.overall.coverage == 1
     assert found.intra_fid == pytest.approx(0, abs=1e-6)
@@ -65,7 +65,7 @@ def test_wrong_labels_show_class_by_class_alone(real):
     """The same images with their labels moved by one: overall all is well, by class nothing is."""
     sample = made(seed=1)
     moved = replace(sample, labels=(sample.labels + 1) % 7)
-    right, wrong = (comparison.compare(real, side, HOW) for side in (sample, moved))
+    right, wrong = (comparison.compare(real, side, SETTINGS) for side in (sample, moved))
     assert asdict(right.overall) == pytest.approx(asdict(wrong.overall))
     assert wrong.intra_fid > 50 * right.intra_fid
     assert max(v.precision for v in wrong.classes) == 0
@@ -76,8 +76,8 @@ def test_a_collapsed_class_shows_in_its_diversity_and_coverage(real):
     first = np.flatnonzero(sample.labels == 3)[0]
     features, images = sample.features.copy(), sample.images.copy()
     features[sample.labels == 3], images[sample.labels == 3] = features[first], images[first]
-    whole = comparison.compare(real, sample, HOW)
-    found = comparison.compare(real, replace(sample, features=features, images=images), HOW)
+    whole = comparison.compare(real, sample, SETTINGS)
+    found = comparison.compare(real, replace(sample, features=features, images=images), SETTINGS)
     assert found.classes[3].diversity == found.classes[3].pixel_diversity == 0
     assert found.classes[3].coverage < 0.3 < 0.8 < whole.classes[3].coverage
     for k in (0, 1, 2, 4, 5, 6):
@@ -88,15 +88,15 @@ def test_the_order_of_the_images_plays_no_part_without_draws(real):
     """Where every image is used: FID, neighborhoods, and a KID of one subset of all."""
     sample = made(seed=1)
     order = np.random.default_rng(5).permutation(len(sample))
-    one, other = (comparison.compare(real, side, HOW) for side in (sample, sample.take(order)))
+    one, other = (comparison.compare(real, side, SETTINGS) for side in (sample, sample.take(order)))
     for name in ("fid", "precision", "recall", "density", "coverage"):
         assert getattr(one.overall, name) == pytest.approx(getattr(other.overall, name))
 
 
 def test_equal_seeds_give_equal_numbers_and_others_do_not(real):
     sample = made(seed=1)
-    first, again = (comparison.compare(real, sample, HOW) for _ in range(2))
-    other = comparison.compare(real, sample, replace(HOW, seed=1))
+    first, again = (comparison.compare(real, sample, SETTINGS) for _ in range(2))
+    other = comparison.compare(real, sample, replace(SETTINGS, seed=1))
     assert first == again
     assert first.overall.kid != other.overall.kid
     assert first.overall.fid == other.overall.fid
@@ -104,7 +104,7 @@ def test_equal_seeds_give_equal_numbers_and_others_do_not(real):
 
 def test_subsets_fit_the_smaller_side_of_each_class(real):
     """50 are asked for: 40 of a class are there, and 50 of all."""
-    found = comparison.compare(real, made(seed=1), HOW)
+    found = comparison.compare(real, made(seed=1), SETTINGS)
     assert found.overall.kid_images == 50
     assert {v.kid_images for v in found.classes} == {40}
 
@@ -112,7 +112,7 @@ def test_subsets_fit_the_smaller_side_of_each_class(real):
 def test_neighbors_are_those_of_a_part_of_a_large_set(real):
     """The numbers of neighbors are those of the part that is drawn; the others of all images."""
     sample = made(seed=1)
-    few = replace(HOW, neighbor_images=100)
+    few = replace(SETTINGS, neighbor_images=100)
     part = comparison.compare(real, sample, few).overall
     drawn = np.sort(np.random.default_rng([0, 0]).choice(280, 100, replace=False))
     wanted = feature_sets.overlap(
@@ -122,7 +122,7 @@ def test_neighbors_are_those_of_a_part_of_a_large_set(real):
         density_k=5,
     )
     assert (part.recall, part.coverage) == (wanted.recall, wanted.coverage)
-    whole = comparison.compare(real, sample, HOW).overall
+    whole = comparison.compare(real, sample, SETTINGS).overall
     assert part.recall < whole.recall
     assert (part.fid, part.kid, part.images) == (whole.fid, whole.kid, whole.images)
 
@@ -138,8 +138,8 @@ def test_draws_by_class():
 
 def test_so_many_images_of_a_class_are_needed(real):
     """least_images are enough for every number, and one fewer is not."""
-    assert HOW.least_images == 6
-    tight = replace(HOW, kid_images=6)
+    assert SETTINGS.least_images == 6
+    tight = replace(SETTINGS, kid_images=6)
     sample = made(per_class=6, seed=1)
     found = comparison.compare(comparison.reference(sample, tight), sample, tight)
     assert found.classes[0].coverage == 1

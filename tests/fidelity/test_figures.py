@@ -5,15 +5,15 @@ import pytest
 from PIL import Image
 
 from ferbench.classes import CLASSES
-from ferbench.fidelity import figures
 from ferbench.fidelity.figures import CLASS_COLORS, Panel, Points, plot_panels, plot_points
+from ferbench.report import drawing
 
 
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures, instead of their files."""
     kept = []
-    monkeypatch.setattr(figures, "save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(drawing, "save", lambda figure, path: kept.append(figure))
     return kept
 
 

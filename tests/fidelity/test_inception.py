@@ -42,7 +42,7 @@ def test_what_it_sees_is_what_the_library_sees(eyes, weights):
     seen = eyes.describe(images, batch=2)
     extractor = library.FeatureExtractorInceptionV3(
         "x", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(weights)
-    )
+    ).eval()
     rgb = torch.from_numpy(images)[:, None].repeat(1, 3, 1, 1)
     with torch.no_grad():
         features, logits = extractor(rgb)

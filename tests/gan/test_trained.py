@@ -98,7 +98,72 @@ def test_a_published_pickle_is_read() -> None:
     found = trained.load(PUBLISHED, device=CPU)
     config = found.network.config
     assert len(found.classes) == config.c_dim
+    assert found.discriminator is not None
+    assert found.discriminator.config.img_resolution == config.img_resolution == 32
+    images = sg.sample(found.network, [0, 1], torch.eye(7)[:2], psi=0.7)
+    assert images.shape == (2, 1, 32, 32)
+    assert images.isfinite().all()
     assert not any(p.requires_grad for p in found.network.parameters())
+
+
+def shared_form() -> tuple[dict[str, tuple[int, ...]], dict[str, dict]]:
+    """Names and shapes of the tensors and the configs of a shared file, written out: 6 pixels."""
+    sizes = {"img_resolution": 6, "img_channels": 1, "c_dim": 7, "channel_base": 64}
+    sizes |= {"channel_max": 4, "mapping_layers": 2, "conv_clamp": None}
+    g = {"z_dim": 4, "w_dim": 4, "architecture": "skip", "w_avg_beta": 0.995}
+    d = {"mbstd_group": 4, "mbstd_channels": 1, "cmap_dim": None, "architecture": "resnet"}
+    shapes: dict[str, tuple[int, ...]] = {
+        "G_ema.mapping.w_avg": (4,),
+        "G_ema.synthesis.b3.const": (4, 3, 3),
+        "D.b6.skip.weight": (4, 4, 1, 1),
+    }
+    weights = {"D.b6.fromrgb": (4, 1, 1, 1), "D.b3.conv": (4, 5, 3, 3), "D.b3.fc": (4, 36)}
+    weights |= {f"D.b6.conv{i}": (4, 4, 3, 3) for i in (0, 1)} | {"D.b3.out": (4, 4)}
+    for network, fc0 in (("G_ema", 8), ("D", 4)):
+        names = (f"{network}.mapping.{layer}" for layer in ("embed", "fc0", "fc1"))
+        weights |= dict(zip(names, ((4, 7), (4, fc0), (4, 4)), strict=True))
+    for name, px in (("b3.conv1", 3), ("b6.conv0", 6), ("b6.conv1", 6)):
+        layer = f"G_ema.synthesis.{name}"
+        shapes |= {f"{layer}.noise_const": (px, px), f"{layer}.noise_strength": ()}
+        weights |= {layer: (4, 4, 3, 3), f"{layer}.affine": (4, 4)}
+    for block in ("G_ema.synthesis.b3", "G_ema.synthesis.b6"):
+        weights |= {f"{block}.torgb": (1, 4, 1, 1), f"{block}.torgb.affine": (4, 4)}
+    for name, shape in weights.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    filtered = [
+        "G_ema.synthesis." + name for name in ("b3", "b3.conv1", "b6", "b6.conv0", "b6.conv1")
+    ]
+    filtered += ["D.b6" + name for name in ("", ".fromrgb", ".conv0", ".conv1", ".skip")]
+    shapes |= {f"{name}.resample_filter": (4, 4) for name in [*filtered, "D.b3.conv"]}
+    return shapes, {"G_ema": sizes | g, "D": sizes | d}
+
+
+@pytest.mark.parametrize("parts", [("G_ema",), ("G_ema", "D")])
+def test_a_shared_file_is_loaded_as_it_was_written(parts: tuple[str, ...], tmp_path: Path) -> None:
+    """The form of files that are out in the world; no code of the library has a part in it."""
+    shapes, configs = shared_form()
+    tensors = {
+        name: torch.randn(shape).half()
+        for name, shape in shapes.items()
+        if name.partition(".")[0] in parts
+    }
+    facts = FACTS | {
+        "res": 6,
+        "data": "fer2013",
+        "class_counts": dict.fromkeys(CLASSES, 1),
+        "seed": 0,
+    }
+    configs = {part: configs[part] for part in parts}
+    metadata = {"format": "1", "configs": json.dumps(configs), "facts": json.dumps(facts)}
+    save_file(tensors, tmp_path / "shared.safetensors", metadata)
+    loaded = trained.load(tmp_path / "shared.safetensors", device=CPU)
+    assert (loaded.facts, loaded.classes) == (facts, CLASSES)
+    networks = {"G_ema": loaded.network, "D": loaded.discriminator}
+    assert (networks["D"] is not None) == ("D" in parts)
+    for name, value in tensors.items():
+        part, _, inner = name.partition(".")
+        assert torch.equal(networks[part].state_dict()[inner], value.float())
+    assert sg.sample(loaded.network, [0], torch.eye(7)[:1]).shape == (1, 1, 6, 6)
 
 
 def test_a_missing_generator_is_one_line(tmp_path: Path) -> None:

@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 from ferbench.classes import CLASSES
-from ferbench.errors import UserError
-from ferbench.privacy import audit, controls, plants, report, tables, verdict
-from ferbench.privacy.audit import Options
-from ferbench.privacy.real import Real, halves, partners
-from ferbench.privacy.roles import Attacked
+from ferbench.privacy import audit, controls, numbers, report, tables, verdict
+from ferbench.privacy.findings import Candidates, Controls, Options, Outcome
+from ferbench.privacy.statistics import Bootstrap
 from ferbench.report import markdown
-from ferbench.similarity import views
+from ferbench.report.audit import Context
 
 OPTIONS = Options(
     near_correlation=0.95,
@@ -22,6 +20,8 @@ OPTIONS = Options(
     control_images=200,
     percents=(3, 40),
 )
+
+NO_INTERVALS = Bootstrap(0, np.random.default_rng(0))
 
 
 def audited(real, images, **changes):
@@ -41,7 +41,7 @@ def copied(real, strangers):
     images = strangers.copy()
     disgust = np.flatnonzero(real.members.labels == 1)
     images[:20] = real.members.images[disgust[:20]]
-    images[20:40] = plants.cropped(real.members.images[disgust[20:40]], np.random.default_rng(0))
+    images[20:40] = controls.cropped(real.members.images[disgust[20:40]], np.random.default_rng(0))
     return audited(real, images)
 
 
@@ -91,11 +91,9 @@ def test_candidates_of_each_class_are_counted(clean):
 
 def test_a_class_with_few_candidates_has_no_attack(real):
     """19 held-out images of one class: no number is better than a bad one."""
-    labels = Attacked(real.members.labels, np.repeat([0, 1], [19, 258]))
-    scores = Attacked(np.zeros(419), np.zeros(277))
-    found = audit.attack_by_class(
-        "x", "y", scores, labels, rounds=0, rng=np.random.default_rng(0), bias={}
-    )
+    labels = Candidates(real.members.labels, np.repeat([0, 1], [19, 258]))
+    scores = Candidates(np.zeros(419), np.zeros(277))
+    found = audit.attack_by_class(("x", "y"), scores, labels, bootstrap=NO_INTERVALS)
     assert found.classes[0] is None
     assert found.classes[1].auc == 0.5
 
@@ -103,7 +101,7 @@ def test_a_class_with_few_candidates_has_no_attack(real):
 def test_the_negative_control_passes_and_the_positive_ones_fail(clean):
     control = clean.controls
     assert all(found.p >= 0.001 for found in control.negative.values())
-    for variant in plants.VARIANTS:
+    for variant in controls.VARIANTS:
         assert control.positive[variant][-1]["standing out", "pixels"].p < 0.001, variant
 
 
@@ -119,10 +117,10 @@ def test_detection_limits_are_named(clean):
 
 def test_a_limit_holds_from_there_on():
     """Flagged at 1, not at 4, flagged at 9: the limit is 9."""
-    flag, pass_ = audit.Found(1, 0, 1, None, 1e-9), audit.Found(0, 0, 0, None, 1.0)
+    flag, pass_ = Outcome(1, 0, 1, None, 1e-9), Outcome(0, 0, 0, None, 1.0)
     key = ("a", "b")
     levels = tuple({key: one} for one in (flag, pass_, flag))
-    control = controls.Controls(100, {}, {key: pass_}, (1, 4, 9), {"plain": levels})
+    control = Controls(100, {}, {key: pass_}, (1, 4, 9), {"plain": levels})
     assert control.limit("plain", 0.001) == 9
     unsound = replace(control, negative={key: flag})
     assert unsound.limit("plain", 0.001) is None
@@ -131,7 +129,7 @@ def test_a_limit_holds_from_there_on():
 
 def test_a_test_that_fails_its_control_does_not_count(copied):
     """The verdict rests on the others, and says so."""
-    flagged = audit.Found(1, 0, 1, None, 1e-9)
+    flagged = Outcome(1, 0, 1, None, 1e-9)
     negative = {key: flagged for key in copied.outcomes}
     broken = replace(copied, controls=replace(copied.controls, negative=negative), attacks=())
     assert broken.flags == []
@@ -140,17 +138,8 @@ def test_a_test_that_fails_its_control_does_not_count(copied):
 
 def test_networks_that_know_their_images_are_told_from_the_set(clean):
     """The set passes, the discriminator does not: to hold the file is what gives members away."""
-    labels = Attacked(clean.real.members.labels, clean.seat.held_labels)
-    scores = Attacked(np.ones(419), np.zeros(277))
-    known = audit.attack_by_class(
-        "discriminator",
-        "its score",
-        scores,
-        labels,
-        rounds=0,
-        rng=np.random.default_rng(0),
-        bias={},
-    )
+    scores, key = Candidates(np.ones(419), np.zeros(277)), ("discriminator", "its score")
+    known = audit.attack_by_class(key, scores, clean.candidates, bootstrap=NO_INTERVALS)
     found = replace(clean, attacks=[*clean.attacks, known])
     assert verdict.level(found) == "networks leak"
     text = " ".join(verdict.sentences(found))
@@ -194,23 +183,9 @@ def test_the_judge_s_bias_is_its_own(clean):
     assert found["membership", "pixels"].decides
 
 
-def test_halves_share_every_class():
-    labels = np.repeat([0, 1], [10, 7])
-    first, second = halves(labels, np.random.default_rng(0))
-    assert sorted([*first, *second]) == list(range(17))
-    assert (labels[first] == 0).sum() == (labels[second] == 0).sum() == 5
-
-
-def test_too_few_held_out_images_are_refused(faces):
-    few = {name: part.take(np.arange(20)) for name, part in faces.splits.items() if name != "train"}
-    small = replace(faces, splits=faces.splits | few)
-    encoders = {"gradients": views.gradients}
-    with pytest.raises(UserError, match="held-out images have no near copy; the audit needs 40"):
-        Real(small, partners(small), encoders, drop=0.9, cells=2, rng=np.random.default_rng(0))
-
-
 def test_the_report_holds_every_test_and_no_path(copied):
-    blocks = report.blocks(copied, {"set": "x"}, ["a note"], [], "ferbench audit")
+    context = Context({"set": "x"}, [], "ferbench audit", ["a note"])
+    blocks = report.blocks(copied, context)
     text = markdown("Audit", blocks)
     for test, space in copied.outcomes:
         assert f"| {test} | {space} |" in text.replace("\\", "")
@@ -225,7 +200,7 @@ def test_the_pairs_are_the_nearest_ones(copied):
 
 
 def test_the_row_sums_up(copied):
-    row = report.row_columns(copied)
+    row = numbers.row_columns(copied)
     assert (row["verdict"], row["identical_copies"], row["near_copies"]) == ("copies", 20, 40)
     assert row["membership_auc_low"] < row["membership_auc"] < row["membership_auc_high"]
     assert row["membership_auc_disgust"] > 0.75
@@ -235,5 +210,5 @@ def test_the_row_sums_up(copied):
 def test_everything_is_plain_json(copied):
     import json
 
-    text = json.dumps(report.as_json(copied), allow_nan=False)
+    text = json.dumps(numbers.as_json(copied), allow_nan=False)
     assert json.loads(text)["controls"]["planted"] == [1, 4, 56]

@@ -73,10 +73,12 @@ def test_members_and_others_share_their_groups(members, others):
 def test_the_condition_is_the_own_class(members):
     discriminator = Memory(members)
     scored(discriminator, members, np.arange(100) % 7)
-    seen = torch.cat(discriminator.conditions)
-    assert len(seen) == network_attacks.ROUNDS * 128  # two groups of 64, the last one filled up
-    assert (seen.sum(1) == 1).all()
-    assert abs(seen.mean(0) - 1 / 7).max() < 0.03
+    conditions = torch.cat(discriminator.conditions)
+    assert (
+        len(conditions) == network_attacks.ROUNDS * 128
+    )  # two groups of 64, the last one filled up
+    assert (conditions.sum(1) == 1).all()
+    assert abs(conditions.mean(0) - 1 / 7).max() < 0.03
 
 
 def test_a_real_discriminator_of_another_size_and_colors(make_generator, tmp_path, members):
@@ -106,9 +108,7 @@ def drawn(network, count, seed=0):
 def inverted(network, images, labels, *, steps=40, batch=8, features=None):
     how = Inversion(steps=steps, rate=0.2, batch=batch, features=features)
     done = []
-    errors = network_attacks.invert(
-        network, images, labels, how, device=CPU, seed=0, on_batch=done.append
-    )
+    errors = network_attacks.invert(network, images, labels, how, seed=0, on_batch=done.append)
     assert sum(done) == len(images)
     return errors
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ferbench.privacy import roles, space, statistics
-from ferbench.privacy.roles import Attacked
-from ferbench.privacy.space import Found, Members, Space
+from ferbench.privacy.findings import Candidates, Outcome
+from ferbench.privacy.space import Members, Space
 from ferbench.similarity import views
 from ferbench.similarity.views import Nearest, Views
 
@@ -28,7 +28,7 @@ def made():
 
 
 def outcomes(made, synthetic):
-    return made.tests(made.look(synthetic), made.attacked(synthetic))
+    return made.tests(made.neighbors(synthetic), made.distances(synthetic))
 
 
 def members_of(made, count):
@@ -70,7 +70,7 @@ def test_a_smooth_set_is_near_to_everything_and_passes(made):
     smooth = Views(middle, middle)
     found = outcomes(made, smooth)
     assert found["data copying"].value < -5
-    assert made.published_c_t(made.look(smooth)) < -5
+    assert made.published_c_t(made.neighbors(smooth)) < -5
     assert all(one.p > 0.001 for one in found.values())
 
 
@@ -100,8 +100,8 @@ def test_mirrored_copies_count(made):
 
 
 def test_published_c_t_of_copies_is_far_below_0(made):
-    assert made.published_c_t(made.look(members_of(made, 300))) < -5
-    assert abs(made.published_c_t(made.look(points(300, 9)))) < 3
+    assert made.published_c_t(made.neighbors(members_of(made, 300))) < -5
+    assert abs(made.published_c_t(made.neighbors(points(300, 9)))) < 3
 
 
 def test_roles_are_equal_in_size_and_classes():
@@ -129,37 +129,37 @@ def test_the_quantile_is_that_of_the_held_images():
 
 def test_bias_is_taken_off_with_its_error():
     """0.1 over chance, error 0.03, less a bias of 0.06, error 0.04: 0.04 of 0.05 is 0.8 sigma."""
-    mine, bias = (space.found(0.5 + x, 0.5, x, e) for x, e in ((0.1, 0.03), (0.06, 0.04)))
-    found = mine.less(bias)
+    mine, bias = (space.normal_outcome(0.5 + x, 0.5, x, e) for x, e in ((0.1, 0.03), (0.06, 0.04)))
+    found = statistics.less_bias(mine, bias)
     assert np.isclose(found.error, 0.05)
     assert np.isclose(found.p, statistics.norm.sf(0.8))
     assert found.value == mine.value
 
 
 def test_bias_away_from_memorization_gives_nothing():
-    mine, bias = space.found(0.6, 0.5, 0.1, 0.1), space.found(0.4, 0.5, -0.1, 0.1)
-    assert np.isclose(mine.less(bias).excess, 0.1)
+    mine, bias = space.normal_outcome(0.6, 0.5, 0.1, 0.1), space.normal_outcome(0.4, 0.5, -0.1, 0.1)
+    assert np.isclose(statistics.less_bias(mine, bias).excess, 0.1)
 
 
 def test_exact_tests_have_no_bias():
-    exact = Found(0.2, 0.1, 0.1, None, 0.01)
-    assert exact.less(space.found(0.9, 0.5, 0.4, 0.1)) is exact
+    exact = Outcome(0.2, 0.1, 0.1, None, 0.01)
+    assert statistics.less_bias(exact, space.normal_outcome(0.9, 0.5, 0.4, 0.1)) is exact
 
 
 def test_the_smallest_of_several_sets():
-    parts = [Attacked(np.array([1.0, 5.0]), np.array([2.0])) for _ in range(2)]
-    parts.append(Attacked(np.array([3.0, 4.0]), np.array([9.0])))
+    parts = [Candidates(np.array([1.0, 5.0]), np.array([2.0])) for _ in range(2)]
+    parts.append(Candidates(np.array([3.0, 4.0]), np.array([9.0])))
     found = roles.smallest(parts)
     assert found.members.tolist() == [1.0, 4.0]
     assert found.others.tolist() == [2.0]
 
 
 def test_looks_join_and_part(made):
-    seen = made.look(points(20, 11))
-    again = seen.take(slice(0, 5)).then(seen.take(slice(5, 20)))
+    near = made.neighbors(points(20, 11))
+    again = near.take(slice(0, 5)).then(near.take(slice(5, 20)))
     for name in ("members", "sample", "held", "half_sample", "reference"):
-        assert (getattr(again, name).row == getattr(seen, name).row).all()
-    assert (again.cell == seen.cell).all()
+        assert (getattr(again, name).row == getattr(near, name).row).all()
+    assert (again.cell == near.cell).all()
 
 
 def test_distances_to_oneself_do_not_count():

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ferbench.privacy import statistics
+from ferbench.privacy.statistics import Bootstrap
 
 
 def rng():
@@ -54,7 +55,9 @@ def test_auc_is_that_of_scikit_learn():
 
 def test_members_above_all_others():
     """AUC and TPR are 1, and so are both ends of their intervals."""
-    found = statistics.attack(np.arange(10.0) + 100, np.arange(100.0), rounds=50, rng=rng())
+    found = statistics.attack(
+        np.arange(10.0) + 100, np.arange(100.0), bootstrap=Bootstrap(50, rng())
+    )
     assert (found.auc, found.tpr) == (1, 1)
     assert found.auc_interval == found.tpr_interval == (1, 1)
     assert found.p_auc < 1e-6 and found.p_tpr < 1e-6
@@ -86,7 +89,9 @@ def test_the_bootstrap_interval_covers():
     hits = 0
     for _ in range(60):
         members, others = generator.normal(shift, 1, 150), generator.normal(0, 1, 120)
-        low, high = statistics.attack(members, others, rounds=200, rng=generator).auc_interval
+        low, high = statistics.attack(
+            members, others, bootstrap=Bootstrap(200, generator)
+        ).auc_interval
         hits += low <= truth <= high
     assert 51 <= hits <= 60
 

@@ -113,3 +113,16 @@ def test_markdown_escapes_what_it_would_take_as_its_own():
 def test_the_two_marks(text, markdown, page):
     assert report.markdown("t", [Text(text)]) == f"# t\n\n{markdown}\n"
     assert f"<p>{page}</p>" in report.page("t", [Text(text)])
+
+
+def test_numbers_are_broken_before_a_bracket_only():
+    table = Table(["class", "KID"], [["not a number", "0.1 ± 0.2 (0.3 to 0.4)"]])
+    page = report.page("t", [table])
+    assert '<td class="name">not a number</td>' in page
+    number = "0.1 ± 0.2".replace(" ", "\u00a0")
+    assert f"<td>{number} (0.3\u00a0to\u00a00.4)</td>" in page
+
+
+def test_a_table_without_names_has_no_head():
+    page = Page(report.page("t", [Table(["", ""], [["a", "b"]], leading=2)]))
+    assert "thead" not in page.tags and page.tags.count("td") == 2

@@ -55,7 +55,7 @@ def test_freed_memory_is_kept_for_the_next_tensor():
     """
     code = (
         "import torch; from resource import RUSAGE_SELF, getrusage\n"
-        "from ferbench.runs.record import keep_freed_memory\n"
+        "from ferbench.runs import keep_freed_memory\n"
         "keep_freed_memory()\n"
         "for i in range(60):\n"
         "    if i == 50: before = getrusage(RUSAGE_SELF).ru_minflt\n"
@@ -233,7 +233,7 @@ def test_a_run_that_goes_on_forgets_the_earlier_error(tmp_path):
 def test_two_processes_cannot_work_on_one_run(tmp_path):
     """A second process is refused while the first is at work, and may come after it."""
     code = (
-        "import sys; from pathlib import Path; from ferbench import run as runs\n"
+        "import sys; from pathlib import Path; from ferbench import runs\n"
         "from ferbench.errors import UserError\n"
         "try:\n"
         "    with runs.recorded(Path(sys.argv[1]), 'classify', '', {}): pass\n"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ferbench.privacy import plants, real
+from ferbench.privacy import controls
 from ferbench.similarity import matches, views
 
 
@@ -17,10 +17,10 @@ def matched(images, references, **options):
     return matches.best_match(images, seen, references, vectors, **options)
 
 
-@pytest.mark.parametrize("variant", plants.VARIANTS)
+@pytest.mark.parametrize("variant", controls.VARIANTS)
 def test_a_planted_copy_is_matched_with_its_original(train, variant):
     rows = np.arange(0, 400, 10)
-    changed = plants.VARIANTS[variant](train[rows], np.random.default_rng(0))
+    changed = controls.VARIANTS[variant](train[rows], np.random.default_rng(0))
     found = matched(changed, train)
     assert (found.row == rows).all()
     assert (found.correlation > (0.92 if variant == "faded" else 0.99)).all()
@@ -29,7 +29,7 @@ def test_a_planted_copy_is_matched_with_its_original(train, variant):
 
 def test_a_cropped_copy_needs_zoom(train):
     """A 44 x 44 window is enlarged by 48 / 44 = 1.09."""
-    changed = plants.cropped(train[:40], np.random.default_rng(1))
+    changed = controls.cropped(train[:40], np.random.default_rng(1))
     found = matched(changed, train)
     assert np.allclose(found.zoom, 1.09)
     plain = matches.aligned_correlation(train[:40].astype(float), changed.astype(float))
@@ -50,7 +50,7 @@ def test_an_image_is_not_its_own_match(train):
 
 
 def test_matches_do_not_depend_on_the_batch(train):
-    changed = plants.cropped(train[:30], np.random.default_rng(2))
+    changed = controls.cropped(train[:30], np.random.default_rng(2))
     whole, part = matched(changed, train), matched(changed[7:9], train)
     assert np.allclose(whole.take(slice(7, 9)).correlation, part.correlation)
 
@@ -70,28 +70,3 @@ def test_identical_pixels_are_found_mirrored_too(train):
     index = matches.Pixels(train)
     some = np.concatenate([train[[5, 8]], train[[3], :, ::-1], 255 - train[[3]]])
     assert index.find(some).tolist() == [5, 8, 3, -1]
-
-
-def test_partners_are_found_across_and_within_splits(faces):
-    """The crop of a training image in private, and two mirrored public images."""
-    best = real.partners(faces)
-    public, private = 420, 560
-    pairs = [0, private, public + 138, public + 139]
-    assert (best[pairs] > 0.95).all()
-    assert np.delete(best, pairs).max() < 0.9
-
-
-def test_flat_images_have_partners(faces):
-    from dataclasses import replace
-
-    flat = faces.splits["train"].images.copy()
-    flat[3] = 7
-    splits = faces.splits | {"train": replace(faces.splits["train"], images=flat)}
-    assert real.partners(replace(faces, splits=splits))[3] == 1
-
-
-def test_singletons_are_what_is_left(real):
-    """419 of 420; of 280 held-out ones, 3 have partners."""
-    assert (len(real.members), len(real.held)) == (419, 277)
-    assert real.dropped == {"train": 1, "public": 2, "private": 1}
-    assert real.member_rows[0] == 1

@@ -96,3 +96,31 @@ def test_diversity_is_the_mean_distance_of_pairs(generator):
 
 def test_a_collapsed_class_has_no_diversity(generator):
     assert sg.class_diversity(generator, torch.eye(3), (4, 4)) == pytest.approx((0, 0, 0), abs=1e-6)
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_class_centres_are_the_classes_mean_styles(generator):
+    mapping, eye = generator.mapping, torch.eye(3)
+    centers = sg.class_centers(mapping, eye, latents=50, generator=seeded(3))
+    z = torch.randn(50, 16, generator=seeded(3))
+    want = mapping.style(z, eye[1].expand(50, -1)).mean(0)
+    assert centers.shape == (3, 16)
+    torch.testing.assert_close(centers[1], want.detach())
+    assert not torch.allclose(centers[0], centers[1], atol=1e-3)
+
+
+def test_at_psi_zero_an_image_is_its_own_class_centre(generator):
+    mapping, eye = generator.mapping, torch.eye(3)
+    centers = sg.class_centers(mapping, eye, latents=20, generator=seeded(3))
+    c = eye[[2, 0]]
+    ws = mapping(torch.randn(2, 16), c, psi=0.0, center=sg.centers_of(c, centers))
+    torch.testing.assert_close(ws[:, 0], centers[[2, 0]])
+    torch.testing.assert_close(ws[:, -1], centers[[2, 0]])
+
+
+def test_a_mixed_condition_takes_the_mixed_centre():
+    centers = torch.tensor([[0.0, 2.0], [4.0, 0.0]])
+    assert sg.centers_of(torch.tensor([[0.25, 0.75]]), centers).tolist() == [[3.0, 0.5]]

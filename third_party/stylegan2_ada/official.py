@@ -8,9 +8,7 @@ from urllib.request import urlopen
 import torch
 from torch import Tensor, nn
 
-from .config import DiscriminatorConfig, GeneratorConfig
-from .discriminator import Discriminator
-from .generator import Generator
+from .networks import Discriminator, DiscriminatorConfig, Generator, GeneratorConfig
 from .safe_pickle import Record, read_pickle
 
 # Published defaults of arguments that a file may leave out, and that these networks fix.
@@ -66,12 +64,12 @@ def load_official(source: str | Path, *, max_bytes: int = 2**30) -> dict[str, An
 
 def generator(record: Record) -> Generator:
     """Our generator with the record's sizes and weights."""
-    given = _constructor(record, "Generator")
-    mapping = _options(given.pop("mapping_kwargs", {}), MAPPING, "mapping")
-    blocks = _options(given.pop("synthesis_kwargs", {}), BLOCKS, "synthesis")
+    arguments = _constructor(record, "Generator")
+    mapping = _with_defaults(arguments.pop("mapping_kwargs", {}), MAPPING, "mapping")
+    blocks = _with_defaults(arguments.pop("synthesis_kwargs", {}), BLOCKS, "synthesis")
     config = _config(
         GeneratorConfig,
-        **_taken(given, (*SIZES, "z_dim", "w_dim")),
+        **_taken(arguments, (*SIZES, "z_dim", "w_dim")),
         mapping_layers=mapping["num_layers"],
         w_avg_beta=mapping["w_avg_beta"],
         channel_base=blocks["channel_base"],
@@ -84,12 +82,14 @@ def generator(record: Record) -> Generator:
 
 def discriminator(record: Record) -> Discriminator:
     """Our discriminator with the record's sizes and weights."""
-    given = _constructor(record, "Discriminator")
-    mapping = _options(given.pop("mapping_kwargs", {}), MAPPING | {"w_avg_beta": None}, "mapping")
-    epilogue = _options(given.pop("epilogue_kwargs", {}), EPILOGUE, "epilogue")
-    sizes = _taken(given, SIZES)
-    cmap_dim = given.pop("cmap_dim", None)
-    blocks = _options({**given.pop("block_kwargs", {}), **given}, BLOCKS, "discriminator")
+    arguments = _constructor(record, "Discriminator")
+    no_mean = MAPPING | {"w_avg_beta": None}  # this mapping keeps no running mean
+    mapping = _with_defaults(arguments.pop("mapping_kwargs", {}), no_mean, "mapping")
+    epilogue = _with_defaults(arguments.pop("epilogue_kwargs", {}), EPILOGUE, "epilogue")
+    sizes = _taken(arguments, SIZES)
+    cmap_dim = arguments.pop("cmap_dim", None)
+    blocks = {**arguments.pop("block_kwargs", {}), **arguments}
+    blocks = _with_defaults(blocks, BLOCKS, "discriminator")
     config = _config(
         DiscriminatorConfig,
         **sizes,
@@ -113,27 +113,27 @@ def _constructor(record: Record, expected: str) -> dict[str, Any]:
     return record.init_kwargs
 
 
-def _taken(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _taken(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Remove and return the arguments that have no default."""
-    missing = [name for name in names if name not in given]
+    missing = [name for name in names if name not in arguments]
     if missing:
-        raise ValueError(f"the pickle does not say {', '.join(missing)}")
-    return {name: given.pop(name) for name in names}
+        raise ValueError(f"the pickle lacks {', '.join(missing)}")
+    return {name: arguments.pop(name) for name in names}
 
 
-def _options(given: dict[str, Any], defaults: dict[str, Any], part: str) -> dict[str, Any]:
-    """Defaults overridden by what is given; what our networks do not have is refused by name."""
-    for name, value in given.items():
+def _with_defaults(options: dict[str, Any], defaults: dict[str, Any], part: str) -> dict[str, Any]:
+    """The file's options over the defaults; options that our networks lack are refused by name."""
+    for name, value in options.items():
         if name not in defaults or (name not in FREE and value != defaults[name]):
             raise ValueError(f"the {part} network has {name}={value!r}, which is not supported")
-    return defaults | given
+    return defaults | options
 
 
 def _config(kind: type[C], **values: Any) -> C:
     """kind(**values); a file may claim anything, so sizes are checked before they allocate."""
     for name, value in values.items():
         if isinstance(value, int) and not 0 <= value <= LARGEST:
-            raise ValueError(f"the pickle says {name}={value}: must be in [0, {LARGEST}]")
+            raise ValueError(f"the pickle has {name}={value}: must be in [0, {LARGEST}]")
     try:
         return kind(**values)
     except TypeError as error:
@@ -141,7 +141,7 @@ def _config(kind: type[C], **values: Any) -> C:
 
 
 def _loaded(kind: Callable[[C], N], config: C, record: Record) -> N:
-    """The network, built without memory and given the file's tensors."""
+    """The network, built without memory, with the file's tensors."""
     try:
         with torch.device("meta"):
             network = kind(config)
@@ -155,11 +155,11 @@ def weights(record: Record) -> dict[str, Tensor]:
     """Parameters and buffers of a record and the records inside it, by dotted name."""
     state = record.state
     tensors = {**state.get("_parameters", {}), **state.get("_buffers", {})}
-    found = {name: tensor.float() for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
+    named = {name: tensor.float() for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
     for name, inner in state.get("_modules", {}).items():
         if isinstance(inner, Record):
-            found |= {f"{name}.{key}": tensor for key, tensor in weights(inner).items()}
-    return found
+            named |= {f"{name}.{key}": tensor for key, tensor in weights(inner).items()}
+    return named
 
 
 def _read(source: str, max_bytes: int) -> bytes:

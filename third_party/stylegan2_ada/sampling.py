@@ -1,4 +1,7 @@
-"""Images from seeds: image i depends on its own seed and condition, never on the batch."""
+"""Images from seeds: image i depends on its own seed and condition, never on the batch.
+
+Here are also the centres that truncation pulls toward, pixels as uint8, and diversity.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from .batch_norm import BatchNorm
-from .generator import TwoStageGenerator
-from .synthesis import SynthesisLayer
+from .networks import BatchNorm, MappingNetwork, PlainMapping, SynthesisLayer, TwoStageGenerator
 
 NOISES = ("const", "seed", "none")
 
@@ -66,6 +67,35 @@ def _noise_maps(
             rows = [torch.randn(shape, generator=stream) for stream in streams]
             maps[f"{name}.noise_const"] = torch.stack(rows).to(layer.noise_const)
     return maps
+
+
+@torch.no_grad()
+def class_centers(
+    mapping: MappingNetwork | PlainMapping,
+    conditions: Tensor,
+    *,
+    latents: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Mean w of each condition, [K, w_dim] in the conditions' dtype.
+
+    One centre for all classes pulls every expression toward the average face; a centre a class
+    keeps the condition (as one a cluster does in Mokady et al. 2022, arXiv 2202.12211).
+
+    conditions: [K, c_dim], `torch.eye(classes)` for one-hot labels; the same `latents` latents,
+    drawn from `generator` (on the CPU), are used for all of them.
+    """
+    z = torch.randn(latents, mapping.z_dim, generator=generator).to(conditions)
+    rows = [mapping.style(z, c.expand(latents, -1)).mean(0) for c in conditions]
+    return torch.stack(rows)
+
+
+def centers_of(c: Tensor, centers: Tensor) -> Tensor:
+    """Centre of each image, [N, w_dim]: that of its class, or the mixture its condition names.
+
+    c: [N, K], rows sum to 1; centers: [K, w_dim] in the order of the classes.
+    """
+    return c.to(centers) @ centers
 
 
 def to_uint8(images: Tensor) -> Tensor:

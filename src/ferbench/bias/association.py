@@ -79,11 +79,11 @@ def npmi(table: np.ndarray) -> np.ndarray:
     """
     p = table / table.sum()
     expected = p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)
-    found = np.full(p.shape, np.nan)
-    found[(expected > 0) & (p == 0)] = -1.0
+    values = np.full(p.shape, np.nan)
+    values[(expected > 0) & (p == 0)] = -1.0
     some = (p > 0) & (p < 1)
-    found[some] = np.log(p[some] / expected[some]) / -np.log(p[some])
-    return found
+    values[some] = np.log(p[some] / expected[some]) / -np.log(p[some])
+    return values
 
 
 def _phi_squared(table: np.ndarray) -> np.ndarray:
@@ -91,14 +91,14 @@ def _phi_squared(table: np.ndarray) -> np.ndarray:
     p = table / table.sum(axis=(-2, -1), keepdims=True)
     expected = p.sum(axis=-1, keepdims=True) * p.sum(axis=-2, keepdims=True)
     parts = np.divide((p - expected) ** 2, expected, out=np.zeros_like(p), where=expected > 0)
-    found: np.ndarray = parts.sum(axis=(-2, -1))
-    return found
+    phi_squared: np.ndarray = parts.sum(axis=(-2, -1))
+    return phi_squared
 
 
 def _filled(table: np.ndarray, axis: int) -> np.ndarray:
     """How many rows (axis -1) or columns (axis -2) are not empty, [...]."""
-    found: np.ndarray = (table.sum(axis=axis) > 0).sum(axis=-1)
-    return found
+    count: np.ndarray = (table.sum(axis=axis) > 0).sum(axis=-1)
+    return count
 
 
 def _entropy(p: np.ndarray) -> float:

@@ -27,8 +27,8 @@ class Column:
     @property
     def known(self) -> np.ndarray:
         """[N] bool: the images that have a value."""
-        found: np.ndarray = self.groups != UNKNOWN
-        return found
+        known: np.ndarray = self.groups != UNKNOWN
+        return known
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,14 @@ def _edges(values: np.ndarray, parts: int) -> np.ndarray:
     """Inner limits of quantile groups; a value on a limit belongs to the group below it."""
     known = values[np.isfinite(values)]
     limits = np.unique(np.quantile(known, np.arange(1, parts) / parts, method="inverted_cdf"))
-    found: np.ndarray = limits[limits < known.max()]
-    return found
+    inner: np.ndarray = limits[limits < known.max()]
+    return inner
 
 
 def _cut(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     places = np.searchsorted(edges, values, side="left")
-    found: np.ndarray = np.where(np.isfinite(values), places, UNKNOWN).astype(np.int64)
-    return found
+    groups: np.ndarray = np.where(np.isfinite(values), places, UNKNOWN).astype(np.int64)
+    return groups
 
 
 def _ranges(edges: np.ndarray) -> tuple[str, ...]:

@@ -3,81 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from ferbench.bias import association, attributes
 from ferbench.bias.attributes import Attribute, Column
+from ferbench.bias.findings import AttributeFindings, Interval, Representation
 from ferbench.classes import CLASSES
+from ferbench.data.label_counts import class_counts
 from ferbench.metrics.histograms import js_distance, total_variation
 
 K = len(CLASSES)
 LEAST = 2  # images of a class with a known attribute, without which the class is left out
 Z = 1.959964  # of a normal law, two-sided 95 %
 DRAWS = 4_000_000  # of images at a time in a bootstrap; bounds its memory
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def noise(self) -> bool:
-        """Whether the interval holds 0."""
-        return self.low <= 0 <= self.high
-
-
-@dataclass(frozen=True)
-class Representation:
-    """Shares of the classes. own, real: [7] int64 images; floor: of the distance, by chance."""
-
-    own: np.ndarray
-    real: np.ndarray
-    distance: float
-    floor: float
-
-    @property
-    def ratio(self) -> float:
-        """Largest class over smallest."""
-        return float(self.own.max() / self.own.min())
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One attribute of the images in question, and of the real ones where that is known.
-
-    own_counts, real_counts: [7, groups] int64, as they are. distance, floor: Jensen-Shannon, at
-    equal shares of the classes, and up to where chance takes it between two samples of the real
-    images (95 %). own, real: association with the class (eta squared of a number, Cramer's V of a
-    word), every class counted alike; amplification: own - real. own_information,
-    real_information: mutual information of class and group, normalized.
-    """
-
-    attribute: Attribute
-    own_counts: np.ndarray
-    real_counts: np.ndarray | None
-    distance: float | None
-    floor: float | None
-    own: Interval
-    real: Interval | None
-    amplification: Interval | None
-    own_information: float
-    real_information: float | None
-
-    @property
-    def measure(self) -> str:
-        """What own and real are."""
-        return "η²" if self.attribute.numeric else "V"
-
-    @property
-    def shifted(self) -> bool:
-        """Whether the distance is more than chance gives."""
-        return self.distance is not None and self.floor is not None and self.distance > self.floor
 
 
 def represent(
@@ -87,7 +27,7 @@ def represent(
 
     floor: what two samples of the real images of these sizes stay below in 95 % of the draws.
     """
-    counts, of_real = (np.bincount(labels, minlength=K) for labels in (own, real))
+    counts, of_real = map(class_counts, (own, real))
     shares = of_real / of_real.sum()
     drawn = [rng.multinomial(total, shares, size=rounds) for total in (len(own), len(real))]
     floor = float(np.quantile(total_variation(drawn[0], drawn[1]), 0.95))
@@ -101,42 +41,39 @@ def compare(
     *,
     rounds: int,
     rng: np.random.Generator,
-) -> Compared:
+) -> AttributeFindings:
     """All numbers of one attribute; labels [N], [M] int64 of its two sides."""
-    own, real = attribute.own, attribute.real
-    sides = [(own, own_labels)] + ([] if real is None else [(real, real_labels)])
+    sides = [(attribute.own, own_labels)]
+    if attribute.real is not None:
+        sides.append((attribute.real, real_labels))
     classes = _classes(sides)
-    found, drawn, groups = [], [], []
-    for side, labels in sides:
-        value, replicas = _association(attribute, side, labels, classes, rounds, rng)
-        found.append(_around(value, replicas))
-        drawn.append(replicas)
-        groups.append(attributes.table(labels, side.groups, (K, len(attribute.group_names))))
+    drawn = [_association(attribute, *side, classes, rounds, rng) for side in sides]
+    associations = [_around(value, replicas) for value, replicas in drawn]
+    shape = (K, len(attribute.group_names))
+    counts = [attributes.table(labels, side.groups, shape) for side, labels in sides]
     information = [
         association.normalized_information(table[classes]) if len(classes) else 0.0
-        for table in groups
+        for table in counts
     ]
-    if real is None:
-        return Compared(
-            attribute, groups[0], None, None, None, found[0], None, None, information[0], None
-        )
+    findings = AttributeFindings(attribute, counts[0], associations[0], information[0])
+    if attribute.real is None:
+        return findings
+    (own, own_replicas), (real, real_replicas) = drawn
     distance, floor = _distance(attribute, sides, classes, rounds, rng)
-    return Compared(
-        attribute,
-        groups[0],
-        groups[1],
-        distance,
-        floor,
-        found[0],
-        found[1],
-        _around(found[0].value - found[1].value, drawn[0] - drawn[1]),
-        *information,
+    return replace(
+        findings,
+        real_counts=counts[1],
+        real=associations[1],
+        real_information=information[1],
+        amplification=_around(own - real, own_replicas - real_replicas),
+        distance=distance,
+        floor=floor,
     )
 
 
 def _classes(sides: Sequence[tuple[Column, np.ndarray]]) -> np.ndarray:
     """The classes with enough images of known attribute on every side."""
-    counts = [np.bincount(labels[side.known], minlength=K) for side, labels in sides]
+    counts = [class_counts(labels[side.known]) for side, labels in sides]
     return np.flatnonzero(np.min(counts, axis=0) >= LEAST)
 
 

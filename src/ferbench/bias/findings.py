@@ -1,225 +1,220 @@
-"""All that was found of one set or classifier, and what to do about it."""
+"""What was measured of bias, numbers alone: class shares, attributes, groups of a classifier."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from ferbench.bias import compared, groups
 from ferbench.bias.attributes import Attribute
-from ferbench.bias.compared import Compared, Representation
-from ferbench.bias.groups import GroupScores
 from ferbench.classes import CLASSES
+from ferbench.metrics.classification import wilson_interval
 
-LARGE_RATIO = 3.0  # of the largest class over the smallest, from which balancing is worth a try
 T = TypeVar("T")
+
+
+# --- the images beside the real ones -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def noise(self) -> bool:
+        """Whether the interval holds 0."""
+        return self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
+class Representation:
+    """Shares of the classes. own, real: [7] int64 images; floor: of the distance, by chance."""
+
+    own: np.ndarray
+    real: np.ndarray
+    distance: float
+    floor: float
+
+    @property
+    def ratio(self) -> float:
+        """Largest class over smallest."""
+        return float(self.own.max() / self.own.min())
+
+
+@dataclass(frozen=True)
+class AttributeFindings:
+    """One attribute of the images in question, and of the real ones where it is known of them.
+
+    own_counts, real_counts: [7, groups] int64, as they are. distance, floor: Jensen-Shannon, at
+    equal shares of the classes, and up to where chance takes it between two samples of the real
+    images (95 %). own, real: association with the class (eta squared of a number, Cramer's V of a
+    word), every class counted alike; amplification: own - real. own_information,
+    real_information: mutual information of class and group, normalized.
+    """
+
+    attribute: Attribute
+    own_counts: np.ndarray
+    own: Interval
+    own_information: float
+    real_counts: np.ndarray | None = None
+    real: Interval | None = None
+    real_information: float | None = None
+    amplification: Interval | None = None
+    distance: float | None = None
+    floor: float | None = None
+
+    @property
+    def measure(self) -> str:
+        """What own and real are."""
+        return "η²" if self.attribute.numeric else "V"
+
+    @property
+    def excess_distance(self) -> float | None:
+        """The distance less what chance gives."""
+        return None if self.distance is None or self.floor is None else self.distance - self.floor
+
+    @property
+    def shifted(self) -> bool:
+        """Whether the distance is more than chance gives."""
+        return self.excess_distance is not None and self.excess_distance > 0
+
+
+# --- groups under a classifier -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Largest value of a group minus smallest, its 95 % interval, and what chance stays below.
+
+    chance: the 95 % quantile of the gap when the images of each class are dealt to the groups at
+    random, as many of each class to each group as there are.
+    """
+
+    value: float
+    low: float
+    high: float
+    chance: float
+
+    @property
+    def noise(self) -> bool:
+        """Whether it is no more than chance gives."""
+        return self.value <= self.chance
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """One attribute's G groups under a classifier.
+
+    confusion: [G, 7, 7] int64, rows are true classes. too_few: [G] bool, groups with fewer images
+    than min_count; class_too_few: [G, 7], classes with fewer in the group. Both are left out of
+    the gaps, which are None where fewer than two groups are left.
+    accuracy_gap: over groups. recall_gaps: one a class; recall_gap: the largest of them.
+    odds_gap: equalized odds difference, the largest gap of a class's recall (true positive rate)
+    or false positive rate (Hardt, Price and Srebro 2016).
+    """
+
+    attribute: Attribute
+    confusion: np.ndarray
+    too_few: np.ndarray
+    class_too_few: np.ndarray
+    accuracy_gap: Gap | None
+    recall_gaps: tuple[Gap | None, ...]
+    recall_gap: Gap | None
+    odds_gap: Gap | None
+
+    @property
+    def images(self) -> np.ndarray:
+        """[G] int64."""
+        images: np.ndarray = self.confusion.sum(axis=(1, 2))
+        return images
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """[G, 3]: accuracy, with its 95 % interval (Wilson); NaN for an empty group."""
+        return _with_intervals(np.trace(self.confusion, axis1=1, axis2=2), self.images)
+
+    @property
+    def recall(self) -> np.ndarray:
+        """[G, 7, 3]: recall of each class likewise; NaN where there is no image."""
+        hits = np.diagonal(self.confusion, axis1=1, axis2=2)
+        return _with_intervals(hits, self.confusion.sum(axis=2))
+
+    @property
+    def worst_class(self) -> str:
+        """The class with the largest recall gap, "-" where no class has one."""
+        gaps = [
+            (gap.value, name)
+            for gap, name in zip(self.recall_gaps, CLASSES, strict=True)
+            if gap is not None
+        ]
+        return max(gaps)[1] if gaps else "-"
+
+
+def _with_intervals(hits: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """[..., 3]: share and its interval."""
+    shares = np.full((*hits.shape, 3), np.nan)
+    for place, n in np.ndenumerate(images):
+        if n:
+            shares[place] = (hits[place] / n, *wilson_interval(int(hits[place]), int(n)))
+    return shares
+
+
+# --- all of it -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Findings:
-    """images: in question; blank: those without computed attributes.
+    """All numbers of a set, or of a classifier on its test images.
 
-    synthetic: whether a generator made them. itself: whether they are the real Training images,
-    with which nothing is compared then. groups: one an attribute with a classifier, else empty.
+    images: how many; blank: those without computed attributes. synthetic: whether a generator made
+    them. is_reference: whether they are the real Training images, which are compared with nothing.
+    groups: one an attribute with a classifier, else empty. min_count: images of a group from which
+    on its scores say something.
     """
 
     images: int
     blank: int
     synthetic: bool
-    itself: bool
+    is_reference: bool
     representation: Representation
-    attributes: tuple[Compared, ...]
+    attributes: tuple[AttributeFindings, ...]
     groups: tuple[GroupScores, ...]
     min_count: int
 
     @property
-    def farthest(self) -> Compared | None:
+    def farthest(self) -> AttributeFindings | None:
         """The attribute with the largest distance over what chance gives."""
-        return largest(
-            self.attributes,
-            lambda c: None if c.distance is None or c.floor is None else c.distance - c.floor,
-        )
+        return largest(self.attributes, lambda one: one.excess_distance)
 
     @property
-    def strongest(self) -> Compared | None:
+    def strongest(self) -> AttributeFindings | None:
         """The attribute that goes most with the class, in the images in question."""
-        return largest(self.attributes, lambda c: c.own.value)
+        return largest(self.attributes, lambda one: one.own.value)
 
     @property
-    def amplified(self) -> Compared | None:
+    def amplified(self) -> AttributeFindings | None:
         """The attribute whose association differs most from that in the real images."""
         return largest(
             self.attributes,
-            lambda c: None if c.amplification is None else abs(c.amplification.value),
+            lambda one: None if one.amplification is None else abs(one.amplification.value),
         )
 
     def widest(self, gap: str) -> GroupScores | None:
         """The attribute whose gap of this name is largest over what chance gives."""
         return largest(self.groups, lambda scores: _excess(getattr(scores, gap)))
 
-    @property
-    def advice(self) -> list[tuple[str, str]]:
-        """(finding, what acts on it), of what is more than chance alone."""
-        return [*_classes(self), *_shifts(self), *_stereotypes(self), *_groups(self)]
-
-
-def find(
-    labels: np.ndarray,
-    real_labels: np.ndarray,
-    attributes: Sequence[Attribute],
-    *,
-    predicted: np.ndarray | None,
-    blank: int,
-    synthetic: bool,
-    itself: bool,
-    min_count: int,
-    rounds: int,
-    seed: int,
-) -> Findings:
-    """Everything, from labels [N], [M] int64, attributes of both sides and predictions [N]."""
-    rng = np.random.default_rng(seed)
-    return Findings(
-        images=len(labels),
-        blank=blank,
-        synthetic=synthetic,
-        itself=itself,
-        representation=compared.represent(labels, real_labels, rounds=rounds, rng=rng),
-        attributes=tuple(
-            compared.compare(one, labels, real_labels, rounds=rounds, rng=rng) for one in attributes
-        ),
-        groups=()
-        if predicted is None
-        else tuple(
-            groups.score(one, labels, predicted, min_count=min_count, rounds=rounds, rng=rng)
-            for one in attributes
-        ),
-        min_count=min_count,
-    )
-
 
 def largest(items: Sequence[T], value: Callable[[T], float | None]) -> T | None:
     """The item with the largest value, the first among equals; None where none has a value."""
-    known = [(found, item) for item in items if (found := value(item)) is not None]
+    known = [(number, item) for item in items if (number := value(item)) is not None]
     return max(known, key=lambda pair: pair[0])[1] if known else None
 
 
-def _excess(gap: groups.Gap | None) -> float | None:
+def _excess(gap: Gap | None) -> float | None:
     return None if gap is None else gap.value - gap.chance
-
-
-# --- advice --------------------------------------------------------------------------------------
-
-# What changes an attribute of the images that a classifier learns from.
-AUGMENT = {
-    "brightness": "a larger `train.augment.brightness` in `ferbench classify`",
-    "contrast": "a larger `train.augment.contrast` in `ferbench classify`",
-    "sharpness": "a larger `train.augment.zoom` in `ferbench classify`, which resamples the images",
-    "symmetry": "larger `train.augment.rotate_degrees` and `shear_degrees` in `ferbench classify`",
-    "face_scale": "larger `train.augment.zoom` and `shift` in `ferbench classify`",
-    "border_text": "a larger `train.augment.erase` in `ferbench classify`",
-}
-LEVELS = ("brightness", "contrast")  # what data.normalize=source sets to that of real images
-
-
-def _classes(found: Findings) -> Iterator[tuple[str, str]]:
-    shares = found.representation
-    if shares.ratio >= LARGE_RATIO:
-        small, large = CLASSES[int(shares.own.argmin())], CLASSES[int(shares.own.argmax())]
-        yield (
-            f"{large} has {shares.ratio:.1f} times as many images as {small}",
-            f"`ferbench synth counts={small}:NUMBER` draws more of it"
-            if found.synthetic
-            else "`train.sampling=balanced` or `train.class_weights=sqrt_inverse` in `ferbench "
-            f"classify`; more of it with `ferbench synth counts={small}:NUMBER` and `data=mixed "
-            "mix=add`",
-        )
-    elif shares.distance > shares.floor:
-        yield (
-            f"{100 * shares.distance:.0f} % of the images would have to change their class for "
-            "the shares of the real ones",
-            "`ferbench curate balance=natural` gives a set the shares of the real images, if "
-            "that is wanted"
-            if found.synthetic
-            else "compare by `balanced_accuracy`, which does not depend on the shares",
-        )
-
-
-def _shifts(found: Findings) -> Iterator[tuple[str, str]]:
-    for one in found.attributes:
-        if not one.shifted:
-            continue
-        name = one.attribute.name
-        yield (
-            f"{name} is spread otherwise than in the real images (Jensen-Shannon "
-            f"{one.distance:.3f}, by chance up to {one.floor:.3f})",
-            _against_shift(one) if found.synthetic else _augment(one.attribute),
-        )
-
-
-def _against_shift(one: Compared) -> str:
-    if one.attribute.name in LEVELS:
-        return "`data.normalize=source` in `ferbench classify data=synthetic` or `data=mixed`"
-    return (
-        "`ferbench curate spread=true` chooses images that are spread like the real ones; more "
-        "training (`total_kimg`) if all that the generator draws is off"
-    )
-
-
-def _stereotypes(found: Findings) -> Iterator[tuple[str, str]]:
-    for one in found.attributes:
-        change = one.amplification
-        if change is None or change.noise:
-            continue
-        grows = change.value > 0
-        yield (
-            f"class and {one.attribute.name} go together {'more' if grows else 'less'} than in the "
-            f"real images ({one.measure} {change.value:+.3f}, {change.low:+.3f} to "
-            f"{change.high:+.3f})",
-            _against_stereotype(one, found)
-            if grows
-            else "nothing to repair; but what real classes have in common is lost: "
-            "`ferbench fidelity` "
-            "shows whether the classes are drawn well at all",
-        )
-
-
-def _against_stereotype(one: Compared, found: Findings) -> str:
-    if not found.synthetic:
-        return _augment(one.attribute)
-    return (
-        "`ferbench curate spread=true` spreads each class over its real images; when learning, "
-        f"{_augment(one.attribute)}"
-    )
-
-
-def _groups(found: Findings) -> Iterator[tuple[str, str]]:
-    for scores in found.groups:
-        gap = scores.recall_gap
-        if scores.accuracy_gap is not None and not scores.accuracy_gap.noise:
-            accuracy = scores.accuracy[:, 0].copy()
-            accuracy[scores.too_few] = np.nan
-            worst = scores.attribute.group_names[int(np.nanargmin(accuracy))]
-            yield (
-                f"accuracy differs by {100 * scores.accuracy_gap.value:.1f} points over groups of "
-                f"{scores.attribute.name}, lowest for *{worst}*",
-                _augment(scores.attribute),
-            )
-        if gap is not None and not gap.noise:
-            yield (
-                f"recall of {scores.worst_class} differs by {100 * gap.value:.1f} points over "
-                f"groups of {scores.attribute.name}",
-                f"more images of the class: `train.sampling=balanced`, or `ferbench synth "
-                f"counts={scores.worst_class}:NUMBER` and `data=mixed mix=add`; "
-                f"{_augment(scores.attribute)}",
-            )
-
-
-def _augment(attribute: Attribute) -> str:
-    known = AUGMENT.get(attribute.name)
-    return known or (
-        f"no key knows {attribute.name}: more images of the smaller groups; hold classifiers "
-        "against each other by `ferbench bias run=FOLDER attributes=FILE`"
-    )

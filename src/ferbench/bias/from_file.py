@@ -10,8 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ferbench.bias import attributes as columns
-from ferbench.bias.attributes import Attribute
+from ferbench.bias.attributes import Attribute, of_numbers, of_words
 from ferbench.bias.computed import ATTRIBUTES
 from ferbench.errors import UserError
 
@@ -119,8 +118,8 @@ def _attribute(
                 f"{key}: column {name} has {different} different values; expected at "
                 f"most {MOST_GROUPS}, or numbers"
             )
-        return columns.of_numbers(name, numbers[0], numbers[1], groups=groups, given=True)
-    return columns.of_words(name, own, real)
+        return of_numbers(name, numbers[0], numbers[1], groups=groups, given=True)
+    return of_words(name, own, real)
 
 
 def _picked(cells: tuple[str, ...], rows: np.ndarray) -> list[str]:
@@ -130,11 +129,11 @@ def _picked(cells: tuple[str, ...], rows: np.ndarray) -> list[str]:
 def _numbers(words: Sequence[str]) -> np.ndarray | None:
     """[N] float64, NaN for ""; None if a word is no finite number."""
     try:
-        found = [float(word) if word else math.nan for word in words]
+        values = [float(word) if word else math.nan for word in words]
     except ValueError:
         return None
-    finite = all(math.isfinite(value) for value, word in zip(found, words, strict=True) if word)
-    return np.array(found) if finite else None
+    finite = all(math.isfinite(value) for value, word in zip(values, words, strict=True) if word)
+    return np.array(values) if finite else None
 
 
 def _check_head(key: str, head: list[str]) -> None:

@@ -8,78 +8,10 @@ import numpy as np
 from scipy.stats import random_table
 
 from ferbench.bias.attributes import UNKNOWN, Attribute
+from ferbench.bias.findings import Gap, GroupScores
 from ferbench.classes import CLASSES
-from ferbench.metrics.classification import wilson_interval
 
 K = len(CLASSES)
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Largest value of a group minus smallest, its 95 % interval, and what chance stays below.
-
-    chance: the 95 % quantile of the gap when the images of each class are dealt to the groups at
-    random, as many of each class to each group as there are.
-    """
-
-    value: float
-    low: float
-    high: float
-    chance: float
-
-    @property
-    def noise(self) -> bool:
-        """Whether it is no more than chance gives."""
-        return self.value <= self.chance
-
-
-@dataclass(frozen=True)
-class GroupScores:
-    """One attribute's G groups under a classifier.
-
-    confusion: [G, 7, 7] int64, rows are true classes. too_few: [G] bool, groups with fewer images
-    than min_count; class_too_few: [G, 7], classes with fewer in the group. Both are left out of
-    the gaps, which are None where fewer than two groups are left.
-    accuracy_gap: over groups. recall_gaps: one a class; recall_gap: the largest of them.
-    odds_gap: equalized odds difference, the largest gap of a class's recall (true positive rate)
-    or false positive rate (Hardt, Price and Srebro 2016).
-    """
-
-    attribute: Attribute
-    confusion: np.ndarray
-    too_few: np.ndarray
-    class_too_few: np.ndarray
-    accuracy_gap: Gap | None
-    recall_gaps: tuple[Gap | None, ...]
-    recall_gap: Gap | None
-    odds_gap: Gap | None
-
-    @property
-    def images(self) -> np.ndarray:
-        """[G] int64."""
-        found: np.ndarray = self.confusion.sum(axis=(1, 2))
-        return found
-
-    @property
-    def accuracy(self) -> np.ndarray:
-        """[G, 3]: accuracy, with its 95 % interval (Wilson); NaN for an empty group."""
-        return _with_intervals(np.trace(self.confusion, axis1=1, axis2=2), self.images)
-
-    @property
-    def recall(self) -> np.ndarray:
-        """[G, 7, 3]: recall of each class likewise; NaN where there is no image."""
-        hits = np.diagonal(self.confusion, axis1=1, axis2=2)
-        return _with_intervals(hits, self.confusion.sum(axis=2))
-
-    @property
-    def worst_class(self) -> str:
-        """The class with the largest recall gap, "-" where no class has one."""
-        found = [
-            (gap.value, name)
-            for gap, name in zip(self.recall_gaps, CLASSES, strict=True)
-            if gap is not None
-        ]
-        return max(found)[1] if found else "-"
 
 
 def score(
@@ -153,14 +85,14 @@ def _range(rates: np.ndarray, enough: np.ndarray, axis: int) -> np.ndarray:
     """Largest minus smallest along the groups' axis, of those with enough; NaN for one or none."""
     high = np.where(enough, rates, -np.inf).max(axis=axis)
     low = np.where(enough, rates, np.inf).min(axis=axis)
-    found = enough.sum(axis=0) >= 2
-    return np.subtract(high, low, out=np.full(high.shape, np.nan), where=found)
+    defined = enough.sum(axis=0) >= 2
+    return np.subtract(high, low, out=np.full(high.shape, np.nan), where=defined)
 
 
 def _largest(gaps: np.ndarray) -> np.ndarray:
     """Over the last axis, NaN ignored; NaN where there is nothing else."""
-    found: np.ndarray = np.where(np.isnan(gaps), -np.inf, gaps).max(axis=-1)
-    return np.where(np.isinf(found), np.nan, found)
+    largest: np.ndarray = np.where(np.isnan(gaps), -np.inf, gaps).max(axis=-1)
+    return np.where(np.isinf(largest), np.nan, largest)
 
 
 def _gap(value: float, replicas: np.ndarray, chance: np.ndarray) -> Gap | None:
@@ -177,19 +109,10 @@ def _dealt(counts: np.ndarray, rounds: int, rng: np.random.Generator) -> np.ndar
 
     Both margins of every class's table stay as they are.
     """
-    found = np.zeros((rounds, *counts.shape), np.int64)
+    tables = np.zeros((rounds, *counts.shape), np.int64)
     for k in range(K):
         table = counts[:, k]
         if table.sum():
             law = random_table(table.sum(axis=1), table.sum(axis=0))
-            found[:, :, k] = law.rvs(size=rounds, random_state=rng)
-    return found
-
-
-def _with_intervals(hits: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """[..., 3]: share and its interval."""
-    found = np.full((*hits.shape, 3), np.nan)
-    for place, n in np.ndenumerate(images):
-        if n:
-            found[place] = (hits[place] / n, *wilson_interval(int(hits[place]), int(n)))
-    return found
+            tables[:, :, k] = law.rvs(size=rounds, random_state=rng)
+    return tables

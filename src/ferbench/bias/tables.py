@@ -7,18 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from ferbench.bias.association import cramers_v, npmi
-from ferbench.bias.compared import Compared, Interval
-from ferbench.bias.findings import Findings
-from ferbench.bias.groups import Gap, GroupScores
+from ferbench.bias.findings import AttributeFindings, Findings, Gap, GroupScores, Interval
 from ferbench.classes import CLASSES
 from ferbench.report import Table
 
 TOO_FEW = "too few to say"
 
 
-def classes_table(found: Findings) -> Table:
+def classes_table(findings: Findings) -> Table:
     """Images and shares of each class, here and in the real Training images."""
-    shares = found.representation
+    shares = findings.representation
     own, real = (100 * side / side.sum() for side in (shares.own, shares.real))
     lines = [
         [name, f"{shares.own[k]:,}", f"{own[k]:.1f}", f"{shares.real[k]:,}", f"{real[k]:.1f}"]
@@ -26,9 +24,9 @@ def classes_table(found: Findings) -> Table:
     ]
     note = (
         f"Total variation {shares.distance:.3f}, by chance up to {shares.floor:.3f}: the share of "
-        f"images that would have to change their class. Largest class over smallest: "
-        f"{shares.ratio:.1f}; the images are as evenly spread as "
-        f"{_effective_number(shares.own):.2f} equal classes."
+        "images that would need another class to give the same shares as the real images. The "
+        f"largest class has {shares.ratio:.1f} times as many images as the smallest; the balance "
+        f"is that of {_effective_number(shares.own):.2f} equally large classes."
     )
     return Table(["class", "images", "%", "real Training", "%"], lines, note=note)
 
@@ -39,44 +37,45 @@ def _effective_number(counts: np.ndarray) -> float:
     return float(np.exp(-(p * np.log(p)).sum()))
 
 
-def attributes_table(attributes: Sequence[Compared]) -> Table:
-    """Spread and association of every attribute, with what chance gives."""
+def attributes_table(attributes: Sequence[AttributeFindings]) -> Table:
+    """Distribution and association of every attribute, with what chance gives."""
     columns = [
         "attribute",
         "distance",
         "by chance up to",
-        "measure",
         "association",
-        "in real",
+        "in real images",
         "amplification",
-        "95 % interval",
         "reading",
         "information",
-        "in real",
+        "in real images",
     ]
     note = (
-        "distance: Jensen-Shannon, 0 to 1. association: η² of numbers, Cramér's V of words, "
-        "corrected for chance, classes counted alike. information: mutual information of class and "
-        "group, normalized."
+        "distance: Jensen-Shannon distance from the real images, 0 to 1. association: of class and "
+        "attribute, η² for numbers and Cramér's V for words, corrected for chance, every class "
+        "weighted equally. amplification: association here minus that in real images, in brackets "
+        "its 95 % interval. information: normalized mutual information of class and group."
     )
     return Table(columns, [_attribute_line(one) for one in attributes], note=note)
 
 
-def _attribute_line(one: Compared) -> list[str]:
+def _attribute_line(one: AttributeFindings) -> list[str]:
     change = one.amplification
     return [
         one.attribute.name,
         _three(one.distance),
         _three(one.floor),
-        one.measure,
-        _three(one.own.value),
+        f"{one.own.value:.3f} ({one.measure})",
         "-" if one.real is None else _three(one.real.value),
-        "-" if change is None else f"{change.value:+.3f}",
-        "-" if change is None else f"{change.low:+.3f} to {change.high:+.3f}",
+        "-" if change is None else _signed(change),
         _reading(change),
         _three(one.own_information),
         _three(one.real_information),
     ]
+
+
+def _signed(change: Interval) -> str:
+    return f"{change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f})"
 
 
 def _reading(change: Interval | None) -> str:
@@ -85,7 +84,7 @@ def _reading(change: Interval | None) -> str:
     return "noise" if change.noise else "amplified" if change.value > 0 else "weakened"
 
 
-def npmi_table(one: Compared) -> Table:
+def npmi_table(one: AttributeFindings) -> Table:
     """Normalized pointwise mutual information of each class and group, with the images."""
     values = npmi(one.own_counts)
     lines = [
@@ -94,8 +93,8 @@ def npmi_table(one: Compared) -> Table:
     ]
     note = (
         f"Cramér's V of these counts {float(cramers_v(one.own_counts)):.3f}. In the cells: "
-        "normalized pointwise mutual information, 0 independent, 1 together only, -1 never; in "
-        "brackets the images, few of which make a cell unsure."
+        "normalized pointwise mutual information, 0 for independent, 1 for always together, -1 for "
+        "never together; in brackets the number of images, and few of them make a cell uncertain."
     )
     return Table(["class", *one.attribute.group_names], lines, note=note)
 
@@ -127,9 +126,9 @@ def gaps_table(groups: Sequence[GroupScores]) -> Table:
         for scores in groups
     ]
     note = (
-        "In points, largest group less smallest, in brackets 95 % intervals; * is more than chance "
-        "gives. recall gap: of the class where it is largest. equalized odds: largest gap of a "
-        "class's recall or false positive rate."
+        "In percentage points: the best group minus the worst, in brackets the 95 % interval; * "
+        "marks more than chance gives. recall gap: that of the class where it is largest. "
+        "equalized odds: the largest gap of any class's recall or false positive rate."
     )
     return Table(columns, lines, note=note)
 

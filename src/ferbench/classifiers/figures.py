@@ -26,6 +26,7 @@ def plot_confusion(counts: np.ndarray, *, path: Path, title: str = "") -> None:
     without images stays white. path: the PNG. title: stands above it.
     """
     from matplotlib import rc_context
+    from matplotlib.ticker import PercentFormatter
 
     total = counts.sum(axis=1, keepdims=True)
     share = counts / np.maximum(total, 1)
@@ -45,7 +46,8 @@ def plot_confusion(counts: np.ndarray, *, path: Path, title: str = "") -> None:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set(xlabel="predicted", ylabel="true (images)", title=title)
-        bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format="{x:.0%}")
+        percents = PercentFormatter(xmax=1, decimals=0)
+        bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format=percents)
         bar.set_label("share of the true class")
         bar.outline.set_visible(False)
         save(figure, path)

@@ -13,16 +13,17 @@ from tqdm import tqdm
 from ferbench import runs
 from ferbench.classes import IMAGE_PX
 from ferbench.classifiers import batches
-from ferbench.commands import audit_inputs, launcher, measured
+from ferbench.commands import audit_inputs, measured
 from ferbench.commands.audit_inputs import AuditInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.audit import Audit
 from ferbench.data import resize
-from ferbench.privacy import audit, figures, networks, real
+from ferbench.privacy import audit, figures, network_attacks, numbers, real
 from ferbench.privacy import report as pages
-from ferbench.privacy.audit import AttackResult, Options
-from ferbench.privacy.network_attacks import Inversion
+from ferbench.privacy.findings import AttackResult, Findings, Options
+from ferbench.privacy.network_attacks import Inversion, NetworkOptions
 from ferbench.privacy.real import Real
+from ferbench.report.audit import Context, command_line, generator, image_set, software
 from ferbench.runs import Compute, Record
 from ferbench.similarity import views
 
@@ -40,7 +41,7 @@ def _audit(job: Audit, read: AuditInputs, compute: Compute, record: Record) -> O
     with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
         bar.set_description_str("the real images")
         real_images = _real(job, read)
-        found = audit.run(
+        findings = audit.run(
             images,
             read.sample.labels,
             real_images,
@@ -49,15 +50,15 @@ def _audit(job: Audit, read: AuditInputs, compute: Compute, record: Record) -> O
             on_step=bar.set_description_str,
         )
         attacks = _network_attacks(job, read, real_images, compute, bar)
-    found = replace(found, attacks=[*found.attacks, *attacks])
-    pictures = figures.draw(record.folder, found, images=images if job.show_real else None)
-    facts = _facts(read, found, record)
+    findings = replace(findings, attacks=[*findings.attacks, *attacks])
+    drawn = figures.draw(record.folder, findings, images=images if job.show_real else None)
+    context = Context(_facts(read, findings, record), drawn, _again(job, read), read.notes)
     return Outcome(
-        lines=[pages.summary(found), *(f"note: {note}" for note in read.notes)],
-        row=_row(job, read, found),
-        numbers=pages.as_json(found),
+        lines=[pages.summary(findings), *(f"note: {note}" for note in read.notes)],
+        row=_row(job, read, findings),
+        numbers=numbers.as_json(findings),
         title=f"Privacy audit of {read.name}",
-        blocks=pages.blocks(found, facts, read.notes, pictures, _again(job, read)),
+        blocks=pages.blocks(findings, context),
     )
 
 
@@ -110,22 +111,14 @@ def _network_attacks(
         return embedded
 
     inversion = Inversion(how.steps, how.rate, how.batch, features if how.loss == "judge" else None)
-    return networks.run(
-        read.generator,
-        real,
-        inversion,
-        images=how.images,
-        rounds=job.privacy.bootstrap,
-        seed=job.seed,
-        device=compute.device,
-        on_step=bar.set_description_str,
-    )
+    options = NetworkOptions(inversion, how.images, job.privacy.bootstrap, job.seed, compute.device)
+    return network_attacks.run(read.generator, real, options, on_step=bar.set_description_str)
 
 
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _row(job: Audit, read: AuditInputs, found: audit.Audit) -> dict[str, Any]:
+def _row(job: Audit, read: AuditInputs, findings: Findings) -> dict[str, Any]:
     facts = read.facts
     kimg = facts.get("kimg")
     return {
@@ -137,28 +130,24 @@ def _row(job: Audit, read: AuditInputs, found: audit.Audit) -> dict[str, Any]:
         "kimg": None if kimg is None else float(kimg),
         "judge_name": None if read.judge is None else read.judge.name,
         "judge_hash": None if read.judge is None else read.judge.hash,
-        **pages.row_columns(found),
+        **numbers.row_columns(findings),
     }
 
 
-def _facts(read: AuditInputs, found: audit.Audit, record: Record) -> dict[str, str]:
+def _facts(read: AuditInputs, findings: Findings, record: Record) -> dict[str, str]:
     """What was compared with what, for the head of the report."""
-    facts, counts = read.facts, read.sample.manifest["counts"]
-    made = [f"{key} {facts[key]}" for key in ("kimg", "data", "source") if key in facts]
-    left = ", ".join(f"{n:,} of {split}" for split, n in found.dropped.items())
+    manifest, judge = read.sample.manifest, read.judge
+    sizes = ", ".join(f"{name} {n:,}" for name, n in manifest["counts"].items())
+    left = ", ".join(f"{n:,} of {split}" for split, n in findings.dropped.items())
     return {
-        "set": f"`{read.name}`, {found.images:,} images "
-        f"({', '.join(f'{name} {n:,}' for name, n in counts.items())}), hash "
-        f"`{read.sample.manifest['hash'][:12]}`",
-        "training images": f"{found.members:,} of Training",
-        "held-out images": f"{found.held:,} of PublicTest and PrivateTest",
+        "set": image_set(read.name, findings.images, manifest["hash"], details=sizes),
+        "training images": f"{findings.members:,} of Training",
+        "held-out images": f"{findings.held:,} of PublicTest and PrivateTest",
         "left out": f"{left}: a near copy of another real image",
         "searched for copies": f"all {len(read.faces.splits['train']):,} of Training",
-        "judge": "-"
-        if read.judge is None
-        else f"`{read.judge.name}`, hash `{read.judge.hash[:12]}`",
-        "generator": ", ".join(made) or "-",
-        "software": measured.software(record),
+        "judge": "-" if judge is None else f"`{judge.name}`, hash `{judge.hash[:12]}`",
+        "generator": generator(read.facts),
+        "software": software(record.facts["environment"]),
     }
 
 
@@ -173,4 +162,4 @@ def _again(job: Audit, read: AuditInputs) -> str:
         "inversion.images": job.inversion.images,
         "outputs": job.outputs,
     }
-    return launcher.command_line("audit", launcher.words_of(words))
+    return command_line("audit", words)

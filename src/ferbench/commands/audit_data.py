@@ -15,20 +15,21 @@ from filelock import FileLock, Timeout
 from ferbench import models, runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers.training import Stopped
-from ferbench.commands import inputs, launcher, measured
+from ferbench.commands import inputs, measured
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.audit_data import AuditData
 from ferbench.config.identity import identity
 from ferbench.data.face_set import FaceSet
 from ferbench.data_audit import enlarged as zoomed
-from ferbench.data_audit import faults, figures, label_noise, pool
+from ferbench.data_audit import faults, figures, label_noise, numbers, pool
 from ferbench.data_audit import report as pages
-from ferbench.data_audit.label_noise import LabelNoise
+from ferbench.data_audit.findings import Findings, LabelNoise
+from ferbench.data_audit.label_noise import Search
 from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.data_audit.pool import Pool
-from ferbench.data_audit.report import Findings
 from ferbench.errors import UserError
 from ferbench.files import remove_partial
+from ferbench.report.audit import Context, command_line, software
 from ferbench.runs import Compute, Interrupted, Record, StopSignal
 
 
@@ -60,16 +61,17 @@ def run(job: AuditData) -> Path:
 def _audit(job: AuditData, read: AuditDataInputs, record: Record) -> Outcome:
     noise = None if read.fitting is None else _label_noise(job, read, read.fitting)
     enlarged = zoomed.find(read.pool, read.faces) if job.zoom else None
-    found = Findings(read.pool, faults.find(read.pool), noise, enlarged)
+    findings = Findings(read.pool, faults.find(read.pool), noise, enlarged)
     if noise is not None:
-        pages.write_disputed(record.folder / pages.DISPUTED, noise, read.pool)
-    pictures = figures.draw(record.folder, found, show_real=job.show_real)
+        numbers.write_disputed(record.folder / numbers.DISPUTED, noise, read.pool)
+    drawn = figures.draw(record.folder, findings, show_real=job.show_real)
+    context = Context(_facts(job, read, record), drawn, _again(job))
     return Outcome(
-        lines=[pages.summary(found)],
-        row=_row(job, read, found),
-        numbers=pages.as_json(found),
+        lines=[pages.summary(findings)],
+        row=_row(job, read, findings),
+        numbers=numbers.as_json(findings),
         title=f"The faults of {read.faces.manifest['name']}",
-        blocks=pages.blocks(found, _facts(job, read, record), pictures, _again(job)),
+        blocks=pages.blocks(findings, context),
     )
 
 
@@ -94,15 +96,15 @@ def _open_all(job: AuditData, compute: Compute) -> AuditDataInputs:
 
 def _label_noise(job: AuditData, read: AuditDataInputs, fitting: Fitting) -> LabelNoise:
     """Fit the classifiers, or read what an earlier run left of them; stop on a signal."""
-    assert job.label_noise.folds is not None
+    how = job.label_noise
+    assert how.folds is not None
+    search = Search(how.folds, how.control_flips, how.bootstrap)
     try:
         with _cache(job, read, fitting) as folder, StopSignal() as signal:
             return label_noise.find(
                 read.pool,
                 fitting,
-                folds=job.label_noise.folds,
-                rounds=job.label_noise.bootstrap,
-                control_flips=job.label_noise.control_flips,
+                search,
                 folder=folder,
                 should_stop=lambda: bool(signal.received),
                 on_fit=print,
@@ -141,7 +143,7 @@ def _cache(job: AuditData, read: AuditDataInputs, fitting: Fitting) -> Iterator[
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _row(job: AuditData, read: AuditDataInputs, found: Findings) -> dict[str, Any]:
+def _row(job: AuditData, read: AuditDataInputs, findings: Findings) -> dict[str, Any]:
     hashes = read.faces.manifest["hashes"]
     fitted = read.fitting is not None
     return {
@@ -151,7 +153,7 @@ def _row(job: AuditData, read: AuditDataInputs, found: Findings) -> dict[str, An
         "set_hash": runs.hash_of(hashes),
         "fold_model": job.model.name if fitted else None,
         "control_flips": job.label_noise.control_flips or None if fitted else None,
-        **pages.row_columns(found),
+        **numbers.row_columns(findings),
     }
 
 
@@ -166,7 +168,7 @@ def _facts(job: AuditData, read: AuditDataInputs, record: Record) -> dict[str, s
             f"{job.label_noise.folds} of `{job.model.name}`{width}, {job.model.input_px} px, "
             f"{job.train.epochs} epochs each, seed {job.seed}"
         )
-    facts["software"] = measured.software(record)
+    facts["software"] = software(record.facts["environment"])
     return facts
 
 
@@ -180,7 +182,7 @@ def _again(job: AuditData) -> str:
         words |= _flat("label_noise.", asdict(job.label_noise)) | _flat("train.", asdict(job.train))
         words |= _flat("model.", {k: v for k, v in asdict(job.model).items() if k != "name"})
     written = {key: "null" if value is None else value for key, value in words.items()}
-    return launcher.command_line("audit-data", launcher.words_of(written))
+    return command_line("audit-data", written)
 
 
 def _flat(prefix: str, section: Mapping[str, Any]) -> dict[str, Any]:

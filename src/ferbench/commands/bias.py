@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ferbench.bias import attributes, figures, findings
+from ferbench.bias import attributes, figures, numbers
 from ferbench.bias import report as pages
 from ferbench.bias.attributes import Attribute
 from ferbench.bias.computed import compute as compute_attributes
 from ferbench.bias.findings import Findings
-from ferbench.commands import bias_inputs, launcher, measured
+from ferbench.bias.measure import Sample, Settings, measure
+from ferbench.commands import bias_inputs, measured
 from ferbench.commands.bias_inputs import BiasInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.bias import Bias
 from ferbench.errors import UserError
+from ferbench.report import audit
 from ferbench.runs import Compute, Record
 
 
@@ -31,25 +33,17 @@ def run(job: Bias) -> Path:
 def _look(job: Bias, read: BiasInputs, record: Record) -> Outcome:
     subject, real = read.subject, read.faces.splits["train"]
     computed, blank = _computed(job, read)
-    found = findings.find(
-        subject.labels,
-        real.labels,
-        [*computed, *read.attributes],
-        predicted=subject.predicted,
-        blank=blank,
-        synthetic=subject.synthetic,
-        itself=subject.itself,
-        min_count=job.min_count,
-        rounds=job.bootstrap,
-        seed=job.seed,
-    )
-    pictures = figures.draw(record.folder, found, subject.labels, real.labels)
+    sample = Sample(subject.labels, subject.predicted, blank, subject.synthetic, subject.itself)
+    settings = Settings(job.min_count, job.bootstrap, job.seed)
+    findings = measure(sample, real.labels, [*computed, *read.attributes], settings)
+    drawn = figures.draw(record.folder, findings, subject.labels, real.labels)
+    context = audit.Context(_facts(job, read, record), drawn, _again(job))
     return Outcome(
-        lines=[pages.summary(found)],
-        row=_row(job, read, found),
-        numbers=pages.as_json(found),
+        lines=[pages.summary(findings)],
+        row=_row(job, read, findings),
+        numbers=numbers.as_json(findings),
         title=f"Bias of {_title(job, read)}",
-        blocks=pages.blocks(found, _facts(job, read, record), pictures, _again(job)),
+        blocks=pages.blocks(findings, context),
     )
 
 
@@ -77,7 +71,7 @@ def _computed(job: Bias, read: BiasInputs) -> tuple[list[Attribute], int]:
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _row(job: Bias, read: BiasInputs, found: Findings) -> dict[str, Any]:
+def _row(job: Bias, read: BiasInputs, findings: Findings) -> dict[str, Any]:
     subject, hashes = read.subject, read.hashes
     trained, file_hash = subject.classifier or {}, hashes["attributes"]
     return {
@@ -88,14 +82,14 @@ def _row(job: Bias, read: BiasInputs, found: Findings) -> dict[str, Any]:
         "set_hash": subject.hash,
         "classifier": trained.get("run"),
         "attributes_hash": None if file_hash is None else file_hash[:16],
-        **pages.row_columns(found),
+        **numbers.row_columns(findings),
     }
 
 
 def _facts(job: Bias, read: BiasInputs, record: Record) -> dict[str, str]:
     """What was looked at, for the head of the report."""
     subject = read.subject
-    facts = {"images": f"`{subject.name}`, {len(subject.labels):,}, hash `{subject.hash[:12]}`"}
+    facts = {"set": audit.image_set(subject.name, len(subject.labels), subject.hash)}
     if subject.classifier is not None:
         row = subject.classifier
         facts["classifier"] = (
@@ -108,7 +102,7 @@ def _facts(job: Bias, read: BiasInputs, record: Record) -> dict[str, str]:
     if read.file is not None:
         facts["attributes"] = f"`{read.file.path.name}`: {', '.join(read.file.cells)}"
     facts["draws"] = f"{job.bootstrap:,}, seed {job.seed}"
-    facts["software"] = measured.software(record)
+    facts["software"] = audit.software(record.facts["environment"])
     return facts
 
 
@@ -125,4 +119,4 @@ def _again(job: Bias) -> str:
         "seed": job.seed,
         "outputs": job.outputs,
     }
-    return launcher.command_line("bias", launcher.words_of(words))
+    return audit.command_line("bias", words)

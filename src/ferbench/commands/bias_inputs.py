@@ -17,7 +17,7 @@ from ferbench.bias.compared import LEAST
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.commands import inputs
 from ferbench.config.bias import Bias
-from ferbench.data import named_sets, resize
+from ferbench.data import label_counts, named_sets, resize
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 
@@ -138,8 +138,8 @@ def _logits(path: Path, names: np.ndarray) -> np.ndarray:
 
 def _check_classes(job: Bias, subject: Subject) -> None:
     """Refuse images among which a class is missing, or has a single one."""
-    counts = np.bincount(subject.labels, minlength=len(CLASSES))
-    few = [f"{name} {n}" for name, n in zip(CLASSES, counts, strict=True) if n < LEAST]
+    counts = label_counts.counts_by_name(subject.labels)
+    few = [f"{name} {n}" for name, n in counts.items() if n < LEAST]
     if few:
         key = f"run={job.run}" if job.run else f"set={job.set or subject.name}"
         raise UserError(

@@ -15,8 +15,9 @@ from ferbench.commands.curate_inputs import CurateInputs
 from ferbench.commands.launcher import Launcher
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.curate import Curate
-from ferbench.curation import chain, numbers
-from ferbench.curation.chain import Curated, Settings
+from ferbench.curation import chain, numbers, report
+from ferbench.curation.chain import Pool, RealFaces, Settings
+from ferbench.curation.findings import Curated
 from ferbench.curation.training_copies import Strictness
 from ferbench.data import contact_sheets, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
@@ -63,10 +64,8 @@ def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
     print(f"pool: {pool.root}, {len(pool):,} images")
     with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
         curated = chain.run(
-            pool.images,
-            pool.labels,
-            read.faces.splits["train"],
-            read.faces.splits["public"].images,
+            Pool(pool.images, pool.labels),
+            RealFaces(read.faces.splits["train"], read.faces.splits["public"].images),
             read.judge,
             _settings(job),
             batch=job.batch,
@@ -80,11 +79,7 @@ def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
 
 
 def _summary(curated: Curated, gates: Gates) -> list[str]:
-    lines = [chain.table(curated.steps)]
-    if curated.missing:
-        lacking = ", ".join(f"{name} {count:,}" for name, count in curated.missing.items())
-        lines.append(f"short: {len(curated.rows):,} images; missing: {lacking}")
-    lines.append(gate.describe(gates.of_set))
+    lines = [report.summary(curated), gate.describe(gates.of_set)]
     shown = f"{gates.pool_class_accuracy:.3f}"
     lines.append(f"  the pool's class accuracy by the same judge: {shown}")
     if gates.of_set["same_judge"]:
@@ -181,7 +176,6 @@ def _facts(job: Curate, read: CurateInputs, curated: Curated, gates: Gates) -> d
             "judge": {"name": read.judge.name, "hash": read.judge.hash},
             "real": read.real,
             "settings": asdict(_settings(job)),
-            "steps": [asdict(step) for step in curated.steps],
-            "missing": curated.missing,
+            **numbers.as_json(curated),
         },
     }

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import results, runs
-from ferbench.commands import fidelity_inputs, inputs, launcher, measured
+from ferbench.commands import fidelity_inputs, inputs, measured
 from ferbench.commands.fidelity_inputs import FidelityInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.fidelity import Fidelity
-from ferbench.fidelity import measure, path_length
-from ferbench.fidelity import pictures as fidelity_pictures
+from ferbench.fidelity import figures, measure, numbers, path_length
 from ferbench.fidelity import report as fidelity_report
-from ferbench.fidelity.comparison import How
-from ferbench.fidelity.measure import Images
-from ferbench.fidelity.report import Measured
+from ferbench.fidelity.comparison import Settings
+from ferbench.fidelity.figures import MapOptions
+from ferbench.fidelity.findings import Findings
+from ferbench.fidelity.measure import ImageSet
+from ferbench.report import audit
 from ferbench.results.rows import ClassifierRow
 from ferbench.runs import Compute, Record
 
@@ -26,7 +27,7 @@ PICTURES = ("map", "map_images")  # keys that change what is drawn, and no numbe
 def run(job: Fidelity) -> Path:
     """Measure the set, or say that it was done already; leave report, figures and a row."""
     compute = Compute.choose(job.device, job.precision)
-    read = fidelity_inputs.open_all(job, compute, least=_how(job).least_images)
+    read = fidelity_inputs.open_all(job, compute, least=_settings(job).least_images)
     this = run_of(job, read, compute)
     return measured.run(this, lambda record: _measure(job, read, compute, record))
 
@@ -40,34 +41,31 @@ def run_of(job: Fidelity, read: FidelityInputs, compute: Compute) -> Run:
 def _measure(job: Fidelity, read: FidelityInputs, compute: Compute, record: Record) -> Outcome:
     rows = results.read(Path(job.outputs), ClassifierRow)
     cache = _cache(job, read, compute, record)
-    real = measure.look(read.reference, read.extractor, batch=job.batch, cache=cache)
+    real = measure.extract(read.reference, read.extractor, batch=job.batch, cache=cache)
     sample, floor = (
-        measure.judged(side, read.extractor, read.judge, batch=job.batch)
+        measure.extract_judged(side, read.extractor, read.judge, batch=job.batch)
         for side in (read.sample, read.floor)
     )
-    found = measure.measure(
+    findings = measure.measure(
         real,
         sample,
         floor,
-        _how(job),
+        _settings(job),
         path_length=_path_length(job, read),
         trained=tuple(row for row in rows if _learned_from(row, read.sample)),
     )
-    pictures = fidelity_pictures.draw(
-        record.folder,
-        found,
-        real,
-        sample.described,
-        seed=job.seed,
-        map=job.map,
-        map_images=job.map_images,
+    maps = MapOptions(job.map, job.map_images, job.seed)
+    context = audit.Context(
+        facts=_facts(read, record),
+        figures=figures.draw(record.folder, findings, real, sample.features, maps),
+        command=_again(job, read),
     )
     return Outcome(
-        lines=[fidelity_report.summary(found, width=measured.terminal_columns())],
-        row=_row(job, read, found),
-        numbers=fidelity_report.as_json(found),
+        lines=[fidelity_report.summary(findings, width=measured.terminal_columns())],
+        row=_row(job, read, findings),
+        numbers=numbers.as_json(findings),
         title=f"Fidelity of {read.sample.name}",
-        blocks=fidelity_report.blocks(found, _facts(read, record), pictures, _again(job, read)),
+        blocks=fidelity_report.blocks(findings, context),
     )
 
 
@@ -83,8 +81,8 @@ def _cache(job: Fidelity, read: FidelityInputs, compute: Compute, record: Record
     return Path(job.outputs) / "cache" / "fidelity" / f"{name}.npz"
 
 
-def _how(job: Fidelity) -> How:
-    return How(**asdict(job.metrics), seed=job.seed)
+def _settings(job: Fidelity) -> Settings:
+    return Settings(**asdict(job.metrics), seed=job.seed)
 
 
 def _path_length(job: Fidelity, read: FidelityInputs) -> float | None:
@@ -100,7 +98,7 @@ def _path_length(job: Fidelity, read: FidelityInputs) -> float | None:
     )
 
 
-def _learned_from(row: ClassifierRow, sample: Images) -> bool:
+def _learned_from(row: ClassifierRow, sample: ImageSet) -> bool:
     """Whether a row is of a classifier trained on this very set alone, scored on PrivateTest.
 
     One that began with the weights of another run has learned from that run's images, too.
@@ -113,7 +111,7 @@ def _learned_from(row: ClassifierRow, sample: Images) -> bool:
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _row(job: Fidelity, read: FidelityInputs, found: Measured) -> dict[str, Any]:
+def _row(job: Fidelity, read: FidelityInputs, findings: Findings) -> dict[str, Any]:
     facts = read.sample.facts
     kimg = facts.get("kimg")
     return {
@@ -127,25 +125,22 @@ def _row(job: Fidelity, read: FidelityInputs, found: Measured) -> dict[str, Any]
         "features": job.features,
         "features_name": read.extractor.name,
         "features_hash": read.extractor.hash,
-        **fidelity_report.row_columns(found),
+        **numbers.row_columns(findings),
     }
 
 
 def _facts(read: FidelityInputs, record: Record) -> dict[str, str]:
     """What was compared with what, for the head of the report."""
-    facts = read.sample.facts
-    made = [f"{key} {facts[key]}" for key in ("kimg", "data", "source") if key in facts]
     sides = {"set": read.sample, "reference": read.reference, "floor": read.floor}
-    return {
-        **{
-            name: f"`{side.name}`, {len(side.labels):,} images, hash `{side.hash[:12]}`"
-            for name, side in sides.items()
-        },
-        "features": f"`{read.extractor.name}`, hash `{read.extractor.hash[:12]}`",
-        "generator": ", ".join(made) or "-",
-        "judge": "-" if read.judge is None else f"`{read.judge.name}`",
-        "software": measured.software(record),
+    facts = {
+        name: audit.image_set(side.name, len(side.labels), side.hash)
+        for name, side in sides.items()
     }
+    facts["features"] = f"`{read.extractor.name}`, hash `{read.extractor.hash[:12]}`"
+    facts["generator"] = audit.generator(read.sample.facts)
+    facts["judge"] = "-" if read.judge is None else f"`{read.judge.name}`"
+    facts["software"] = audit.software(record.facts["environment"])
+    return facts
 
 
 def _again(job: Fidelity, read: FidelityInputs) -> str:
@@ -162,4 +157,4 @@ def _again(job: Fidelity, read: FidelityInputs) -> str:
         "map_images": job.map_images,
         "outputs": job.outputs,
     }
-    return launcher.command_line("fidelity", launcher.words_of(words))
+    return audit.command_line("fidelity", words)

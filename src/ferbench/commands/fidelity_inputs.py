@@ -16,7 +16,7 @@ from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.fidelity import feature_space, inception
 from ferbench.fidelity.inception import Inception
-from ferbench.fidelity.measure import REFERENCE, Images, check_counts, floor_images, real_images
+from ferbench.fidelity.measure import REFERENCE, ImageSet, check_counts, floor_images, real_images
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.runs import Compute
 
@@ -28,9 +28,9 @@ class FidelityInputs:
     extractor: gives the features. judge: gives the classes, None where there is none.
     """
 
-    reference: Images
-    sample: Images
-    floor: Images
+    reference: ImageSet
+    sample: ImageSet
+    floor: ImageSet
     extractor: Judge | Inception
     judge: Judge | None
     generator: TrainedGenerator | None
@@ -77,7 +77,7 @@ def open_all(job: Fidelity, compute: Compute, *, least: int) -> FidelityInputs:
     return FidelityInputs(reference, sample, floor, extractor, judge, generator)
 
 
-def _sample(job: Fidelity, faces: FaceSet) -> Images:
+def _sample(job: Fidelity, faces: FaceSet) -> ImageSet:
     """The set to measure, or as many of its images as n says."""
     if job.set in SPLITS:
         images = real_images(faces, str(job.set))
@@ -85,7 +85,7 @@ def _sample(job: Fidelity, faces: FaceSet) -> Images:
         made = inputs.open_set(job.set, Path(job.outputs))
         facts = made.manifest.get("generator") or {}
         name = made.root.resolve().name
-        images = Images(name, made.manifest["hash"], made.images, made.labels, facts)
+        images = ImageSet(name, made.manifest["hash"], made.images, made.labels, facts)
         _say_origin(images, faces)
     if job.n is None:
         return images
@@ -95,7 +95,7 @@ def _sample(job: Fidelity, faces: FaceSet) -> Images:
     return images.take(np.sort(np.random.default_rng(job.seed).choice(total, job.n, replace=False)))
 
 
-def _say_origin(sample: Images, faces: FaceSet) -> None:
+def _say_origin(sample: ImageSet, faces: FaceSet) -> None:
     learned_from = sample.facts.get("data_hash")
     if learned_from not in (None, faces.manifest["hashes"][REFERENCE]):
         print(f"note: the generator of {sample.name} learned from other faces than the reference")

@@ -17,7 +17,7 @@ from ferbench.config.identity import identity
 from ferbench.errors import UserError, is_network
 from ferbench.files import save_json
 from ferbench.report import Block
-from ferbench.results.rows import RunRow
+from ferbench.results.row import RunRow
 from ferbench.runs import Compute, Record
 
 SHARED_FOLDERS = {"audit-data": "audit", "curate": "synth"}  # of commands below outputs/
@@ -119,13 +119,6 @@ def is_done(this: Run) -> bool:
     """Whether the run is complete."""
     facts = runs.status_of(this.folder)
     return facts.get("status") == "complete" and this.is_whole(this.folder, facts)
-
-
-def software(record: Record) -> str:
-    """The versions and the processor of a run, for its report."""
-    environment = record.facts["environment"]
-    versions = f"ferbench {environment['code_version']}, torch {environment['packages']['torch']}"
-    return f"{versions}, on {environment['hardware']}"
 
 
 def terminal_columns() -> int:

@@ -12,8 +12,9 @@ from ferbench.commands.launcher import Command, Launcher, command_line, words_of
 from ferbench.config import yaml_files
 from ferbench.config.study import RunStudy
 from ferbench.errors import UserError, one_of
+from ferbench.files import save_json
+from ferbench.study import numbers, yaml_file
 from ferbench.study import report as pages
-from ferbench.study import yaml_file
 from ferbench.study.ledger import (
     DONE,
     FAILED,
@@ -24,6 +25,7 @@ from ferbench.study.ledger import (
     in_words,
     progress,
 )
+from ferbench.study.measure import measure
 from ferbench.study.plan import RUNS, Study, Task, filled, merged
 
 
@@ -42,12 +44,11 @@ def run(job: RunStudy, launcher: Launcher) -> None:
     reached = progress(study, ledger)
     pages_folder = folder / study.budget
     pages_folder.mkdir(parents=True, exist_ok=True)
-    compared = pages.write(pages_folder, study, reached, command=_command(job))
-    for one in compared:
-        print(
-            f"{one.cell.label} against {one.other.label}: {one.points} points ({one.interval}): "
-            f"{one.verdict}"
-        )
+    findings = measure(study, reached)
+    save_json(pages_folder / "metrics.json", numbers.as_json(findings))
+    pages.write(pages_folder, study, reached, findings, command=_command(job))
+    for line in pages.summary(findings):
+        print(line)
     print(f"report: {pages_folder / 'report.md'}, {pages_folder / 'report.html'}")
     now = progress(asked, ledger)
     if failed and now.left:  # what failed here, another process may have done

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Judge
-from ferbench.curation import near_duplicates, spread, verdicts
-from ferbench.curation.look import Cells, Seen, look, real_cells
+from ferbench.curation import judged, near_duplicates, spread
+from ferbench.curation.findings import Curated, Step
+from ferbench.curation.judged import ClassCells, Judged
 from ferbench.curation.training_copies import Strictness, TrainingCopies
 from ferbench.data import label_counts
 from ferbench.data.face_set import Faces
@@ -41,115 +42,112 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Step:
-    """counts: images of each class by their label after it; facts: thresholds and findings."""
+class Pool:
+    """What is chosen from: images [N, 48, 48] uint8 (maybe memory-mapped), labels [N] int64."""
 
-    name: str
-    counts: dict[str, int]
-    facts: dict[str, Any] = field(default_factory=dict)
+    images: np.ndarray
+    labels: np.ndarray
 
 
 @dataclass(frozen=True)
-class Curated:
-    """The images taken, in their order: rows of the pool and labels, [n] int64 both.
+class RealFaces:
+    """What the choice rests on: the Training faces, and PublicTest's images [H, 48, 48] uint8."""
 
-    steps: the first is the pool, the last the set. missing: images of each class that were wanted
-    and not there.
-    """
-
-    rows: np.ndarray
-    labels: np.ndarray
-    steps: list[Step]
-    missing: dict[str, int]
+    train: Faces
+    held: np.ndarray
 
 
 def run(
-    images: np.ndarray,
-    labels: np.ndarray,
-    train: Faces,
-    held: np.ndarray,
+    pool: Pool,
+    real: RealFaces,
     judge: Judge,
     settings: Settings,
     *,
     batch: int,
     on_step: Callable[[str], object],
 ) -> Curated:
-    """Choose among a pool: images [N, 48, 48] uint8 (maybe memory-mapped), labels [N] int64.
+    """Choose among a pool; the same seed gives the same choice.
 
-    train: the real Training images; held: [H, 48, 48] uint8, PublicTest's. The same seed gives the
-    same choice. Raises UserError if nothing is left, or too little and settings.short is "refuse".
+    batch: images that the judge gets at once; on_step gets the name of each step before it begins.
+    Raises UserError if nothing is left, or too little and settings.short is "refuse".
     """
-    cells = None
+    cells, train = None, real.train
     if settings.cells is not None:
-        on_step("the judge looks at the real images")
-        cells = real_cells(
+        on_step("the judge describes the real images")
+        cells = judged.real_cells(
             judge, train.images, train.labels, count=settings.cells, seed=settings.seed, batch=batch
         )
-    on_step(f"the judge looks at the pool: {len(images):,} images")
-    chain = _Chain(images, np.array(labels), look(judge, images, cells, batch=batch))
-    chain.mismatches(settings)
-    chain.confidence(settings)
+    on_step(f"the judge classifies the pool: {len(pool.images):,} images")
+    chain = _Chain(pool, judged.judge_images(judge, pool.images, cells, batch=batch), settings)
+    chain.mismatches()
+    chain.confidence()
     if settings.train_copies is not None:
         on_step("copies of training images")
-        chain.training_copies(train.images, held, judge, settings.train_copies, batch)
+        chain.training_copies(real, _encoders(judge, batch), settings.train_copies)
     if settings.duplicate_correlation is not None:
         on_step("near-duplicates among themselves")
         chain.near_duplicates(settings.duplicate_correlation)
-    return chain.chosen(settings, cells, np.bincount(train.labels, minlength=len(CLASSES)))
+    return chain.chosen(cells, label_counts.class_counts(train.labels))
+
+
+def _encoders(judge: Judge, batch: int) -> dict[str, views.Encode]:
+    """The spaces in which copies of training images are sought."""
+
+    def features(images: np.ndarray) -> np.ndarray:
+        return views.unit(judge.describe(images, batch=batch).features)
+
+    return {"pixels": views.pixels, "gradients": views.gradients, "judge": features}
 
 
 class _Chain:
     """A pool under way: the labels now, and which images are left."""
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, seen: Seen) -> None:
-        self.images, self.labels, self.seen = images, labels, seen
-        self.left = np.ones(len(labels), bool)
+    def __init__(self, pool: Pool, judged_pool: Judged, settings: Settings) -> None:
+        self.images, self.labels = pool.images, np.array(pool.labels)
+        self.judged, self.settings = judged_pool, settings
+        self.left = np.ones(len(self.labels), bool)
         self.steps: list[Step] = []
         self._note("pool", {})
 
-    def mismatches(self, settings: Settings) -> None:
+    def mismatches(self) -> None:
         """Drop or relabel what the judge surely takes for another class."""
-        if settings.mismatched == "keep":
+        how, level = self.settings.mismatched, self.settings.mismatch_confidence
+        if how == "keep":
             return
-        level, chances = settings.mismatch_confidence, self.seen.probabilities
-        wrong = verdicts.mismatched(self.labels, chances, level)
-        if settings.mismatched == "drop":
+        probabilities = self.judged.probabilities
+        wrong = judged.mismatched(self.labels, probabilities, level)
+        if how == "drop":
             self.left &= ~wrong
         else:
-            self.labels[wrong] = chances.argmax(axis=1)[wrong]
-        facts = {"mismatched": settings.mismatched, "mismatch_confidence": level}
-        self._note("mismatched", facts | {"images": int(wrong.sum())})
+            self.labels[wrong] = probabilities.argmax(axis=1)[wrong]
+        facts = {"mismatched": how, "mismatch_confidence": level, "images": int(wrong.sum())}
+        self._note("mismatched", facts)
 
-    def confidence(self, settings: Settings) -> None:
+    def confidence(self) -> None:
         """Keep the images whose label the judge gives enough probability, or the best share."""
-        chances = verdicts.of_label(self.labels, self.seen.probabilities)
-        if settings.keep_share is not None:
+        own = judged.label_probabilities(self.labels, self.judged.probabilities)
+        share, least = self.settings.keep_share, self.settings.confidence
+        if share is not None:
             rows = np.flatnonzero(self.left)
-            keep = verdicts.best_share(self.labels[rows], chances[rows], settings.keep_share)
+            keep = judged.best_share(self.labels[rows], own[rows], share)
             self.left[rows[~keep]] = False
             lowest = {
-                name: float(chances[self.left & (self.labels == k)].min(initial=1.0))
+                name: float(own[self.left & (self.labels == k)].min(initial=1.0))
                 for k, name in enumerate(CLASSES)
             }
-            facts = {"keep_share": settings.keep_share, "lowest_probability": lowest}
-            self._note("confidence", facts)
-        elif settings.confidence is not None:
-            self.left &= chances >= settings.confidence
-            self._note("confidence", {"confidence": settings.confidence})
+            self._note("confidence", {"keep_share": share, "lowest_probability": lowest})
+        elif least is not None:
+            self.left &= own >= least
+            self._note("confidence", {"confidence": least})
 
     def training_copies(
-        self, train: np.ndarray, held: np.ndarray, judge: Judge, strictness: Strictness, batch: int
+        self, real: RealFaces, encoders: dict[str, views.Encode], strictness: Strictness
     ) -> None:
         """Drop copies of training images."""
-
-        def features(images: np.ndarray) -> np.ndarray:
-            return views.unit(judge.describe(images, batch=batch).features)
-
-        encoders = {"pixels": views.pixels, "gradients": views.gradients, "judge": features}
-        finder = TrainingCopies(train, held, encoders, strictness)
+        finder = TrainingCopies(real.train.images, real.held, encoders, strictness)
         rows = np.flatnonzero(self.left)
-        found = finder.find(self.images, rows)
-        self.left[rows[np.any(list(found.values()), axis=0)]] = False
+        copies = finder.find(self.images, rows)
+        self.left[rows[np.any(list(copies.values()), axis=0)]] = False
         self._note(
             "training copies",
             {
@@ -157,66 +155,82 @@ class _Chain:
                 "limits": finder.limits,
                 "held_out_singletons": finder.held_singles,
                 "held_out_near_copies": finder.held_near,
-                "found": {name: int(mask.sum()) for name, mask in found.items()},
+                "found": {name: int(mask.sum()) for name, mask in copies.items()},
             },
         )
 
     def near_duplicates(self, near_correlation: float) -> None:
         """Of images that look alike keep the one that the judge is surest of."""
         rows = np.flatnonzero(self.left)
-        chances = verdicts.of_label(self.labels[rows], self.seen.probabilities[rows])
+        own = judged.label_probabilities(self.labels[rows], self.judged.probabilities[rows])
         stay = near_duplicates.first_of_alike(
-            self.images, rows, chances, near_correlation=near_correlation
+            self.images, rows, own, near_correlation=near_correlation
         )
         self.left[rows[~stay]] = False
         self._note("near-duplicates", {"near_correlation": near_correlation})
 
-    def chosen(self, settings: Settings, cells: Cells | None, real: np.ndarray) -> Curated:
+    def chosen(self, cells: ClassCells | None, real: np.ndarray) -> Curated:
         """Take the wanted number of each class; classes alternate in the order of the set."""
         available = list(self.steps[-1].counts.values())
-        wanted = _wanted(settings, available, real)
-        _check_enough(settings, available, wanted)
+        wanted = _wanted(self.settings, available, real)
+        _check_enough(self.settings, available, wanted)
         rows, facts = [], {}
         for k, name in enumerate(CLASSES):
             own = np.flatnonzero(self.left & (self.labels == k))
-            rng = np.random.default_rng([settings.seed, k])
-            if cells is None or self.seen.cells is None:
-                rows.append(spread.choose(own, None, None, wanted[k], rng))
-                continue
-            places = self.seen.cells[:, k]
-            rows.append(spread.choose(own, places[own], cells.real[k], wanted[k], rng))
-            facts[name] = {
-                f"{when}_likeness": spread.likeness(places[some], cells.real[k])
-                for when, some in (("candidates", own), ("chosen", rows[-1]))
-            }
+            taken = self._taken(k, own, cells, wanted[k])
+            rows.append(taken)
+            if cells is not None:
+                facts[name] = self._likeness(k, own, taken, cells)
         self.left[:] = False
         self.left[np.concatenate(rows)] = True
         self._note(
             "spread" if facts else "drawn",
-            {"cells": settings.cells, "classes": facts} if facts else {},
+            {"cells": self.settings.cells, "classes": facts} if facts else {},
         )
-        order = label_counts.interleaved([len(part) for part in rows])
-        taken = np.empty(len(order), np.int64)
-        for k, part in enumerate(rows):
-            taken[order == k] = part
         missing = {
             name: wanted[k] - len(rows[k])
             for k, name in enumerate(CLASSES)
             if len(rows[k]) < wanted[k]
         }
-        return Curated(taken, order, self.steps, missing)
+        return Curated(*_alternating(rows), self.steps, missing)
+
+    def _taken(self, k: int, own: np.ndarray, cells: ClassCells | None, n: int) -> np.ndarray:
+        """Rows of n images of class k, out of its rows that are left."""
+        rng = np.random.default_rng([self.settings.seed, k])
+        if cells is None or self.judged.cells is None:
+            return spread.choose(own, None, None, n, rng)
+        return spread.choose(own, self.judged.cells[own, k], cells.real[k], n, rng)
+
+    def _likeness(
+        self, k: int, own: np.ndarray, taken: np.ndarray, cells: ClassCells
+    ) -> dict[str, float | None]:
+        """How like the real images of class k its candidates and the chosen ones are spread."""
+        assert self.judged.cells is not None
+        places, real = self.judged.cells[:, k], cells.real[k]
+        return {
+            "candidates_likeness": spread.likeness(places[own], real),
+            "chosen_likeness": spread.likeness(places[taken], real),
+        }
 
     def _note(self, name: str, facts: dict[str, Any]) -> None:
-        counts = np.bincount(self.labels[self.left], minlength=len(CLASSES))
-        by_class = {one: int(count) for one, count in zip(CLASSES, counts, strict=True)}
-        self.steps.append(Step(name, by_class, facts))
+        counts = label_counts.counts_by_name(self.labels[self.left])
+        self.steps.append(Step(name, counts, facts))
+
+
+def _alternating(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, labels) [n] int64 both of the set: the rows of each class, classes alternating."""
+    labels = label_counts.interleaved([len(part) for part in rows])
+    taken = np.empty(len(labels), np.int64)
+    for k, part in enumerate(rows):
+        taken[labels == k] = part
+    return taken, labels
 
 
 def _wanted(settings: Settings, available: list[int], real: np.ndarray) -> list[int]:
     """How many of each class: of n, or of as many as what is left allows at this balance."""
     shares = dict.fromkeys(CLASSES, 1)
     if settings.balance == "natural":
-        shares = {name: int(count) for name, count in zip(CLASSES, real, strict=True)}
+        shares = dict(zip(CLASSES, real.tolist(), strict=True))
     n = settings.n
     if n is None:
         n = spread.largest(available, list(shares.values()))
@@ -244,23 +258,3 @@ def _check_enough(settings: Settings, available: list[int], wanted: list[int]) -
             f"short=refuse: too few images are left ({', '.join(short)}); expected a "
             "larger pool, weaker filters or short=accept"
         )
-
-
-def table(steps: list[Step]) -> str:
-    """What each step changed, for people: the pool, the change by class, and the set."""
-    lines = ["".join([f"{'':<17}", *(f"{name:>9}" for name in (*CLASSES, "all"))])]
-    for i, step in enumerate(steps):
-        counts = [*step.counts.values(), sum(step.counts.values())]
-        if i == 0:
-            lines.append(_line(step.name, counts))
-            continue
-        before = [*steps[i - 1].counts.values(), sum(steps[i - 1].counts.values())]
-        changes = [now - was for now, was in zip(counts, before, strict=True)]
-        lines.append(_line(step.name, changes, "+"))
-    last = steps[-1].counts.values()
-    lines.append(_line("set", [*last, sum(last)]))
-    return "\n".join(lines)
-
-
-def _line(name: str, numbers: list[int], sign: str = "") -> str:
-    return "".join([f"{name:<17}", *(f"{n:>{sign}9,}" for n in numbers)])

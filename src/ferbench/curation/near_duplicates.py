@@ -1,9 +1,8 @@
 """One image of each group of synthetic images that look alike: the one that shows its class best.
 
-Near as in `data/near_copies.py` (aligned correlation, mirrored ones too; candidates by 8 x 8 area
-averages), but from the best image down, each compared with those that stay. So memory and time
-follow what stays, and a pool of a collapsed generator, whose pairs are without number, is no
-trouble.
+Near as in `similarity/near_copies.py` (aligned correlation, mirrored ones too; candidates by 8 x 8
+area averages), but from the best image down, each compared with those that stay. So memory and time
+follow what stays, and a pool of a collapsed generator, whose pairs are countless, is no trouble.
 """
 
 from __future__ import annotations
@@ -28,21 +27,21 @@ def first_of_alike(
     near or mirrored copy of one that stays.
     """
     order = np.lexsort((rows, -scores))
-    stay, chosen = np.zeros(len(rows), bool), _Stayed(images, len(rows))
+    stay, kept = np.zeros(len(rows), bool), _Kept(images, len(rows))
     for start in range(0, len(rows), BLOCK):
         places = order[start : start + BLOCK]
         own = np.ascontiguousarray(images[rows[places]])
         vectors = (_coarse(own), _coarse(own[:, :, ::-1]))
-        fresh = np.flatnonzero(~chosen.alike(own, vectors, near_correlation))
+        fresh = np.flatnonzero(~kept.copies(own, vectors, near_correlation))
         fresh = fresh[
             _first_within(own[fresh], vectors[0][fresh], vectors[1][fresh], near_correlation)
         ]
-        chosen.add(rows[places[fresh]], vectors[0][fresh])
+        kept.add(rows[places[fresh]], vectors[0][fresh])
         stay[places[fresh]] = True
     return stay
 
 
-class _Stayed:
+class _Kept:
     """The images that stay so far: rows and coarse vectors."""
 
     def __init__(self, images: np.ndarray, capacity: int) -> None:
@@ -55,23 +54,23 @@ class _Stayed:
         self._rows[here], self._vectors[here] = rows, vectors
         self._count += len(rows)
 
-    def alike(
+    def copies(
         self, own: np.ndarray, vectors: tuple[np.ndarray, np.ndarray], near_correlation: float
     ) -> np.ndarray:
         """[n] bool: near or mirrored copies of an image that stays."""
-        found = np.zeros(len(own), bool)
+        copies = np.zeros(len(own), bool)
         for start in range(0, self._count, COLUMNS):
             columns = slice(start, min(start + COLUMNS, self._count))
             for side, mine in zip((own, own[:, :, ::-1]), vectors, strict=True):
                 candidates = mine @ self._vectors[columns].T >= CANDIDATE_CORRELATION
-                pairs = np.argwhere(candidates & ~found[:, None])
+                pairs = np.argwhere(candidates & ~copies[:, None])
                 rows = self._rows[columns][pairs[:, 1]]
                 for i in range(0, len(pairs), PAIRS):
                     part = slice(i, i + PAIRS)
                     images = self._images[rows[part]]
                     near = aligned_correlation(images, side[pairs[part, 0]]) >= near_correlation
-                    found[pairs[part, 0][near]] = True
-        return found
+                    copies[pairs[part, 0][near]] = True
+        return copies
 
 
 def _first_within(

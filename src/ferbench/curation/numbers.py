@@ -1,14 +1,20 @@
-"""A curation's findings as columns of its table."""
+"""A curation for machines: its part of the set's manifest, and the columns of its row."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ferbench.curation.chain import Curated, Step
+from ferbench.curation.findings import Curated, Step
+
+
+def as_json(curated: Curated) -> dict[str, Any]:
+    """The steps with their counts and thresholds, and what is missing."""
+    return {"steps": [asdict(step) for step in curated.steps], "missing": curated.missing}
 
 
 def row_columns(curated: Curated, gate: Mapping[str, Any]) -> dict[str, Any]:

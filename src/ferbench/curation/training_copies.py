@@ -1,7 +1,7 @@
 """Which synthetic images are too near to a training image, by the tests of `ferbench audit`.
 
 - identical: the pixels of a Training image or of its mirror image;
-- near copy: the aligned correlation of `privacy.copies` reaches a threshold;
+- near copy: the aligned correlation of `similarity.matches` reaches a threshold;
 - standing out: one training image is much nearer than the next (`Nearest.ratio`), more than it is
   for all but a small quantile of held-out faces. The limits come from PublicTest alone.
 
@@ -38,7 +38,7 @@ class Strictness:
 
 
 class TrainingCopies:
-    """Training images to be found again, with limits from held-out images.
+    """Training images whose copies are sought, with limits from held-out images.
 
     train: [M, 48, 48], held: [H, 48, 48] uint8; encoders: further spaces besides the hashes.
     limits: {space: ratio under which an image stands out}. held_singles: behind those limits.
@@ -70,12 +70,12 @@ class TrainingCopies:
 
     def find(self, images: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
         """[n] bool by test, of the rows [n] of images [N, 48, 48] uint8 (maybe memory-mapped)."""
-        found = {name: np.zeros(len(rows), bool) for name in self.tests}
+        masks = {name: np.zeros(len(rows), bool) for name in self.tests}
         for start in range(0, len(rows), BLOCK):
             part = slice(start, start + BLOCK)
             for name, mask in self._find(np.ascontiguousarray(images[rows[part]])).items():
-                found[name][part] = mask
-        return found
+                masks[name][part] = mask
+        return masks
 
     @property
     def tests(self) -> list[str]:

@@ -21,12 +21,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.data.face_set import Faces
 from ferbench.similarity import near_copies
+from ferbench.similarity.groups import components
 
 # An image whose gray levels (0 to 255) have a smaller standard deviation is blank: 13 in FER2013,
 # 12 of them black, one gray. The next have 4.0 (a dark room) and 9.1 (a face in the dark).
@@ -126,9 +125,9 @@ class DuplicateReport:
     def _chains(self, chosen: np.ndarray) -> list[np.ndarray]:
         """Groups of images that the chosen pairs and identity link, the linked ones only."""
         pairs = self.near_pairs[chosen]
-        root = _components(len(self.first), pairs)[self.first]
-        linked = np.isin(root, root[pairs[:, 0]])
-        return _groups(np.where(linked, root, -1 - np.arange(len(root))))
+        group = components(len(self.first), pairs)[self.first]
+        linked = np.isin(group, group[pairs[:, 0]])
+        return _groups(np.where(linked, group, -1 - np.arange(len(group))))
 
     def _identical_counts(self, groups: list[np.ndarray]) -> dict[str, int]:
         crossing = sum(len(set(self.splits[group])) > 1 for group in groups)
@@ -231,12 +230,3 @@ def _groups(keys: np.ndarray) -> list[np.ndarray]:
     starts = np.flatnonzero(np.diff(keys[order])) + 1
     groups = [group for group in np.split(order, starts) if len(group) > 1]
     return sorted(groups, key=lambda group: int(group[0]))
-
-
-def _components(size: int, pairs: np.ndarray) -> np.ndarray:
-    """[size] int64: the smallest member of each node's connected component."""
-    links = coo_matrix((np.ones(len(pairs)), tuple(pairs.T)), shape=(size, size))
-    _, numbers = connected_components(links, directed=False)
-    _, first = np.unique(numbers, return_index=True)
-    smallest: np.ndarray = first[numbers]
-    return smallest

@@ -12,14 +12,14 @@ from ferbench.errors import UserError, nearest
 EXPECTED = "expected CLASS:NUMBER with commas between, such as angry:100,happy:20"
 
 
-def class_sizes(labels: np.ndarray, classes: Sequence[str] = CLASSES) -> np.ndarray:
+def class_counts(labels: np.ndarray, classes: Sequence[str] = CLASSES) -> np.ndarray:
     """[K] int64: how many labels [N] int64 there are of each class."""
     return np.bincount(labels, minlength=len(classes))
 
 
 def counts_by_name(labels: np.ndarray, classes: Sequence[str] = CLASSES) -> dict[str, int]:
-    """As `class_sizes`, by name in the order of `classes`; ValueError for a label outside them."""
-    return dict(zip(classes, class_sizes(labels, classes).tolist(), strict=True))
+    """As `class_counts`, by name in the order of `classes`; ValueError for a label outside them."""
+    return dict(zip(classes, class_counts(labels, classes).tolist(), strict=True))
 
 
 def equal(n: int, classes: Sequence[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.data import face_set
 from ferbench.data.face_set import FaceSet
-from ferbench.data.label_counts import apportion, class_sizes, counts_by_name
+from ferbench.data.label_counts import apportion, class_counts, counts_by_name
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.data.training_set import Endless, Part, TrainingSet, gray_statistics
 from ferbench.errors import UserError
@@ -27,7 +27,7 @@ def limited(faces: FaceSet, *, fraction: float, seed: int) -> FaceSet:
     of a larger one. The other splits stay whole. The manifest's `limited` says what was there.
     """
     train = faces.splits["train"]
-    sizes = class_sizes(train.labels)
+    sizes = class_counts(train.labels)
     kept = np.maximum(_part_of_each(sizes, fraction), sizes > 0)
     rows = _first_rows(_shuffled_rows(train.labels, seed), kept)
     part = train.take(rows)
@@ -74,7 +74,7 @@ def replaced(
     pool may be None if the fraction is 1. Raises UserError if a class has too few synthetic images.
     """
     labels = faces.splits["train"].labels
-    kept = _part_of_each(class_sizes(labels), real_fraction)
+    kept = _part_of_each(class_counts(labels), real_fraction)
     total, real = len(labels), _real(faces, _first_rows(_shuffled_rows(labels, seed), kept))
     if pool is None:
         assert len(real) == total
@@ -140,7 +140,7 @@ def wanted_counts(faces: FaceSet, total: int, balance: str) -> np.ndarray:
     if balance == "equal":
         return apportion(total, np.ones(len(CLASSES), np.int64))
     assert balance == "natural"
-    return apportion(total, class_sizes(faces.splits["train"].labels))
+    return apportion(total, class_counts(faces.splits["train"].labels))
 
 
 def check_size(pool: SyntheticSet) -> None:
@@ -192,7 +192,7 @@ def _nothing() -> Part:
 
 def _require(pool: SyntheticSet, counts: np.ndarray) -> None:
     """UserError unless the set has so many images of every class."""
-    available = class_sizes(pool.labels)
+    available = class_counts(pool.labels)
     short = [
         f"{name} {there:,} of {count:,}"
         for name, there, count in zip(CLASSES, available, counts, strict=True)

@@ -1,24 +1,24 @@
-"""What to do about each fault that was found: a line with the key or the command that helps."""
+"""What to do about each fault: a line with the key or the command that helps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ferbench.data_audit.enlarged import Enlarged
-from ferbench.data_audit.faults import Faults
-from ferbench.data_audit.label_noise import LabelNoise
+from ferbench.data_audit.findings import Enlarged, Faults, Findings, LabelNoise
 
 LARGE_RATIO = 3.0  # of the largest class over the smallest, from which balancing is worth a try
-SMALL_P = 0.001  # of equal shares in all splits, below which the difference is told
+SMALL_P = 0.001  # of equal shares in all splits, below which the difference is reported
 RECALL_OF_USE = 0.5  # of the control, below which a list is no help
 LONG_LIST = 0.2  # share of all images, from which on it is the classifiers that are wrong
 
 
-def lines(
-    faults: Faults, noise: LabelNoise | None, enlarged: Enlarged | None
-) -> list[tuple[str, str]]:
-    """(finding, what deals with it), of what was found alone."""
-    return [*_copies(faults, enlarged), *_classes(faults), *_labels(faults, noise)]
+def lines(findings: Findings) -> list[tuple[str, str]]:
+    """(fault, what helps against it) of the faults that are there; none for a set without any."""
+    return [
+        *_copies(findings.faults, findings.enlarged),
+        *_classes(findings.faults),
+        *_labels(findings.faults, findings.noise),
+    ]
 
 
 def _copies(faults: Faults, enlarged: Enlarged | None) -> Iterator[tuple[str, str]]:
@@ -35,7 +35,7 @@ def _copies(faults: Faults, enlarged: Enlarged | None) -> Iterator[tuple[str, st
             f"{near.across:,} groups of near copies lie in several splits",
             "the masks `near_clean_*.npy` leave them out; so does `ferbench audit set=FOLDER`",
         )
-    more = 0 if enlarged is None else sum(enlarged.found.values())
+    more = 0 if enlarged is None else sum(enlarged.copies.values())
     if more:
         yield (
             f"{more:,} more test images show a Training photograph at another scale",
@@ -79,9 +79,9 @@ def _labels(faults: Faults, noise: LabelNoise | None) -> Iterator[tuple[str, str
             "`duplicates.csv` names them; `train.label_smoothing` (0.1 by default) trusts each "
             "label a little less",
         )
-    if noise is None or not noise.opinion.disputed.any():
+    if noise is None or not noise.issues.disputed.any():
         return
-    listed, share = int(noise.opinion.disputed.sum()), noise.opinion.disputed.mean()
+    listed, share = int(noise.issues.disputed.sum()), noise.issues.disputed.mean()
     yield f"{listed:,} labels ({100 * share:.0f} %) are disputed", _on_the_list(noise, share)
 
 

@@ -9,46 +9,18 @@ right up to a constant a class; a face that is in truth between two classes fits
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ferbench.classes import CLASSES
+from ferbench.data_audit.findings import LabelIssues
 
 CLASS_COUNT = len(CLASSES)
 
 
-@dataclass(frozen=True)
-class Opinion:
-    """What confident learning makes of N images.
-
-    proposed: [N] int64, the class that an image counts for, or the given label if for none.
-    margin: [N] float64 in [-1, 1], probability of the given label less the largest of another.
-    thresholds: [7] float64. joint: [7, 7] float64, summing to 1, rows are the given labels.
-    """
-
-    proposed: np.ndarray
-    margin: np.ndarray
-    thresholds: np.ndarray
-    joint: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def disputed(self) -> np.ndarray:
-        """[N] bool: off the diagonal, the images whose label is called wrong."""
-        mask: np.ndarray = self.proposed != self.labels
-        return mask
-
-    def ranked(self) -> np.ndarray:
-        """Rows of the disputed images, the lowest margin first."""
-        rows = np.flatnonzero(self.disputed)
-        return rows[np.argsort(self.margin[rows], kind="stable")]
-
-
 def learn(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
-) -> Opinion:
-    """The opinion on images with labels [N] int64 and probabilities [N, 7] of other classifiers.
+) -> LabelIssues:
+    """The label issues of N images: labels [N] int64, probabilities [N, 7] of other classifiers.
 
     weights: [N] how often an image counts, for resampling; None: once.
     """
@@ -64,12 +36,12 @@ def learn(
     joint = np.bincount(pairs, weight[confident], CLASS_COUNT**2).reshape(CLASS_COUNT, -1)  # eq. 1
     others = probabilities.copy()
     others[np.arange(len(labels)), labels] = -1.0
-    return Opinion(
-        np.where(confident, best, labels),
-        own - others.max(axis=1),
-        limits,
-        _calibrated(joint, counts),
+    return LabelIssues(
         labels,
+        proposed=np.where(confident, best, labels),
+        margin=own - others.max(axis=1),
+        thresholds=limits,
+        joint=_calibrated(joint, counts),
     )
 
 
@@ -104,12 +76,12 @@ def noise_intervals(
     """
     _, group = np.unique(groups, return_inverse=True)
     size = int(group.max()) + 1
-    found = np.empty((rounds, CLASS_COUNT + 1))
+    rates = np.empty((rounds, CLASS_COUNT + 1))
     for i in range(rounds):
         drawn = np.bincount(rng.integers(0, size, size), minlength=size)
-        found[i] = noise(learn(labels, probabilities, drawn[group].astype(np.float64)).joint)
+        rates[i] = noise(learn(labels, probabilities, drawn[group].astype(np.float64)).joint)
     tail = (1 - level) / 2
     ends = np.full((CLASS_COUNT + 1, 2), np.nan)
-    known = ~np.isnan(found).all(axis=0)
-    ends[known] = np.nanquantile(found[:, known], [tail, 1 - tail], axis=0).T
+    known = ~np.isnan(rates).all(axis=0)
+    ends[known] = np.nanquantile(rates[:, known], [tail, 1 - tail], axis=0).T
     return ends

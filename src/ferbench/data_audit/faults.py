@@ -3,85 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2_contingency
+from scipy.stats import contingency
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
+from ferbench.data_audit.findings import Balance, Faults, Groups, Leak
 from ferbench.data_audit.pool import KINDS, Pool
 
 ANY = "any"  # copies of every kind, joined: the images of one photograph
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Groups of copies of one kind.
-
-    images: in all groups; redundant: all but one of each group; across: groups that lie in several
-    splits; conflicting: groups with several labels. mixed: [7, 7] int64, symmetric: groups that
-    hold both classes; its diagonal is 0.
-    """
-
-    groups: int
-    images: int
-    redundant: int
-    across: int
-    conflicting: int
-    mixed: np.ndarray
-
-
-@dataclass(frozen=True)
-class Leak:
-    """Images of a split that are identical to one of an earlier split.
-
-    other_label: those of them that no such image of the earlier split has the label of.
-    """
-
-    split: str
-    earlier: str
-    images: int
-    other_label: int
-
-
-@dataclass(frozen=True)
-class Balance:
-    """counts: [3, 7] int64, images of each split and class.
-
-    chi2, freedom, p: Pearson's test of the hypothesis that all splits have the same shares; it
-    takes images for independent draws, which copies are not. cramers_v: the size of the
-    difference in [0, 1]. largest_ratio: the largest class over the smallest.
-    """
-
-    counts: np.ndarray
-    chi2: float
-    freedom: int
-    p: float
-    cramers_v: float
-    largest_ratio: float
-
-
-@dataclass(frozen=True)
-class Faults:
-    """Everything that is counted.
-
-    groups: by kind, and of `ANY`. within: redundant identical copies inside each split, by name.
-    blank: [3, 7] int64; constant_blank: blank images of one single gray level; blank_groups:
-    groups of identical images that are blank ones.
-    """
-
-    groups: dict[str, Groups]
-    leaks: list[Leak]
-    within: dict[str, int]
-    balance: Balance
-    blank: np.ndarray
-    constant_blank: int
-    blank_groups: Groups
-
-    def leak(self, split: str, earlier: str) -> Leak:
-        """Images of `split` that are identical to one of `earlier`."""
-        (found,) = (one for one in self.leaks if (one.split, one.earlier) == (split, earlier))
-        return found
 
 
 def find(pool: Pool) -> Faults:
@@ -150,9 +80,9 @@ def _counts(pool: Pool, chosen: np.ndarray) -> np.ndarray:
 
 def _balance(counts: np.ndarray) -> Balance:
     present = counts[:, counts.sum(axis=0) > 0]
-    chi2, p, freedom, _ = chi2_contingency(present, correction=False)
-    smaller = min(present.shape) - 1
-    v = float(np.sqrt(chi2 / (present.sum() * smaller))) if smaller else 0.0
+    chi2, p, freedom, _ = contingency.chi2_contingency(present, correction=False)
+    several = min(present.shape) > 1  # of one class alone, no split can have another share
+    v = contingency.association(present, method="cramer") if several else 0.0
     classes = present.sum(axis=0)
     ratio = float(classes.max() / classes.min())
-    return Balance(counts, float(chi2), int(freedom), float(p), v, ratio)
+    return Balance(counts, float(chi2), int(freedom), float(p), float(v), ratio)

@@ -2,156 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.data_audit.control import Control
-from ferbench.data_audit.faults import ANY, Balance
-from ferbench.data_audit.report import Findings
-from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
+from ferbench.data_audit.faults import ANY
+from ferbench.data_audit.findings import Balance, Control, Findings, LabelNoise
+from ferbench.data_audit.pool import Pool
+from ferbench.report import Figure
+from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, class_bars, saved
 
-LOOKS = ((BLUE, ""), (ORANGE, "////"), (GREEN, "...."))  # of the splits
+BARS = dict(zip(SPLITS, ((BLUE, ""), (ORANGE, "////"), (GREEN, "....")), strict=True))
 ACROSS, DOWN = 10, 5  # real images in a picture
 DARK = 0.6  # of the scale, from which text on it is white
 
 
-def draw(folder: Path, found: Findings, *, show_real: bool) -> list[tuple[Path, str]]:
-    """Write the figures into the folder; each with its caption. show_real: disputed images too."""
-    drawn = [
-        (
-            _balance(folder / "balance.png", found.faults.balance),
-            "Share of each class in each split, in percent.",
-        )
-    ]
-    mixed = found.faults.groups[ANY].mixed
+BALANCE = "Share of each class in each split, in percent."
+CONFLICTS = "Photographs whose copies, of any kind, have both labels."
+JOINT = "Of each given label, the shares of the labels that confident learning takes for right."
+CONTROL = (
+    "Labels made wrong on purpose: the share of them that is on the list (recall), and their share "
+    "of the list (precision), by the length of a list in order of the margin. The dashed line "
+    "marks the length of the list here."
+)
+MOST_DISPUTED = (
+    "The most disputed images: given label, then the proposed one. These are real faces: not to be "
+    "passed on."
+)
+
+
+def draw(folder: Path, findings: Findings, *, show_real: bool) -> list[Figure]:
+    """Write the figures into the folder. show_real: the disputed images, too."""
+    drawn = [Figure(_balance(folder / "balance.png", findings.faults.balance), BALANCE)]
+    mixed = findings.faults.groups[ANY].mixed
     if mixed.any():
         path = folder / "conflicts.png"
-        _matrix(path, mixed.astype(np.float64), "{:.0f}", ("also labeled", "labeled"))
-        drawn.append((path, "Photographs whose copies, of any kind, have both labels."))
-    if found.noise is None:
-        return drawn
-    joint = found.noise.opinion.joint
-    share = 100 * joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-12)
-    path = folder / "labels.png"
-    _matrix(path, share, "{:.0f}", ("estimated by confident learning, %", "given"))
-    drawn.append(
-        (
-            path,
-            "Of each given label, the shares of the labels that confident learning "
-            "takes for right.",
-        )
-    )
-    if found.noise.control is not None:
-        drawn.append(
-            (
-                _control(folder / "control.png", found.noise.control),
-                "Labels made wrong on purpose: share of them that is found, and share of the list "
-                "that they are, when the images are read in order of their margin. "
-                "The dashed line is "
-                "where the list has as many images as it does here.",
-            )
-        )
-    if show_real and found.noise.opinion.disputed.any():
-        drawn.append(
-            (
-                _disputed(folder / "disputed.png", found),
-                "The most disputed images: given label, then the proposed one. "
-                "These are real faces: "
-                "not to be passed on.",
-            )
-        )
+        _matrix(path, mixed.astype(np.float64), ("also labeled", "labeled"))
+        drawn.append(Figure(path, CONFLICTS))
+    if findings.noise is not None:
+        drawn += _of_labels(folder, findings.noise)
+        if show_real and findings.noise.issues.disputed.any():
+            path = _disputed(folder / "disputed.png", findings.noise, findings.pool)
+            drawn.append(Figure(path, MOST_DISPUTED))
     return drawn
 
 
-def _balance(path: Path, balance: Balance) -> Path:
-    from matplotlib import rc_context
+def _of_labels(folder: Path, noise: LabelNoise) -> Iterator[Figure]:
+    joint, path = noise.issues.joint, folder / "labels.png"
+    share = 100 * joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-12)
+    _matrix(path, share, ("estimated by confident learning, %", "given"))
+    yield Figure(path, JOINT)
+    if noise.control is not None:
+        yield Figure(_control(folder / "control.png", noise.control), CONTROL)
 
+
+def _balance(path: Path, balance: Balance) -> Path:
     share = 100 * balance.counts / balance.counts.sum(axis=1, keepdims=True)
-    place = np.arange(len(CLASSES))
-    with rc_context(STYLE):
-        figure, axes = drawing(7.2, 3.2)
-        for i, (split, (color, hatch)) in enumerate(zip(SPLITS, LOOKS, strict=True)):
-            bars = axes.bar(
-                place + 0.28 * (i - 1),
-                share[i],
-                0.27,
-                label=split,
-                color=color,
-                hatch=hatch,
-                edgecolor="white",
-                linewidth=0.5,
-            )
-            axes.bar_label(bars, fmt="{:.1f}", fontsize=7, padding=1.5)
-        axes.set_xticks(place, CLASSES)
-        axes.tick_params(axis="x", length=0)
+    with saved(path, 7.2, 3.2) as (_, axes):
+        class_bars(axes, dict(zip(SPLITS, share, strict=True)), BARS, text="{:.1f}")
         axes.set(ylabel="percent of the split")
-        axes.yaxis.grid(True, color="0.9")
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
-        save(figure, path)
     return path
 
 
-def _matrix(path: Path, values: np.ndarray, text: str, axes_names: tuple[str, str]) -> None:
-    """Class by class; a cell of 0 is left empty."""
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
-        figure, axes = drawing(5.4, 4.6)
+def _matrix(path: Path, values: np.ndarray, axes_names: tuple[str, str]) -> None:
+    """Class by class, in whole numbers; a cell of 0 is left empty."""
+    with saved(path, 5.4, 4.6) as (_, axes):
         top = float(values.max())
         axes.imshow(values, cmap="Blues", vmin=0, vmax=top)
         for (i, j), value in np.ndenumerate(values):
             if value:
                 color = "white" if value > DARK * top else "black"
-                axes.text(j, i, text.format(value), ha="center", va="center", color=color)
-        axes.set_xticks(
-            range(len(CLASSES)), CLASSES, rotation=35, ha="right", rotation_mode="anchor"
-        )
-        axes.set_yticks(range(len(CLASSES)), CLASSES)
+                axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=color)
+        places = range(len(CLASSES))
+        axes.set_xticks(places, CLASSES, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticks(places, CLASSES)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set(xlabel=axes_names[0], ylabel=axes_names[1])
-        save(figure, path)
 
 
 def _control(path: Path, control: Control) -> Path:
-    from matplotlib import rc_context
-
     length = np.arange(1, control.images + 1)
-    found = np.searchsorted(control.ranks, length)
-    with rc_context(STYLE):
-        figure, axes = drawing(6.0, 3.6)
+    caught = np.searchsorted(control.ranks, length)
+    with saved(path, 6.0, 3.6) as (_, axes):
         percent = 100 * length / control.images
-        axes.plot(percent, 100 * found / max(control.flipped, 1), color=BLUE, label="recall")
-        axes.plot(percent, 100 * found / length, color=ORANGE, linestyle="-.", label="precision")
+        axes.plot(percent, 100 * caught / max(control.flipped, 1), color=BLUE, label="recall")
+        axes.plot(percent, 100 * caught / length, color=ORANGE, linestyle="-.", label="precision")
         axes.plot([0, 100], [0, 100], color=GRAY, linewidth=1, label="recall by chance")
         axes.axvline(100 * control.by_chance, color="black", linestyle="--", linewidth=1)
-        axes.set(
-            xlim=(0, 100),
-            ylim=(0, 103),
-            xlabel="length of the list, percent of the images",
-            ylabel="percent",
-        )
+        axes.set(xlim=(0, 100), xlabel="length of the list, percent of the images")
+        axes.set(ylim=(0, 103), ylabel="percent")
         axes.legend(loc="center right")
         axes.grid(True, color="0.9")
-        save(figure, path)
     return path
 
 
-def _disputed(path: Path, found: Findings) -> Path:
-    from matplotlib import rc_context
-
-    assert found.noise is not None
-    opinion = found.noise.opinion
-    rows = opinion.ranked()[: ACROSS * DOWN]
-    with rc_context(STYLE):
-        figure, grid = drawing(1.05 * ACROSS, 1.35 * DOWN, rows=[1] * DOWN, columns=ACROSS)
+def _disputed(path: Path, noise: LabelNoise, pool: Pool) -> Path:
+    issues, size = noise.issues, (1.05 * ACROSS, 1.35 * DOWN)
+    rows = issues.ranked()[: ACROSS * DOWN]
+    with saved(path, *size, rows=[1] * DOWN, columns=ACROSS) as (_, grid):
         for axes in grid.flat:
             axes.set_axis_off()
         for axes, row in zip(grid.flat, rows, strict=False):
-            axes.imshow(found.pool.images[found.noise.rows[row]], cmap="gray", vmin=0, vmax=255)
-            given, proposed = CLASSES[opinion.labels[row]], CLASSES[opinion.proposed[row]]
+            axes.imshow(pool.images[noise.rows[row]], cmap="gray", vmin=0, vmax=255)
+            given, proposed = CLASSES[issues.labels[row]], CLASSES[issues.proposed[row]]
             axes.set_title(f"{given}\n{proposed}?", fontsize=7)
-        save(figure, path)
     return path

@@ -1,4 +1,8 @@
-"""The search for wrong labels from end to end: folds, predictions, opinion, control."""
+"""The search for wrong labels from end to end: folds, predictions, confident learning, control.
+
+The control shows whether the search can be trusted: some labels are made wrong on purpose, and it
+is counted how many of them are on the list of disputed images.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ferbench.classes import CLASSES
-from ferbench.data_audit import confident, control, out_of_fold
-from ferbench.data_audit.confident import Opinion
-from ferbench.data_audit.control import Control
+from ferbench.data_audit import confident, out_of_fold
+from ferbench.data_audit.findings import Control, LabelIssues, LabelNoise
 from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.data_audit.pool import Pool
 from ferbench.metrics import classification
@@ -20,90 +23,105 @@ FLIPS, BOOTSTRAP = 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True)
-class LabelNoise:
-    """What out-of-fold predictions say of the labels.
+class Search:
+    """How wrong labels are sought.
 
-    rows: [N] int64, the images of the pool that were looked at (all but the blank ones); every
-    further array is over them. probabilities: [N, 7]; noise, intervals: see `confident.noise`.
-    control: None if no label was flipped.
+    folds: as many classifiers; a number that passes `check`. control_flips: share of the labels
+    that the control makes wrong, 0 for no control. bootstrap: rounds behind the intervals.
     """
 
-    rows: np.ndarray
     folds: int
-    probabilities: np.ndarray
-    opinion: Opinion
-    noise: np.ndarray
-    intervals: np.ndarray
-    control: Control | None
-
-    @property
-    def accuracy(self) -> float:
-        """Share of images whose given label is the classifiers' first choice."""
-        return float((self.probabilities.argmax(axis=1) == self.opinion.labels).mean())
+    control_flips: float
+    bootstrap: int
 
 
 def check(pool: Pool, folds: int) -> None:
     """Raise UserError if the pool has too few images of a class for so many folds."""
-    seen = ~pool.blank
-    out_of_fold.check_folds(pool.labels[seen], pool.photographs()[seen], folds)
+    shown = ~pool.blank
+    out_of_fold.check_folds(pool.labels[shown], pool.photographs()[shown], folds)
 
 
 def find(
     pool: Pool,
-    how: Fitting,
+    fitting: Fitting,
+    search: Search,
     *,
-    folds: int,
-    control_flips: float,
-    rounds: int,
     folder: Path,
     should_stop: Callable[[], bool],
     on_fit: Callable[[str], None],
 ) -> LabelNoise:
-    """Fit `folds` classifiers, and one more on flipped labels for the control.
+    """Fit a classifier for each fold, and one more on flipped labels for the control.
 
-    folds: a number that passes `check`.
     folder: holds the predictions of each fit; those that are there are not made again.
     on_fit gets the name of each fit before it begins. Errors as of `out_of_fold`.
     """
     rows = np.flatnonzero(~pool.blank)
-    images, labels, groups = pool.images[rows], pool.labels[rows], pool.photographs()[rows]
-    fold = out_of_fold.folds(labels, groups, folds, seed=how.seed)
-
-    def logits(name: str, held: np.ndarray, given: np.ndarray) -> np.ndarray:
-        on_fit(name)
-        path = folder / f"{name}.npy"
-        return out_of_fold.logits(images, given, held, how, path=path, should_stop=should_stop)
-
-    found = np.empty((len(rows), len(CLASSES)), np.float32)
-    for k in range(folds):
-        found[fold == k] = logits(f"fold_{k + 1}_of_{folds}", fold == k, labels)
-    probabilities = classification.softmax(found)
-    opinion = confident.learn(labels, probabilities)
-    return LabelNoise(
-        rows,
-        folds,
-        probabilities,
-        opinion,
-        confident.noise(opinion.joint),
-        confident.noise_intervals(
-            labels,
-            probabilities,
-            groups,
-            rounds=rounds,
-            rng=np.random.default_rng([how.seed, BOOTSTRAP]),
-        ),
-        _control(logits, labels, fold == 0, control_flips, how.seed) if control_flips else None,
+    labels, groups = pool.labels[rows], pool.photographs()[rows]
+    fold = out_of_fold.folds(labels, groups, search.folds, seed=fitting.seed)
+    fits = _Fits(pool.images[rows], fitting, folder, should_stop, on_fit)
+    probabilities = np.empty((len(rows), len(CLASSES)))
+    for k in range(search.folds):
+        name = f"fold_{k + 1}_of_{search.folds}"
+        probabilities[fold == k] = fits.probabilities(name, labels, fold == k)
+    issues = confident.learn(labels, probabilities)
+    rng = np.random.default_rng([fitting.seed, BOOTSTRAP])
+    intervals = confident.noise_intervals(
+        labels, probabilities, groups, rounds=search.bootstrap, rng=rng
     )
+    control = _control(fits, labels, fold == 0, search) if search.control_flips else None
+    noise = confident.noise(issues.joint)
+    return LabelNoise(rows, search.folds, probabilities, issues, noise, intervals, control)
 
 
-def _control(
-    logits: Callable[[str, np.ndarray, np.ndarray], np.ndarray],
-    labels: np.ndarray,
-    held: np.ndarray,
-    share: float,
-    seed: int,
-) -> Control:
+@dataclass(frozen=True)
+class _Fits:
+    """The classifiers of one search: each is fitted on some images and judges the others."""
+
+    images: np.ndarray
+    fitting: Fitting
+    folder: Path
+    should_stop: Callable[[], bool]
+    on_fit: Callable[[str], None]
+
+    def probabilities(self, name: str, labels: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """[n, 7] float64 of the images of the mask `held` [N], by a classifier of the others."""
+        self.on_fit(name)
+        path, stop = self.folder / f"{name}.npy", self.should_stop
+        logits = out_of_fold.logits(
+            self.images, labels, held, self.fitting, path=path, should_stop=stop
+        )
+        return classification.softmax(logits)
+
+
+# --- the control ---------------------------------------------------------------------------------
+
+
+def _control(fits: _Fits, labels: np.ndarray, held: np.ndarray, search: Search) -> Control:
     """The same search with a share of all labels flipped, in the images of `held`."""
-    given = control.flip(labels, share, np.random.default_rng([seed, FLIPS]))
-    found = logits(f"control_{share:g}", held, given)
-    return control.score(confident.learn(given[held], classification.softmax(found)), labels[held])
+    share, rng = search.control_flips, np.random.default_rng([fits.fitting.seed, FLIPS])
+    changed = flip(labels, share, rng)
+    probabilities = fits.probabilities(f"control_{share:g}", changed, held)
+    return score(confident.learn(changed[held], probabilities), labels[held])
+
+
+def flip(labels: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """[N] int64: the labels, of which a share (rounded) are replaced by another class at random."""
+    rows = rng.permutation(len(labels))[: round(share * len(labels))]
+    changed = labels.copy()
+    changed[rows] = (labels[rows] + rng.integers(1, len(CLASSES), len(rows))) % len(CLASSES)
+    return changed
+
+
+def score(issues: LabelIssues, labels: np.ndarray) -> Control:
+    """The issues of changed labels against the labels as they were, [N] int64."""
+    wrong, listed = issues.labels != labels, issues.disputed
+    order = np.argsort(issues.margin, kind="stable")
+    caught = wrong & listed
+    return Control(
+        images=len(labels),
+        flipped=int(wrong.sum()),
+        listed=int(listed.sum()),
+        caught=int(caught.sum()),
+        restored=int((issues.proposed == labels)[caught].sum()),
+        ranks=np.flatnonzero(wrong[order]),
+    )

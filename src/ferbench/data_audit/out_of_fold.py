@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: what a classifier says of images that it has not learned from."""
+"""Out-of-fold predictions: those of a classifier for images that it was not trained on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ferbench.files import save_array
 from ferbench.recipes.classifier import Recipe
 from ferbench.runs.precision import Precision
 
-WATCHED = 512  # images of a fold that are scored after each epoch, for the eye alone
+WATCHED = 512  # images of a fold that are scored after each epoch; nothing depends on it
 VIEWS = "flip"  # predictions are averaged over each face and its mirror image
 
 
@@ -105,17 +105,17 @@ def logits(
         hooks=training.Hooks(on_epoch=lambda _: None, should_stop=should_stop),
     )
     model.load_state_dict(fit.weights)
-    found = predict(model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS)
-    save_array(path, found)
+    held_logits = predict(model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS)
+    save_array(path, held_logits)
     state.unlink(missing_ok=True)
-    return found
+    return held_logits
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
-        found: np.ndarray = np.load(path, allow_pickle=False)
+        kept: np.ndarray = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: damaged ({error}); delete it") from None
-    if found.shape != shape or found.dtype != np.float32 or not np.isfinite(found).all():
+    if kept.shape != shape or kept.dtype != np.float32 or not np.isfinite(kept).all():
         raise UserError(f"{path}: not {shape[0]} predictions of this set; delete it")
-    return found
+    return kept

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from ferbench.classes import CLASSES, SPLITS
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
+from ferbench.similarity.groups import components
 
 TABLE = "duplicates.csv"
 KINDS = ("identical", "near", "mirrored", "blank")
@@ -48,11 +47,8 @@ class Pool:
     def photographs(self) -> np.ndarray:
         """[N] int64: images with one number are copies of each other, of any kind."""
         chains = [rows for kind in KINDS if kind != "blank" for rows in self.groups[kind]]
-        first = np.concatenate([rows[:-1] for rows in chains] or [np.empty(0, np.int64)])
-        second = np.concatenate([rows[1:] for rows in chains] or [np.empty(0, np.int64)])
-        links = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(self), len(self)))
-        _, numbers = connected_components(links, directed=False)
-        return np.asarray(numbers, dtype=np.int64)
+        pairs = [np.stack([rows[:-1], rows[1:]], axis=1) for rows in chains]
+        return components(len(self), np.concatenate([np.empty((0, 2), np.int64), *pairs]))
 
 
 def read(faces: FaceSet) -> Pool:
@@ -80,29 +76,30 @@ def read(faces: FaceSet) -> Pool:
             f"{path}: not the copies of this set ({reason}); "
             "`ferbench prepare force=true` makes it again"
         ) from None
-    return Pool(**{**vars(pool), "groups": groups})
+    return replace(pool, groups=groups)
 
 
 def _groups(path: Path, pool: Pool) -> dict[str, list[np.ndarray]]:
     first = {name: int(np.searchsorted(pool.split, i)) for i, name in enumerate(SPLITS)}
-    found: dict[tuple[str, int], list[int]] = {}
+    members: dict[tuple[str, int], list[int]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             row = first[line["split"]] + int(line["index"])
             known = (str(pool.names[row]), CLASSES[pool.labels[row]])
             if known != (line["name"], line["label"]):
                 raise ValueError(f"{line['name']} is not image {line['index']} of {line['split']}")
-            found.setdefault((line["kind"], int(line["group"])), []).append(row)
+            members.setdefault((line["kind"], int(line["group"])), []).append(row)
     return {
-        kind: [np.array(rows) for (one, _), rows in found.items() if one == kind] for kind in KINDS
+        kind: [np.array(rows) for (one, _), rows in members.items() if one == kind]
+        for kind in KINDS
     }
 
 
 def _check_counts(groups: Mapping[str, Sequence[np.ndarray]], summary: Mapping[str, Any]) -> None:
     """Raise ValueError if the table holds other copies than the manifest counts."""
     identical = [len(rows) for rows in groups["identical"]]
-    found = (len(identical), sum(identical) - len(identical), sum(map(len, groups["blank"])))
-    told = summary["identical"]
-    expected = (told["groups"], told["redundant_copies"], summary["blank_images"])
-    if found != expected:
-        raise ValueError(f"groups, copies and blank images {found}, in the manifest {expected}")
+    counts = (len(identical), sum(identical) - len(identical), sum(map(len, groups["blank"])))
+    written = summary["identical"]
+    expected = (written["groups"], written["redundant_copies"], summary["blank_images"])
+    if counts != expected:
+        raise ValueError(f"groups, copies and blank images {counts}, in the manifest {expected}")

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.data_audit.control import Control
-from ferbench.data_audit.enlarged import Enlarged
-from ferbench.data_audit.faults import Balance, Faults
-from ferbench.data_audit.label_noise import LabelNoise
+from ferbench.data_audit.findings import Balance, Control, Enlarged, Faults, LabelNoise
 from ferbench.metrics.classification import wilson_interval
 from ferbench.report import Table
 
@@ -101,15 +98,15 @@ def balance_table(balance: Balance) -> Table:
     )
 
 
-def enlarged_table(found: Enlarged) -> Table:
+def enlarged_table(enlarged: Enlarged) -> Table:
     """Near-clean test images that show a Training photograph at another scale."""
     lines = [
         [
             split,
-            f"{found.tested[split]:,}",
-            f"{n:,} ({100 * n / max(found.tested[split], 1):.1f} %)",
+            f"{enlarged.tested[split]:,}",
+            f"{n:,} ({100 * n / max(enlarged.tested[split], 1):.1f} %)",
         ]
-        for split, n in found.found.items()
+        for split, n in enlarged.copies.items()
     ]
     return Table(
         ["split", "near-clean images", "in Training at another scale"],
@@ -123,7 +120,7 @@ def enlarged_table(found: Enlarged) -> Table:
 
 def noise_table(noise: LabelNoise) -> Table:
     """Estimated share of wrong labels by given class."""
-    labels, disputed = noise.opinion.labels, noise.opinion.disputed
+    labels, disputed = noise.issues.labels, noise.issues.disputed
     right = noise.probabilities.argmax(axis=1) == labels
     chosen = [labels == k for k in range(len(CLASSES))] + [np.ones(len(labels), bool)]
     lines = []
@@ -154,8 +151,8 @@ def noise_table(noise: LabelNoise) -> Table:
 
 def joint_table(noise: LabelNoise) -> Table:
     """Of each given label, the estimated shares of the labels that would be right."""
-    given = noise.opinion.joint.sum(axis=1, keepdims=True)
-    share = 100 * noise.opinion.joint / np.maximum(given, 1e-12)
+    given = noise.issues.joint.sum(axis=1, keepdims=True)
+    share = 100 * noise.issues.joint / np.maximum(given, 1e-12)
     lines = [
         [name, *(f"{value:.1f}" for value in row)]
         for name, row, total in zip(CLASSES, share, given[:, 0], strict=True)
@@ -173,12 +170,14 @@ def _control_lines(control: Control) -> Iterator[list[str]]:
     yield ["images", f"{control.images:,}", ""]
     yield ["labels made wrong", f"{control.flipped:,}", ""]
     yield ["on the list", f"{control.listed:,}", ""]
-    yield ["recall: of the wrong ones on the list", *_share(control.found, control.flipped)]
+    yield ["recall: of the wrong ones on the list", *_share(control.caught, control.flipped)]
     yield ["the same by chance", f"{100 * control.by_chance:.1f} %", ""]
-    yield ["precision: of the list made wrong", *_share(control.found, control.listed)]
-    top = int((control.ranks < control.flipped).sum())
-    yield [f"of the {control.flipped:,} with the lowest margins", *_share(top, control.flipped)]
-    yield ["own label proposed for those found", *_share(control.restored, control.found)]
+    yield ["precision: of the list made wrong", *_share(control.caught, control.listed)]
+    yield [
+        f"of the {control.flipped:,} with the lowest margins",
+        *_share(control.top, control.flipped),
+    ]
+    yield ["own label proposed for those", *_share(control.restored, control.caught)]
 
 
 def _share(hits: int, of: int) -> tuple[str, str]:

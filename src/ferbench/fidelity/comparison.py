@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ferbench.classes import CLASSES
+from ferbench.data import label_counts
+from ferbench.fidelity.findings import Comparison, Values
 from ferbench.metrics import feature_sets
 from ferbench.metrics.feature_sets import Neighborhoods
 
@@ -14,11 +16,11 @@ ALL = -1  # in the place of a class: all of them together
 
 
 @dataclass(frozen=True)
-class Described:
-    """Labeled images and what a classifier sees in them; row i of every array is image i.
+class FeatureSet:
+    """Labeled images with their features; row i of every array is image i.
 
     images: [N, H, W] uint8; labels: [N] int64 in the order of `CLASSES`; features: [N, F] float32;
-    logits: [N, K] float32, of the classifier whose features these are.
+    logits: [N, K] float32, of the network whose features these are.
     """
 
     images: np.ndarray
@@ -29,20 +31,20 @@ class Described:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: np.ndarray) -> Described:
+    def take(self, rows: np.ndarray) -> FeatureSet:
         """The images of an index array or a boolean mask."""
-        return Described(
+        return FeatureSet(
             self.images[rows], self.labels[rows], self.features[rows], self.logits[rows]
         )
 
-    def of_class(self, k: int) -> Described:
+    def of_class(self, k: int) -> FeatureSet:
         """The images of class k, or all of them for `ALL`."""
         return self if k == ALL else self.take(np.flatnonzero(self.labels == k))
 
 
 @dataclass(frozen=True)
-class How:
-    """How the numbers are taken.
+class Settings:
+    """How the numbers are computed.
 
     neighbors: k of precision and recall; density_neighbors: k of density and coverage;
     neighbor_images: so many of a set at most, drawn at random, have their neighbors looked for;
@@ -67,46 +69,6 @@ class How:
 
 
 @dataclass(frozen=True)
-class Values:
-    """The numbers of one set, or of one class of it, against the same of the reference.
-
-    images, reference_images: how many; kid_images: of a subset. diversity, pixel_diversity: of the
-    set alone; see ferbench.metrics.feature_sets for each number.
-    """
-
-    images: int
-    reference_images: int
-    fid: float
-    kid: float
-    kid_sd: float
-    kid_images: int
-    precision: float
-    recall: float
-    density: float
-    coverage: float
-    diversity: float
-    pixel_diversity: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """overall: of all images; classes: one a class, in the order of `CLASSES`.
-
-    inception_score, inception_score_sd: of all images of the set.
-    """
-
-    overall: Values
-    classes: tuple[Values, ...]
-    inception_score: float
-    inception_score_sd: float
-
-    @property
-    def intra_fid(self) -> float:
-        """Mean of the classes' FIDs (Miyato and Koyama 2018): no matter how large each class is."""
-        return float(np.mean([values.fid for values in self.classes]))
-
-
-@dataclass(frozen=True)
 class Part:
     """The reference's images of one class, or all, with what every comparison needs of them."""
 
@@ -127,32 +89,36 @@ class Reference:
     pixel_diversity: dict[int, float]
 
 
-def reference(real: Described, how: How) -> Reference:
-    """Prepare the real images; every class has at least `how.least_images`."""
+def reference(real: FeatureSet, settings: Settings) -> Reference:
+    """Prepare the real images; every class has at least `settings.least_images`."""
     parts, spread, pixels = {}, {}, {}
     for k in _scopes():
         own = real.of_class(k)
         mean, covariance = feature_sets.gaussian_of(own.features)
-        points = feature_sets.neighborhoods(own.features, how.neighbors, how.density_neighbors)
+        points = feature_sets.neighborhoods(
+            own.features, settings.neighbors, settings.density_neighbors
+        )
         parts[k] = Part(mean, covariance, points)
-        spread[k], pixels[k] = _diversity(own, how, k)
+        spread[k], pixels[k] = _diversity(own, settings, k)
     return Reference(parts, spread, pixels)
 
 
-def compare(real: Reference, sample: Described, how: How) -> Comparison:
-    """All numbers of the sample; every class has at least `how.least_images`.
+def compare(real: Reference, sample: FeatureSet, settings: Settings) -> Comparison:
+    """All numbers of the sample; every class has at least `settings.least_images`.
 
     Equal seeds give equal numbers; a class's draws do not depend on the other classes.
     """
-    values = [_values(real.parts[k], sample.of_class(k), k, how) for k in _scopes()]
-    splits = min(how.score_splits, len(sample))
-    score, spread = feature_sets.inception_score(sample.logits, splits=splits, rng=_rng(how, ALL))
+    values = [_values(real.parts[k], sample.of_class(k), k, settings) for k in _scopes()]
+    splits = min(settings.score_splits, len(sample))
+    score, spread = feature_sets.inception_score(
+        sample.logits, splits=splits, rng=_rng(settings, ALL)
+    )
     return Comparison(values[0], tuple(values[1:]), score, spread)
 
 
 def class_counts(labels: np.ndarray) -> tuple[int, ...]:
     """Number of images of each class."""
-    return tuple(int(count) for count in np.bincount(labels, minlength=len(CLASSES)))
+    return tuple(label_counts.class_counts(labels).tolist())
 
 
 def draw(labels: np.ndarray, counts: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -169,21 +135,21 @@ def _scopes() -> range:
     return range(ALL, len(CLASSES))
 
 
-def _values(real: Part, own: Described, k: int, how: How) -> Values:
+def _values(real: Part, own: FeatureSet, k: int, settings: Settings) -> Values:
     mean, covariance = feature_sets.gaussian_of(own.features)
-    kid_images = min(how.kid_images, len(own), len(real.points.features))
+    kid_images = min(settings.kid_images, len(own), len(real.points.features))
     kid, kid_sd = feature_sets.kernel_distance(
         real.points.features,
         own.features,
-        subsets=how.kid_subsets,
+        subsets=settings.kid_subsets,
         size=kid_images,
-        rng=_rng(how, k),
+        rng=_rng(settings, k),
     )
-    points = _some(own.features, how.neighbor_images, _rng(how, k))
-    found = feature_sets.overlap(
-        real.points, points, k=how.neighbors, density_k=how.density_neighbors
+    points = _some(own.features, settings.neighbor_images, _rng(settings, k))
+    overlap = feature_sets.overlap(
+        real.points, points, k=settings.neighbors, density_k=settings.density_neighbors
     )
-    spread, pixels = _diversity(own, how, k)
+    spread, pixels = _diversity(own, settings, k)
     return Values(
         images=len(own),
         reference_images=len(real.points.features),
@@ -191,18 +157,18 @@ def _values(real: Part, own: Described, k: int, how: How) -> Values:
         kid=kid,
         kid_sd=kid_sd,
         kid_images=kid_images,
-        precision=found.precision,
-        recall=found.recall,
-        density=found.density,
-        coverage=found.coverage,
+        precision=overlap.precision,
+        recall=overlap.recall,
+        density=overlap.density,
+        coverage=overlap.coverage,
         diversity=spread,
         pixel_diversity=pixels,
     )
 
 
-def _diversity(own: Described, how: How, k: int) -> tuple[float, float]:
+def _diversity(own: FeatureSet, settings: Settings, k: int) -> tuple[float, float]:
     """Of features and of pixels, over some of the images."""
-    rows = _some(np.arange(len(own)), how.diversity_images, _rng(how, k))
+    rows = _some(np.arange(len(own)), settings.diversity_images, _rng(settings, k))
     return feature_sets.diversity(own.features[rows]), feature_sets.pixel_diversity(
         own.images[rows]
     )
@@ -215,5 +181,5 @@ def _some(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     return rows[np.sort(rng.choice(len(rows), most, replace=False))]
 
 
-def _rng(how: How, k: int) -> np.random.Generator:
-    return np.random.default_rng([how.seed, k + 1])
+def _rng(settings: Settings, k: int) -> np.random.Generator:
+    return np.random.default_rng([settings.seed, k + 1])

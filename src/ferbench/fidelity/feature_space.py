@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from ferbench.classes import CLASSES
 from ferbench.errors import UserError
+from ferbench.fidelity.findings import FeatureDistance
+from ferbench.metrics import clusters
 from ferbench.metrics.histograms import js_distance
-from ferbench.metrics.neighbors import nearest
 
 CELLS = 50  # of the histograms; another number gives another distance
 FITTED = 10_000  # images that the cells are fitted to, at most
 DIMENSIONS = 50  # principal components that a map starts from (van der Maaten and Hinton 2008)
 PERPLEXITY = 30  # of t-SNE, fewer with fewer images; neighbors of UMAP likewise
 MAPS = ("tsne", "umap")
-
-
-@dataclass(frozen=True)
-class FeatureDistance:
-    """Jensen-Shannon distances, 0 to 1: overall of all images, classes one a class."""
-
-    overall: float
-    classes: tuple[float, ...]
 
 
 class Cells:
@@ -42,9 +33,7 @@ class Cells:
     def __init__(self, features: np.ndarray, labels: np.ndarray, *, seed: int) -> None:
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.choice(len(features), min(FITTED, len(features)), replace=False))
-        distinct = len(np.unique(features[rows], axis=0))
-        found = KMeans(min(CELLS, distinct), n_init=1, random_state=seed).fit(features[rows])
-        self._centers = found.cluster_centers_.astype(np.float32)
+        self._cells = clusters.cells(features[rows], CELLS, seed=seed)
         self._real = self._counts(features, labels)
 
     def distance(self, features: np.ndarray, labels: np.ndarray) -> FeatureDistance:
@@ -56,8 +45,7 @@ class Cells:
 
     def _counts(self, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """[7, cells] int64 images."""
-        place = nearest(features, self._centers, 1)[1][:, 0]
-        cells = len(self._centers)
+        place, cells = self._cells.of(features), len(self._cells)
         flat = np.bincount(labels * cells + place, minlength=len(CLASSES) * cells)
         return flat.reshape(len(CLASSES), cells)
 

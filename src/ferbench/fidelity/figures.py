@@ -1,8 +1,8 @@
-"""Figures that compare a set of images with the real ones: bars by class, points in a plane."""
+"""The figures of a set's fidelity: bars by class, confusion, features in a plane."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +10,57 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferbench.classes import CLASSES
-from ferbench.report.drawing import BLUE, GRAY, ORANGE, STYLE, drawing, save
+from ferbench.classifiers.figures import plot_confusion
+from ferbench.fidelity import feature_space
+from ferbench.fidelity.comparison import FeatureSet
+from ferbench.fidelity.findings import Findings, Values
+from ferbench.metrics.feature_sets import gaussian_of, principal_plane
+from ferbench.report import Figure
+from ferbench.report.drawing import BLUE, GRAY, ORANGE, STYLE, class_bars, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+SHOWN_POINTS = 2000  # of each side in the plane of principal components
+MAP_NAMES = {"tsne": "t-SNE", "umap": "UMAP"}
+TITLES = ("real (reference)", "set")  # of the sides in a plane
 # Color and hatch of each series by name: nothing is told by color alone.
 BARS = {"set": (BLUE, ""), "matched": (GRAY, "////"), "floor": (ORANGE, "....")}
 SOURCES = ((BLUE, "o"), (ORANGE, "x"))  # of the panel with all groups
 # One color a class (Okabe and Ito 2008); the names stand in the figure.
 CLASS_COLORS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#0072B2", "#56B4E9", "#555555")
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """Which maps of the features are drawn.
+
+    kind: "pca" (the plane of principal components alone), "tsne" or "umap" (one more figure),
+    "none" (neither). images: of each side in that further figure, at most. seed: of all draws.
+    """
+
+    kind: str
+    images: int
+    seed: int
+
+
+def draw(
+    folder: Path, findings: Findings, real: FeatureSet, sample: FeatureSet, options: MapOptions
+) -> list[Figure]:
+    """Write the figures into the folder; real, sample: the features behind the findings."""
+    figures = [_draw_classes(folder / "classes.png", findings)]
+    if findings.whole.judged is not None:
+        path = folder / "confusion.png"
+        plot_confusion(findings.whole.judged, path=path, title="the judge on this set")
+        figures.append(Figure(path, "Classes that the judge predicts; rows are the labels."))
+    if options.kind != "none":
+        figures.append(_draw_components(folder / "components.png", real, sample, options.seed))
+    if options.kind in MAP_NAMES:
+        figures.append(_draw_map(folder / "map.png", [real, sample], options))
+    return figures
+
+
+# --- classes -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -30,40 +71,75 @@ class Panel:
     series: Mapping[str, Sequence[float]]
 
 
-def plot_panels(panels: Sequence[Panel], *, path: Path, title: str = "") -> None:
+def _draw_classes(path: Path, findings: Findings) -> Figure:
+    def series(value: Callable[[Values], float], *names: str) -> dict[str, list[float]]:
+        sides = {name: findings.sides[name].comparison.classes for name in names}
+        return {name: [value(one) for one in classes] for name, classes in sides.items()}
+
+    ends = {"set": findings.whole, "floor": findings.floor}
+    diversity = {name: findings.relative_diversity(side).tolist() for name, side in ends.items()}
+    panels = [
+        Panel("FID (lower is nearer)", series(lambda v: v.fid, "set", "matched", "floor")),
+        Panel("coverage", series(lambda v: v.coverage, "matched", "floor")),
+        Panel("diversity, share of the reference's", diversity),
+    ]
+    if findings.has_judge:
+        recall = {name: side.gate_recall.tolist() for name, side in ends.items()}
+        panels.append(Panel("gate: share that the judge assigns to its class", recall))
+    plot_panels(panels, path=path)
+    return Figure(path, "The numbers of each class.")
+
+
+def plot_panels(panels: Sequence[Panel], *, path: Path) -> None:
     """Panels of bars below each other, with their values on top; path: the PNG."""
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
-        figure, grid = drawing(7.2, 2.4 * len(panels) + 0.3, rows=[1] * len(panels))
+    with saved(path, 7.2, 2.4 * len(panels) + 0.3, rows=[1] * len(panels)) as (_, grid):
         for axes, panel in zip(np.atleast_1d(grid), panels, strict=True):
-            _draw_bars(axes, panel)
-        figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
-        save(figure, path)
+            class_bars(axes, panel.series, BARS)
+            axes.margins(y=0.14)
+            axes.set_title(panel.title, loc="left")
 
 
-def _draw_bars(axes: Axes, panel: Panel) -> None:
-    place, n = np.arange(len(CLASSES)), len(panel.series)
-    width = 0.84 / n
-    for i, (name, values) in enumerate(panel.series.items()):
-        color, hatch = BARS[name]
-        bars = axes.bar(
-            place + width * (i - (n - 1) / 2),
-            values,
-            0.96 * width,
-            label=name,
-            color=color,
-            hatch=hatch,
-            edgecolor="white",
-            linewidth=0.5,
-        )
-        axes.bar_label(bars, fmt="{:.3g}", fontsize=7, padding=1.5)
-    axes.set_xticks(place, CLASSES)
-    axes.tick_params(axis="x", length=0)
-    axes.margins(y=0.14)
-    axes.yaxis.grid(True, color="0.9")
-    axes.set_title(panel.title, loc="left")
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=n, fontsize=8, handlelength=1.4)
+# --- features in a plane -------------------------------------------------------------------------
+
+
+def _draw_components(path: Path, real: FeatureSet, sample: FeatureSet, seed: int) -> Figure:
+    plane = principal_plane(*gaussian_of(real.features))
+    groups = []
+    for title, side in zip(TITLES, (real, sample), strict=True):
+        rng = np.random.default_rng(seed)
+        rows = rng.choice(len(side), min(SHOWN_POINTS, len(side)), replace=False)
+        groups.append(Points(title, plane.project(side.features[rows]), side.labels[rows]))
+    one, two = (f"component {i} ({100 * s:.0f} %)" for i, s in enumerate(plane.shares, 1))
+    title = "features, each class named at its middle"
+    plot_points(groups, path=path, title=title, axis_names=(one, two))
+    return Figure(path, "The two largest principal components of the real images' features.")
+
+
+def _draw_map(path: Path, sides: Sequence[FeatureSet], options: MapOptions) -> Figure:
+    """Some images of the reference and of the set in one map, by class and by source."""
+    parts = []
+    for side in sides:
+        rng = np.random.default_rng(options.seed)
+        rows = rng.choice(len(side), min(options.images, len(side)), replace=False)
+        parts.append(side.take(np.sort(rows)))
+    features = np.concatenate([part.features for part in parts])
+    xy = feature_space.plane(features, options.kind, seed=options.seed)
+    places = np.split(xy, [len(parts[0])])
+    groups = [Points(t, at, p.labels) for t, at, p in zip(TITLES, places, parts, strict=True)]
+    name = MAP_NAMES[options.kind]
+    plot_points(
+        groups,
+        path=path,
+        title=f"features by {name}, each class named at its middle",
+        axis_names=("", ""),
+        together="both, by source",
+    )
+    return Figure(
+        path,
+        f"Features of both sides by {name}, fitted to them together. Points that are near each "
+        "other are alike; large distances and sizes of clouds mean nothing. Where real and "
+        "synthetic images form separate clouds, the network tells them apart.",
+    )
 
 
 @dataclass(frozen=True)
@@ -88,14 +164,11 @@ def plot_points(
     together: title of one more panel with all groups (two at most), told apart by color and
     marker; "" for none. Axes without names have no ticks either.
     """
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
-        panels = len(groups) + bool(together)
-        figure, grid = drawing(4.2 * panels, 4.4, columns=panels)
-        every = np.concatenate([group.xy for group in groups])
-        low, high = np.percentile(every, [0.5, 99.5], axis=0)
-        pad = 0.04 * (high - low)
+    panels = len(groups) + bool(together)
+    every = np.concatenate([group.xy for group in groups])
+    low, high = np.percentile(every, [0.5, 99.5], axis=0)
+    pad = 0.04 * (high - low)
+    with saved(path, 4.2 * panels, 4.4, columns=panels) as (figure, grid):
         for axes, group in zip(np.atleast_1d(grid), [*groups, None], strict=False):
             if group is None:
                 _scatter_sources(axes, groups)
@@ -107,7 +180,6 @@ def plot_points(
             if not any(axis_names):
                 axes.set(xticks=[], yticks=[])
         figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
-        save(figure, path)
 
 
 def _scatter(axes: Axes, group: Points) -> None:

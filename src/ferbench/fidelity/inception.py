@@ -65,7 +65,8 @@ def load(weights: Path | None, device: torch.device) -> Inception:
     path = weights or _cached(library.URL_INCEPTION_V3)
     model = _built(library.FeatureExtractorInceptionV3, path)
     name = f"inception of torch-fidelity {version('torch-fidelity')}"
-    return Inception(model.to(device), device, name, sha256_of(path))
+    evaluating = model.to(device).eval()  # torch-fidelity 0.3 leaves it training
+    return Inception(evaluating, device, name, sha256_of(path))
 
 
 def _cached(url: str) -> Path:

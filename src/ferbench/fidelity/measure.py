@@ -16,10 +16,10 @@ from ferbench.data import resize
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.fidelity import comparison
-from ferbench.fidelity.comparison import Described, How, Reference
+from ferbench.fidelity.comparison import FeatureSet, Reference, Settings
 from ferbench.fidelity.feature_space import Cells
+from ferbench.fidelity.findings import Diversity, Findings, Side
 from ferbench.fidelity.inception import Inception
-from ferbench.fidelity.report import Measured, Side
 from ferbench.files import save_arrays
 from ferbench.metrics import classification
 from ferbench.results.rows import ClassifierRow
@@ -29,8 +29,8 @@ BLOCK = 4096  # images between two steps of the progress bar
 
 
 @dataclass(frozen=True)
-class Images:
-    """Labeled images [N, H, W] uint8 that nobody has looked at; facts: their generator's."""
+class ImageSet:
+    """Labeled images, [N, H, W] uint8 and [N] int64; facts: of their generator, {} without one."""
 
     name: str
     hash: str
@@ -38,26 +38,26 @@ class Images:
     labels: np.ndarray
     facts: Mapping[str, Any]
 
-    def take(self, rows: np.ndarray) -> Images:
+    def take(self, rows: np.ndarray) -> ImageSet:
         """The images of these rows."""
         return replace(self, images=self.images[rows], labels=self.labels[rows])
 
 
-def real_images(faces: FaceSet, split: str) -> Images:
+def real_images(faces: FaceSet, split: str) -> ImageSet:
     """The faces of train, public or private."""
     part, manifest = faces.splits[split], faces.manifest
     name = f"{manifest['name']}_{split}"
-    return Images(name, manifest["hashes"][split], part.images, part.labels, {})
+    return ImageSet(name, manifest["hashes"][split], part.images, part.labels, {})
 
 
-def floor_images(faces: FaceSet) -> Images:
+def floor_images(faces: FaceSet) -> ImageSet:
     """PublicTest without the images that Training has, too."""
     return real_images(faces, FLOOR).take(np.flatnonzero(faces.extras[f"clean_{FLOOR}"]))
 
 
-def check_counts(side: Images, key: str, least: int) -> None:
+def check_counts(images: ImageSet, key: str, least: int) -> None:
     """UserError, in the name of `key`, unless every class has so many images."""
-    counts = comparison.class_counts(side.labels)
+    counts = comparison.class_counts(images.labels)
     few = [f"{name} {n}" for name, n in zip(CLASSES, counts, strict=True) if n < least]
     if few:
         raise UserError(
@@ -66,93 +66,121 @@ def check_counts(side: Images, key: str, least: int) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Seen:
-    """The images with features of one network, and the classes that the judge takes them for.
-
-    verdicts: [N] int64; None without a judge.
-    """
-
-    described: Described
-    verdicts: np.ndarray | None
-
-    def side(self, real: Reference, cells: Cells, rows: np.ndarray, how: How) -> Side:
-        """These rows against the reference, and against its histogram over the cells."""
-        whole = len(rows) == len(self.described)
-        part = self.described if whole else self.described.take(rows)
-        gate = None
-        if self.verdicts is not None:
-            gate = classification.confusion(part.labels, self.verdicts[rows])
-        js = cells.distance(part.features, part.labels)
-        return Side(comparison.compare(real, part, how), gate, js)
+# --- features ------------------------------------------------------------------------------------
 
 
-def look(
-    side: Images, eyes: Judge | Inception, *, batch: int, cache: Path | None = None
-) -> Described:
+def extract(
+    images: ImageSet, extractor: Judge | Inception, *, batch: int, cache: Path | None = None
+) -> FeatureSet:
     """The images with the network's features and logits, read and resized block by block.
 
-    cache: a file that keeps both for the next time; its name must say of what they are.
+    cache: a file that keeps both for the next time; its name must tell which they are.
     """
-    labels = np.asarray(side.labels)
+    labels = np.asarray(images.labels)
     if cache is None or not cache.is_file():
-        described = Described(side.images, labels, *_features(side, eyes, batch))
+        extracted = FeatureSet(images.images, labels, *_features(images, extractor, batch))
         if cache is not None:
-            _keep(cache, described)
-        return described
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            save_arrays(cache, features=extracted.features, logits=extracted.logits)
+        return extracted
     with np.load(cache, allow_pickle=False) as file:
-        return Described(side.images, labels, file["features"], file["logits"])
+        return FeatureSet(images.images, labels, file["features"], file["logits"])
 
 
-def _features(side: Images, eyes: Judge | Inception, batch: int) -> tuple[np.ndarray, np.ndarray]:
+def _features(
+    images: ImageSet, extractor: Judge | Inception, batch: int
+) -> tuple[np.ndarray, np.ndarray]:
     """[N, F] float32 features and [N, K] float32 logits."""
-    seen: list[Description] = []
-    with tqdm(total=len(side.labels), unit="img", desc=side.name, disable=None, leave=False) as bar:
-        for start in range(0, len(side.labels), BLOCK):
-            block = resize.resize(side.images[start : start + BLOCK], IMAGE_PX)
-            seen.append(eyes.describe(block, batch=batch))
+    parts: list[Description] = []
+    total = len(images.labels)
+    with tqdm(total=total, unit="img", desc=images.name, disable=None, leave=False) as bar:
+        for start in range(0, total, BLOCK):
+            block = resize.resize(images.images[start : start + BLOCK], IMAGE_PX)
+            parts.append(extractor.describe(block, batch=batch))
             bar.update(len(block))
-    features = np.concatenate([part.features for part in seen])
-    return features, np.concatenate([part.logits for part in seen])
+    features = np.concatenate([part.features for part in parts])
+    return features, np.concatenate([part.logits for part in parts])
 
 
-def _keep(cache: Path, described: Described) -> None:
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    save_arrays(cache, features=described.features, logits=described.logits)
+@dataclass(frozen=True)
+class JudgedSet:
+    """A set's features and the classes that a judge predicts; predicted: [N] int64 or None."""
+
+    features: FeatureSet
+    predicted: np.ndarray | None
 
 
-def judged(side: Images, eyes: Judge | Inception, judge: Judge | None, *, batch: int) -> Seen:
-    """The images with features of `eyes` and verdicts of the judge, who is asked once alone."""
-    described = look(side, eyes, batch=batch)
+def extract_judged(
+    images: ImageSet, extractor: Judge | Inception, judge: Judge | None, *, batch: int
+) -> JudgedSet:
+    """The images with the extractor's features and the judge's predictions.
+
+    A judge that is the extractor, too, sees the images once.
+    """
+    features = extract(images, extractor, batch=batch)
     if judge is None:
-        return Seen(described, None)
-    own = described if eyes is judge else look(side, judge, batch=batch)
-    return Seen(described, own.logits.argmax(axis=1))
+        return JudgedSet(features, None)
+    judged = features if extractor is judge else extract(images, judge, batch=batch)
+    return JudgedSet(features, judged.logits.argmax(axis=1))
+
+
+# --- numbers -------------------------------------------------------------------------------------
 
 
 def measure(
-    real: Described,
-    sample: Seen,
-    floor: Seen,
-    how: How,
+    real: FeatureSet,
+    sample: JudgedSet,
+    floor: JudgedSet,
+    settings: Settings,
     *,
     path_length: float | None,
     trained: tuple[ClassifierRow, ...],
-) -> Measured:
-    """All numbers; matched and floor have as many images of each class as the smaller of both."""
-    both = (comparison.class_counts(side.described.labels) for side in (sample, floor))
+) -> Findings:
+    """All numbers; matched and floor have as many images of each class as the smaller of both.
+
+    path_length: of the generator, if it was measured. trained: rows of the classifiers that
+    learned from the sample.
+    """
+    both = (comparison.class_counts(side.features.labels) for side in (sample, floor))
     counts = tuple(min(pair) for pair in zip(*both, strict=True))
-    rng = np.random.default_rng(how.seed)
+    rng = np.random.default_rng(settings.seed)
     rows, floor_rows = (
-        comparison.draw(side.described.labels, counts, rng) for side in (sample, floor)
+        comparison.draw(side.features.labels, counts, rng) for side in (sample, floor)
     )
-    prepared = comparison.reference(real, how)
-    cells = Cells(real.features, real.labels, seed=how.seed)
-    return Measured(
-        real=prepared,
-        whole=sample.side(prepared, cells, np.arange(len(sample.described)), how),
-        matched=sample.side(prepared, cells, rows, how),
-        floor=floor.side(prepared, cells, floor_rows, how),
+    reference = comparison.reference(real, settings)
+    against = _Against(reference, Cells(real.features, real.labels, seed=settings.seed), settings)
+    return Findings(
+        reference=_diversity(reference),
+        whole=against.side(sample, np.arange(len(sample.features))),
+        matched=against.side(sample, rows),
+        floor=against.side(floor, floor_rows),
         path_length=path_length,
         trained=trained,
     )
+
+
+@dataclass(frozen=True)
+class _Against:
+    """The reference, its histogram over cells of the feature space, and how to compare."""
+
+    reference: Reference
+    cells: Cells
+    settings: Settings
+
+    def side(self, judged: JudgedSet, rows: np.ndarray) -> Side:
+        """These rows of a set against the reference."""
+        whole = len(rows) == len(judged.features)
+        part = judged.features if whole else judged.features.take(rows)
+        confusion = None
+        if judged.predicted is not None:
+            confusion = classification.confusion(part.labels, judged.predicted[rows])
+        js = self.cells.distance(part.features, part.labels)
+        return Side(comparison.compare(self.reference, part, self.settings), confusion, js)
+
+
+def _diversity(reference: Reference) -> Diversity:
+    features, pixels = (
+        np.array([of[k] for k in range(len(CLASSES))])
+        for of in (reference.diversity, reference.pixel_diversity)
+    )
+    return Diversity(features, pixels)

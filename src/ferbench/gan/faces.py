@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ferbench.classes import CLASSES
-from ferbench.data.label_counts import class_sizes, counts_by_name
+from ferbench.data.label_counts import class_counts, counts_by_name
 from ferbench.data.resize import resize
 from ferbench.errors import UserError
 from ferbench.gan.trained import condition_table
@@ -95,7 +95,7 @@ def histogram(counts: dict[str, int]) -> str:
 def class_shares(labels: np.ndarray, how: str) -> np.ndarray:
     """Share of each class while training, [7] float64: its natural one to the power 1, 1/2 or 0."""
     power = {"natural": 1.0, "sqrt": 0.5, "balanced": 0.0}[how]
-    counts = class_sizes(labels).astype(np.float64)
+    counts = class_counts(labels).astype(np.float64)
     weights = np.where(counts > 0, np.maximum(counts, 1) ** power, 0)
     shares: np.ndarray = weights / weights.sum()
     return shares

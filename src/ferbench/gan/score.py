@@ -11,7 +11,7 @@ import torch
 import stylegan2_ada as sg
 from ferbench.classes import IMAGE_PX
 from ferbench.classifiers.judge import Judge
-from ferbench.data.label_counts import class_sizes
+from ferbench.data.label_counts import class_counts
 from ferbench.data.resize import resize_tensor
 from ferbench.files import save_arrays
 from ferbench.metrics.feature_sets import frechet_distance
@@ -52,7 +52,7 @@ def reference(judge: Judge, images: np.ndarray, labels: np.ndarray, *, cache: Pa
             if np.array_equal(file["key"], key):
                 return Reference(file["mean"], file["covariance"])
     features = judge.describe(images).features
-    weights = (1 / np.maximum(class_sizes(labels), 1))[labels]
+    weights = (1 / np.maximum(class_counts(labels), 1))[labels]
     computed = Reference(*weighted_gaussian(features, weights))
     save_arrays(cache, key=key, mean=computed.mean, covariance=computed.covariance)
     return computed

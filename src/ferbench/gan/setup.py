@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import stylegan2_ada as sg
-from ferbench.data.label_counts import class_sizes
+from ferbench.data.label_counts import class_counts
 from ferbench.errors import UserError
 from ferbench.gan.faces import GanFaces, class_shares
 from ferbench.gan.trained import TrainedGenerator
@@ -59,7 +59,7 @@ def real_batches(recipe: GanRecipe, faces: GanFaces, setting: Setting) -> sg.Rea
     weights = None
     if recipe.class_sampling != "natural":
         shares = class_shares(faces.labels, recipe.class_sampling)
-        counts = class_sizes(faces.labels)
+        counts = class_counts(faces.labels)
         weights = torch.from_numpy((shares / np.maximum(counts, 1))[faces.labels])
     return sg.RealBatches(
         faces.images,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
+from scipy import special
+from scipy.stats import binomtest
 from sklearn.metrics import (
     average_precision_score,
     confusion_matrix,
@@ -138,24 +139,20 @@ def wilson_interval(hits: int, n: int, level: float = CONFIDENCE_LEVEL) -> tuple
     It treats the n > 0 images as independent draws: the uncertainty of the test set, not that of
     the seed.
     """
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    share, shrink = hits / n, 1 + z**2 / n
-    center = (share + z**2 / (2 * n)) / shrink
-    half = z / shrink * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
-    return max(center - half, 0.0), min(center + half, 1.0)
+    interval = binomtest(hits, n).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """[N, K] float64 probabilities of [N, K] logits; rows sum to 1."""
-    probabilities: np.ndarray = np.exp(log_softmax(logits))
+    probabilities: np.ndarray = special.softmax(logits.astype(np.float64), axis=1)
     return probabilities
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """[N, K] float64 log probabilities of [N, K] finite logits, without overflow."""
-    shifted: np.ndarray = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted
+    """[N, K] float64 log probabilities of [N, K] finite logits."""
+    log_probabilities: np.ndarray = special.log_softmax(logits.astype(np.float64), axis=1)
+    return log_probabilities
 
 
 def _check(labels: np.ndarray, logits: np.ndarray) -> None:

@@ -201,8 +201,8 @@ class Plane:
 
     def project(self, features: np.ndarray) -> np.ndarray:
         """[N, 2] coordinates of features [N, F]."""
-        found: np.ndarray = (features - self.mean) @ self.axes
-        return found
+        coordinates: np.ndarray = (features - self.mean) @ self.axes
+        return coordinates
 
 
 def principal_plane(mean: np.ndarray, covariance: np.ndarray) -> Plane:

@@ -33,9 +33,9 @@ def nearest(
         if exclude_self:
             own = torch.arange(len(distances))
             distances[own, start + own] = torch.inf
-        found = distances.topk(k, largest=False)
-        squares.append(found.values)
-        rows.append(found.indices)
+        smallest = distances.topk(k, largest=False)
+        squares.append(smallest.values)
+        rows.append(smallest.indices)
     return torch.cat(squares).sqrt_().numpy(), torch.cat(rows).numpy()
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 LEVEL = 0.05
 ROUNDS = 10_000  # of sign flips and of the bootstrap
-FEW_SEEDS = 3  # below so many, seeds are not tested
+FEW_SEEDS = 3  # with fewer, seeds are not tested
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def verdict(found: Difference, adjusted: float) -> str:
+def verdict(one: Difference, adjusted: float) -> str:
     """better, worse or noise. adjusted: p over images after `holm`.
 
     With three seeds or more both tests must tell them apart; with fewer, nothing is known of other
-    seeds, and the text says so.
+    seeds, and the word is marked so.
     """
-    seeds_agree = found.p_seeds is None or found.p_seeds < LEVEL
-    if adjusted >= LEVEL or not seeds_agree or found.value == 0:
+    seeds_agree = one.p_seeds is None or one.p_seeds < LEVEL
+    if adjusted >= LEVEL or not seeds_agree or one.value == 0:
         return "noise"
-    word = "better" if found.value > 0 else "worse"
-    return word if found.p_seeds is not None else f"{word} (seeds not tested)"
+    word = "better" if one.value > 0 else "worse"
+    return word if one.p_seeds is not None else f"{word} (seeds not tested)"
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ferbench.privacy.audit import Audit
-from ferbench.report import sheets
-from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, save
+from ferbench.privacy.findings import Findings
+from ferbench.report import Figure, sheets
+from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,73 +26,59 @@ BINS = 60
 PAIRS, ACROSS = 40, 8  # pairs of neighbors in a picture, pairs in a row
 
 
-def draw(folder: Path, audit: Audit, *, images: np.ndarray | None) -> list[tuple[Path, str]]:
-    """Write the figures into the folder; each with its caption.
+ROC = (
+    "Membership inference: share of training images recognized against the share of held-out "
+    "images taken for one. Chance is the gray line."
+)
+DISTANCES = (
+    "Distance of each image of the set to the nearest of equally many training and held-out "
+    "images. Copies are a hump at the left of the training images alone."
+)
+NEIGHBORS = (
+    "Images of the set, each with the training image to its right that correlates most with it; "
+    "nearest pairs first. These are real faces: not to be passed on."
+)
+
+
+def draw(folder: Path, findings: Findings, *, images: np.ndarray | None) -> list[Figure]:
+    """Write the figures into the folder.
 
     images: of the set, if its nearest training images may be shown; None: they may not.
     """
     drawn = [
-        (
-            _roc(folder / "roc.png", audit),
-            "Membership inference: share of training images found against the share of held-out "
-            "images taken for one. Chance is the gray line.",
-        ),
-        (
-            _distances(folder / "distances.png", audit),
-            "Distance of each image of the set to the nearest of equally many training and "
-            "held-out "
-            "images. Copies are a hump at the left of the training images alone.",
-        ),
+        Figure(_roc(folder / "roc.png", findings), ROC),
+        Figure(_distances(folder / "distances.png", findings), DISTANCES),
     ]
     if images is not None:
-        drawn.append(
-            (
-                _pairs(folder / "neighbors.png", audit, images),
-                "Images of the set, each with the training image to its right that correlates most "
-                "with it; nearest pairs first. These are real faces: not to be passed on.",
-            )
-        )
+        drawn.append(Figure(_pairs(folder / "neighbors.png", findings, images), NEIGHBORS))
     return drawn
 
 
-def _roc(path: Path, audit: Audit) -> Path:
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
-        figure, axes = drawing(6.4, 4.6)
-        low = 1 / max(one.overall.others for one in audit.attacks)
+def _roc(path: Path, findings: Findings) -> Path:
+    with saved(path, 6.4, 4.6) as (_, axes):
+        low = 1 / findings.held
         axes.plot([low, 1], [low, 1], color=GRAY, linewidth=1)
-        shown = [one for one in audit.attacks if one.name != "calibrated membership"]
+        shown = [one for one in findings.attacks if one.name != "calibrated membership"]
         for i, one in enumerate(shown):
             color, line = LINES[i % len(LINES)]
             false, true = one.curve
             label = f"{one.name} ({one.space}), AUC {one.overall.auc:.3f}"
             axes.plot(false, true, color=color, linestyle=line, label=label)
         axes.axvline(0.01, color=GRAY, linestyle=":", linewidth=1)
-        axes.set(
-            xscale="log",
-            yscale="log",
-            xlim=(low, 1),
-            ylim=(low, 1),
-            xlabel="false positive rate",
-            ylabel="true positive rate",
-        )
+        axes.set(xscale="log", xlim=(low, 1), xlabel="false positive rate")
+        axes.set(yscale="log", ylim=(low, 1), ylabel="true positive rate")
         axes.legend(loc="lower right", fontsize=8)
-        save(figure, path)
     return path
 
 
-def _distances(path: Path, audit: Audit) -> Path:
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
-        spaces = audit.portrait.seen
-        figure, grid = drawing(3.2 * len(spaces), 3.0, columns=len(spaces))
-        for axes, (name, seen) in zip(np.atleast_1d(grid), spaces.items(), strict=True):
-            _histograms(axes, seen.sample.first, seen.held.first)
+def _distances(path: Path, findings: Findings) -> Path:
+    spaces = findings.portrait.neighbors
+    with saved(path, 3.2 * len(spaces), 3.0, columns=len(spaces)) as (_, grid):
+        panels = np.atleast_1d(grid)
+        for axes, (name, near) in zip(panels, spaces.items(), strict=True):
+            _histograms(axes, near.sample.first, near.held.first)
             axes.set(title=name, xlabel="distance", yticks=[])
-        np.atleast_1d(grid)[0].legend(loc="upper left", fontsize=8)
-        save(figure, path)
+        panels[0].legend(loc="upper left", fontsize=8)
     return path
 
 
@@ -103,14 +89,13 @@ def _histograms(axes: Axes, training: np.ndarray, held: np.ndarray) -> None:
     axes.hist(training, edges, histtype="step", color=BLUE, linewidth=1.6, label="training")
 
 
-def _pairs(path: Path, audit: Audit, images: np.ndarray) -> Path:
-    match = audit.portrait.match
+def _pairs(path: Path, findings: Findings, images: np.ndarray) -> Path:
+    match = findings.portrait.match
     order = np.argsort(-match.correlation, kind="stable")[:PAIRS]
-    real = audit.real.train.images[match.row[order]]
+    real = findings.train.images[match.row[order]]
     real = np.where(match.mirrored[order, None, None], real[:, :, ::-1], real)
-    cells = np.concatenate([images[np.sort(order)][np.argsort(np.argsort(order))], real], axis=2)
+    cells = np.concatenate([np.stack([images[i] for i in order]), real], axis=2)
     blank = np.full((-len(cells) % ACROSS, *cells.shape[1:]), 255, np.uint8)
     cells = np.concatenate([cells, blank])
-    rows = cells.reshape(-1, ACROSS, *cells.shape[1:])
-    sheets.save(sheets.sheet(rows), path)
+    sheets.save(sheets.sheet(cells.reshape(-1, ACROSS, *cells.shape[1:])), path)
     return path

@@ -14,7 +14,11 @@ from torch.nn import functional
 import stylegan2_ada as sg
 from ferbench.classes import CLASSES
 from ferbench.data.resize import resize
-from ferbench.gan.trained import condition_table
+from ferbench.gan.trained import TrainedGenerator, condition_table
+from ferbench.privacy.audit import attack_by_class
+from ferbench.privacy.findings import DISCRIMINATOR, INVERSION, AttackResult, Candidates
+from ferbench.privacy.real import Real
+from ferbench.privacy.statistics import Bootstrap
 
 ROUNDS = 2  # groupings of the images that a discriminator's score is averaged over
 BATCH = 64  # images a discriminator sees at once; a multiple of its groups
@@ -101,7 +105,6 @@ def invert(
     labels: np.ndarray,
     how: Inversion,
     *,
-    device: torch.device,
     seed: int,
     on_batch: Callable[[int], None],
 ) -> np.ndarray:
@@ -111,7 +114,9 @@ def invert(
     gradient of the distance: mean squared difference of pixels in [-1, 1], or of features over
     their mean square (Webster et al. 2019; Karras et al. 2020, section 5). The error is that of the
     best step. Images of its training set that a generator has memorized have smaller errors.
+    Everything is computed on the network's device. on_batch gets the size of each finished batch.
     """
+    device = next(network.parameters()).device
     centers, spread = _styles(network, device=device, seed=seed)
     parts = []
     for start in range(0, len(images), how.batch):
@@ -144,8 +149,8 @@ def _inverted(
         optimizer.zero_grad(set_to_none=True)
         errors.sum().backward()
         optimizer.step()
-    found: np.ndarray = best.double().cpu().numpy()
-    return found
+    errors_of_best: np.ndarray = best.double().cpu().numpy()
+    return errors_of_best
 
 
 def _rate(done: float) -> float:
@@ -174,3 +179,95 @@ def _styles(network: Any, *, device: torch.device, seed: int) -> tuple[Tensor, f
         centers.append(w.mean(0))
         squares.append((w - w.mean(0)).square().mean())
     return torch.stack(centers), float(torch.stack(squares).mean().sqrt())
+
+
+# --- the real images of an audit -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How the generator's networks are attacked.
+
+    images: how many members, and as many held-out images, are inverted; 0 leaves it out. bootstrap:
+    rounds behind the intervals.
+    """
+
+    inversion: Inversion
+    images: int
+    bootstrap: int
+    seed: int
+    device: torch.device
+
+
+def run(
+    generator: TrainedGenerator,
+    real: Real,
+    options: NetworkOptions,
+    *,
+    on_step: Callable[[str], None],
+) -> list[AttackResult]:
+    """The discriminator's score of all members and held-out images, and the inversion of some.
+
+    The first attack is left out if the generator's file holds no discriminator.
+    """
+    attacks, bootstrap = [], Bootstrap(options.bootstrap, np.random.default_rng([options.seed, 11]))
+    everyone = Candidates(np.arange(len(real.members)), np.arange(len(real.held)))
+    if generator.discriminator is not None:
+        on_step("the discriminator")
+        images, labels = _faces(real, everyone)
+        network = generator.discriminator.to(options.device).eval().requires_grad_(False)
+        scores = discriminator_scores(
+            network, images, labels, rng=bootstrap.rng, device=options.device
+        )
+        attacks.append(_attack((DISCRIMINATOR, "its score"), real, everyone, scores, bootstrap))
+    if options.images:
+        few = Candidates(
+            *(_some(rows, options.images, bootstrap.rng) for rows in vars(everyone).values())
+        )
+        errors = _errors(generator, real, few, options, on_step)
+        space = "pixels" if options.inversion.features is None else "judge"
+        attacks.append(_attack((INVERSION, space), real, few, -errors, bootstrap))
+    return attacks
+
+
+def _some(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    return np.sort(rng.permutation(rows)[:count])
+
+
+def _faces(real: Real, rows: Candidates) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of some members, then of some held-out images."""
+    return (
+        np.concatenate([real.members.images[rows.members], real.held.images[rows.others]]),
+        np.concatenate([real.members.labels[rows.members], real.held.labels[rows.others]]),
+    )
+
+
+def _attack(
+    key: tuple[str, str], real: Real, rows: Candidates, scores: np.ndarray, bootstrap: Bootstrap
+) -> AttackResult:
+    """The attack with these scores of the rows' images, members first."""
+    split = Candidates(*np.split(scores, [len(rows.members)]))
+    labels = Candidates(real.members.labels[rows.members], real.held.labels[rows.others])
+    return attack_by_class(key, split, labels, bootstrap=bootstrap)
+
+
+def _errors(
+    generator: TrainedGenerator,
+    real: Real,
+    rows: Candidates,
+    options: NetworkOptions,
+    on_step: Callable[[str], None],
+) -> np.ndarray:
+    """[N] errors with which the generator gives the rows' images back."""
+    images, labels = _faces(real, rows)
+    done = 0
+
+    def count(batch: int) -> None:
+        nonlocal done
+        done += batch
+        on_step(f"inversion: {done} of {len(images)}")
+
+    on_step("inversion")
+    return invert(
+        generator.network, images, labels, options.inversion, seed=options.seed, on_batch=count
+    )

@@ -1,4 +1,4 @@
-"""The real images of an audit: which count, in which spaces, and seen from which seat."""
+"""The real images of an audit: which of them count, and with which of them a set is compared."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def partners(faces: FaceSet) -> np.ndarray:
     """
     images = np.concatenate([faces.splits[split].images for split in SPLITS])
     vectors = view(images, gradients)
-    found = matches.best_match(images, vectors, images, vectors.plain, exclude_self=True)
-    best = found.correlation
-    np.maximum.at(best, found.row, found.correlation)  # a pair counts for both
+    match = matches.best_match(images, vectors, images, vectors.plain, exclude_self=True)
+    best = match.correlation
+    np.maximum.at(best, match.row, match.correlation)  # a pair counts for both
     flat = images.reshape(len(images), -1)
     best[flat.min(axis=1) == flat.max(axis=1)] = 1.0
     return best
@@ -38,8 +38,8 @@ def partners(faces: FaceSet) -> np.ndarray:
 def known_partners(faces: FaceSet, cache: Path) -> np.ndarray:
     """`partners` of the faces, from a file that holds them, or computed once and kept there."""
     if cache.is_file():
-        found: np.ndarray = np.load(cache, allow_pickle=False)
-        return found
+        known: np.ndarray = np.load(cache, allow_pickle=False)
+        return known
     best = partners(faces)
     cache.parent.mkdir(parents=True, exist_ok=True)
     save_array(cache, best)
@@ -99,22 +99,24 @@ def _check(real: Real) -> None:
         )
 
 
-class Seat:
-    """A place to look from: which held-out images stand against the training images.
+class Comparison:
+    """The held-out images that the training images are compared with, in every space.
 
-    An audit uses all of them. A control takes half of them for synthetic ones, and looks at them
-    from the other half.
+    An audit uses all held-out images. A control takes half of them for synthetic ones, and compares
+    with the other half.
+
+    held: rows of the held-out images in use; quantile: of their distance ratios, under which an
+    image stands out (see `Space`).
     """
 
     def __init__(
         self, real: Real, held: np.ndarray, *, quantile: float, rng: np.random.Generator
     ) -> None:
-        self.rows, self.quantile = np.sort(held), quantile
-        self.held_images = real.held.images[self.rows]
-        self.held_labels = real.held.labels[self.rows]
-        self.held_gradients = real.held_views["gradients"].plain[self.rows]
-        self.held_hashes: Nearest = nearest_real(view(self.held_images, hashes), real.member_hashes)
-        roles = assign(self.rows, real.held.labels, real.members.labels, rng)
+        rows = np.sort(held)
+        self.real, self.quantile, self.held = real, quantile, real.held.take(rows)
+        self.held_gradients = real.held_views["gradients"].plain[rows]
+        self.held_hashes: Nearest = nearest_real(view(self.held.images, hashes), real.member_hashes)
+        roles = assign(rows, real.held.labels, real.members.labels, rng)
         self.spaces = {
             name: Space(members, real.held_views[name], roles, quantile=quantile)
             for name, members in real.spaces.items()

@@ -1,4 +1,4 @@
-"""The parts that real images play in an audit, and what each image of a set has next to it.
+"""The parts that real images play in an audit.
 
 All of them are singletons: images without a near copy among all real ones, so that a held-out image
 says nothing about a training image.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferbench.similarity.views import Nearest
+from ferbench.privacy.findings import Candidates
 
 
 @dataclass(frozen=True)
@@ -49,45 +49,7 @@ def assign(
     return Roles(np.sort(held), sample, sample[:half], mixed[:half], mixed[half:])
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A set of images in one space: for each of its N images what lies next to it.
-
-    members, sample, held, half_sample, reference: the nearest image of the role; cell: [N] int, the
-    region of C_T.
-    """
-
-    members: Nearest
-    sample: Nearest
-    held: Nearest
-    half_sample: Nearest
-    reference: Nearest
-    cell: np.ndarray
-
-    def take(self, rows: np.ndarray | slice) -> Seen:
-        """The rows of an index array, a mask or a slice."""
-        near = {name: part.take(rows) for name, part in self._near().items()}
-        return Seen(**near, cell=self.cell[rows])
-
-    def then(self, other: Seen) -> Seen:
-        """These images, then the other ones."""
-        theirs = other._near()
-        near = {name: part.then(theirs[name]) for name, part in self._near().items()}
-        return Seen(**near, cell=np.concatenate([self.cell, other.cell]))
-
-    def _near(self) -> dict[str, Nearest]:
-        return {name: part for name, part in vars(self).items() if name != "cell"}
-
-
-@dataclass(frozen=True)
-class Attacked:
-    """Something of each member and of each held image: [M] and [H]."""
-
-    members: np.ndarray
-    others: np.ndarray
-
-
-def smallest(parts: Iterable[Attacked]) -> Attacked:
+def smallest(parts: Iterable[Candidates]) -> Candidates:
     """The distances to the nearest image of several sets together."""
     members, others = zip(*((part.members, part.others) for part in parts), strict=True)
-    return Attacked(np.minimum.reduce(members), np.minimum.reduce(others))
+    return Candidates(np.minimum.reduce(members), np.minimum.reduce(others))

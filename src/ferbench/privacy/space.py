@@ -7,15 +7,16 @@ members with distances to as many held-out images: a set of smooth or average fa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from sklearn.cluster import KMeans
 
+from ferbench.metrics import clusters
 from ferbench.metrics.neighbors import nearest
 from ferbench.privacy import statistics
-from ferbench.privacy.roles import Attacked, Roles, Seen
+from ferbench.privacy.findings import Candidates, Neighbors, Outcome
+from ferbench.privacy.roles import Roles
 from ferbench.similarity.views import Nearest, Views, nearest_real, nearest_synthetic
 
 KMEANS_IMAGES = 5000  # that the regions of C_T are fitted to
@@ -23,38 +24,9 @@ ATTACKS = {"membership": False, "calibrated membership": True}  # by name: calib
 LEAST_IN_CELL = 20  # held-out and synthetic images of a region that counts
 
 
-@dataclass(frozen=True)
-class Found:
-    """One test's outcome.
-
-    value: the statistic; chance: what it would be without memorization; excess: how far it is from
-    chance, positive towards memorization; error: standard deviation of the excess by chance, None
-    where the p-value is exact; p: one-sided p-value.
-    """
-
-    value: float
-    chance: float
-    excess: float
-    error: float | None
-    p: float
-
-    def less(self, bias: Found) -> Found:
-        """This outcome where a set of held-out images alone gives that one.
-
-        A judge knows its own training images from others, so distances between its features may
-        favor them without any memorization. The bias counts where it is towards memorization, and
-        its own error always. An exact test is left as it is.
-        """
-        if self.error is None or bias.error is None:
-            return self
-        excess = self.excess - max(bias.excess, 0.0)
-        error = float(np.hypot(self.error, bias.error))
-        return replace(self, excess=excess, error=error, p=statistics.upper_p(excess, error))
-
-
-def found(value: float, chance: float, excess: float, error: float) -> Found:
+def normal_outcome(value: float, chance: float, excess: float, error: float) -> Outcome:
     """An outcome whose excess is normal by chance."""
-    return Found(value, chance, excess, error, statistics.upper_p(excess, error))
+    return Outcome(value, chance, excess, error, statistics.upper_p(excess, error))
 
 
 class Members:
@@ -74,7 +46,7 @@ class Members:
 
 
 class Space:
-    """The real images in one space, in their roles; everything here is fixed before a set is seen.
+    """The real images in one space, in their roles; fixed before a set is measured.
 
     held: views of all held-out images; quantile: of their ratios, under which an image stands out.
     """
@@ -90,9 +62,9 @@ class Space:
         self._probe_reference = nearest_real(probe, self._reference).first
         self._held_near = nearest_real(held.take(roles.held), members.vectors)
 
-    def look(self, views: Views) -> Seen:
-        """What lies next to each image of a set."""
-        return Seen(
+    def neighbors(self, views: Views) -> Neighbors:
+        """The nearest real images of each image of a set."""
+        return Neighbors(
             members=nearest_real(views, self.members.vectors),
             sample=nearest_real(views, self._sample),
             held=nearest_real(views, self._held),
@@ -101,9 +73,9 @@ class Space:
             cell=self.members.cells.predict(views.plain),
         )
 
-    def attacked(self, views: Views) -> Attacked:
+    def distances(self, views: Views) -> Candidates:
         """Distances of members and held images to the nearest image of a set."""
-        return Attacked(
+        return Candidates(
             nearest_synthetic(self.members.vectors, views), nearest_synthetic(self._held, views)
         )
 
@@ -112,105 +84,105 @@ class Space:
         return own_distances(self._held)
 
     @cached_property
-    def _difficulty(self) -> Attacked:
+    def _difficulty(self) -> Candidates:
         """Of members and held images the distance to the nearest other real image of both."""
         cross = nearest(self.members.vectors, self._held, 1)[0][:, 0]
         back = nearest(self._held, self.members.vectors, 1)[0][:, 0]
-        return Attacked(np.minimum(self.members.own, cross), np.minimum(self._own_held, back))
+        return Candidates(np.minimum(self.members.own, cross), np.minimum(self._own_held, back))
 
     # --- tests -----------------------------------------------------------------------------------
 
-    def standing_out(self, seen: Seen) -> Found:
+    def standing_out(self, near: Neighbors) -> Outcome:
         """Share of images with one training image much nearer than the next."""
-        return standing_out(seen.members, self._held_near, self.quantile)
+        return standing_out(near.members, self._held_near, self.quantile)
 
-    def closer_to_training(self, seen: Seen) -> Found:
+    def closer_to_training(self, near: Neighbors) -> Outcome:
         """Share of images nearer to the sample of the training images than to the held ones (DCR).
 
         Distance to the closest record against a holdout of the same size (Platzer and Reutterer
         2021, section 3.2); ties count for a half.
         """
-        gap = np.sign(seen.held.first.astype(np.float64) - seen.sample.first)
-        error = statistics.paired_error(gap, seen.sample.row, seen.held.row)
-        return found(float((1 + gap.mean()) / 2), 0.5, float(gap.mean() / 2), error / 2)
+        gap = np.sign(near.held.first.astype(np.float64) - near.sample.first)
+        error = statistics.paired_error(gap, near.sample.row, near.held.row)
+        return normal_outcome(float((1 + gap.mean()) / 2), 0.5, float(gap.mean() / 2), error / 2)
 
-    def nearest_is_training(self, seen: Seen) -> Found:
+    def nearest_is_training(self, near: Neighbors) -> Outcome:
         """Share of images whose nearest real image is a member; chance is the members' share."""
-        inside, chance = seen.members.first < seen.held.first, self._members_share
+        inside, chance = near.members.first < near.held.first, self._members_share
         surplus = inside - chance
-        error = statistics.clustered_error(surplus, self._nearest_row(seen))
-        return found(float(inside.mean()), chance, float(surplus.mean()), error)
+        error = statistics.clustered_error(surplus, self._nearest_row(near))
+        return normal_outcome(float(inside.mean()), chance, float(surplus.mean()), error)
 
-    def authenticity(self, seen: Seen) -> Found:
+    def authenticity(self, near: Neighbors) -> Outcome:
         """Share of authentic images among all (Alaa et al. 2022), counting every member.
 
         Without memorization an image that is too near to a real one is as likely to be near to any
         of them. So the excess counts, of those that are not authentic against members and held
         images together, how many more are near to a member than the members' share of them.
         """
-        value = statistics.authentic(seen.members.first, seen.members.row, self.members.own).mean()
-        inside, own = seen.members.first < seen.held.first, self._difficulty
-        first = np.minimum(seen.members.first, seen.held.first)
-        next_one = np.where(inside, own.members[seen.members.row], own.others[seen.held.row])
+        value = statistics.authentic(near.members.first, near.members.row, self.members.own).mean()
+        inside, own = near.members.first < near.held.first, self._difficulty
+        first = np.minimum(near.members.first, near.held.first)
+        next_one = np.where(inside, own.members[near.members.row], own.others[near.held.row])
         surplus = (inside - self._members_share) * (first <= next_one)
-        error = statistics.clustered_error(surplus, self._nearest_row(seen))
+        error = statistics.clustered_error(surplus, self._nearest_row(near))
         excess = float(surplus.mean())
-        return found(float(value), float(value) + excess, excess, error)
+        return normal_outcome(float(value), float(value) + excess, excess, error)
 
     @property
     def _members_share(self) -> float:
         return len(self.members) / (len(self.members) + len(self._held))
 
-    def _nearest_row(self, seen: Seen) -> np.ndarray:
+    def _nearest_row(self, near: Neighbors) -> np.ndarray:
         """[N] a number for the nearest real image: members first, then held ones."""
-        inside = seen.members.first < seen.held.first
-        return np.where(inside, seen.members.row, len(self.members) + seen.held.row)
+        inside = near.members.first < near.held.first
+        return np.where(inside, near.members.row, len(self.members) + near.held.row)
 
-    def data_copying(self, seen: Seen) -> Found | None:
+    def data_copying(self, near: Neighbors) -> Outcome | None:
         """C_T with half the sample as the training set; chance: with as many held images instead.
 
         By chance each has a standard deviation of 1 at most if the images are independent. Those
         that share a nearest reference are not: as if they were fewer (Kish 1965, design effect).
         None if no region has enough images.
         """
-        near = (seen.half_sample, seen.reference)
-        real = (self._probe_sample, self._probe_reference)
+        sides = (near.half_sample, near.reference)
+        probes = (self._probe_sample, self._probe_reference)
         copying, chance = (
-            statistics.c_t(held, self._probe_cell, part.first, seen.cell, least=LEAST_IN_CELL)
-            for held, part in zip(real, near, strict=True)
+            statistics.c_t(held, self._probe_cell, part.first, near.cell, least=LEAST_IN_CELL)
+            for held, part in zip(probes, sides, strict=True)
         )
         if copying is None or chance is None:
             return None
-        effect = max(statistics.design_effect(part.row) for part in near)
-        return found(copying, chance, chance - copying, float(np.sqrt(2 * effect)))
+        effect = max(statistics.design_effect(part.row) for part in sides)
+        return normal_outcome(copying, chance, chance - copying, float(np.sqrt(2 * effect)))
 
-    def published_c_t(self, seen: Seen) -> float | None:
+    def published_c_t(self, near: Neighbors) -> float | None:
         """C_T as published: all members are the training set, all held images the test set."""
         cells = self.members.cells.predict(self._held)
-        held, near = self._held_near.first, seen.members.first
-        return statistics.c_t(held, cells, near, seen.cell, least=LEAST_IN_CELL)
+        held, own = self._held_near.first, near.members.first
+        return statistics.c_t(held, cells, own, near.cell, least=LEAST_IN_CELL)
 
-    def tests(self, seen: Seen, attacked: Attacked) -> dict[str, Found]:
+    def tests(self, near: Neighbors, distances: Candidates) -> dict[str, Outcome]:
         """Every test of a set by its name; C_T only where a region has enough images."""
         outcomes = {
-            "standing out": self.standing_out(seen),
-            "closer to training": self.closer_to_training(seen),
-            "nearest is training": self.nearest_is_training(seen),
-            "authenticity": self.authenticity(seen),
+            "standing out": self.standing_out(near),
+            "closer to training": self.closer_to_training(near),
+            "nearest is training": self.nearest_is_training(near),
+            "authenticity": self.authenticity(near),
         }
-        copying = self.data_copying(seen)
+        copying = self.data_copying(near)
         if copying is not None:
             outcomes["data copying"] = copying
         for name, calibrated in ATTACKS.items():
-            scores = self.scores(attacked, calibrated=calibrated)
+            scores = self.scores(distances, calibrated=calibrated)
             one = statistics.attack(scores.members, scores.others)
             error = statistics.auc_error(one.members, one.others)
-            outcomes[name] = found(one.auc, 0.5, one.auc - 0.5, error)
+            outcomes[name] = normal_outcome(one.auc, 0.5, one.auc - 0.5, error)
             chance = statistics.FALSE_POSITIVES
-            outcomes[f"{name} at 1 %"] = Found(one.tpr, chance, one.tpr - chance, None, one.p_tpr)
+            outcomes[f"{name} at 1 %"] = Outcome(one.tpr, chance, one.tpr - chance, None, one.p_tpr)
         return outcomes
 
-    def scores(self, attacked: Attacked, *, calibrated: bool) -> Attacked:
+    def scores(self, distances: Candidates, *, calibrated: bool) -> Candidates:
         """Scores of membership inference from the set alone: members should be nearer to it.
 
         The negative distance to the nearest synthetic image (GAN-Leaks, Chen et al. 2020).
@@ -218,21 +190,21 @@ class Space:
         to everything (after their section 4.4, with real images in the place of a second model's).
         """
         if not calibrated:
-            return Attacked(-attacked.members, -attacked.others)
+            return Candidates(-distances.members, -distances.others)
         hard = self._difficulty
-        return Attacked(
-            -attacked.members / np.maximum(hard.members, 1e-6),
-            -attacked.others / np.maximum(hard.others, 1e-6),
+        return Candidates(
+            -distances.members / np.maximum(hard.members, 1e-6),
+            -distances.others / np.maximum(hard.others, 1e-6),
         )
 
 
-def standing_out(near: Nearest, held: Nearest, quantile: float) -> Found:
+def standing_out(near: Nearest, held: Nearest, quantile: float) -> Outcome:
     """Share of images whose ratio of first to second distance is under a quantile of held ones'."""
     limit = np.sort(held.ratio)[int(quantile * len(held.ratio))]
     beyond, passed = (int((part.ratio < limit).sum()) for part in (near, held))
     p = statistics.excess_p(beyond, len(near.ratio), passed, len(held.ratio))
     value, chance = beyond / len(near.ratio), passed / len(held.ratio)
-    return Found(value, chance, value - chance, None, p)
+    return Outcome(value, chance, value - chance, None, p)
 
 
 def own_distances(vectors: np.ndarray) -> np.ndarray:
@@ -244,5 +216,4 @@ def regions(members: np.ndarray, count: int, rng: np.random.Generator) -> KMeans
     """`count` regions of the space by k-means on a sample of the members [M, F]."""
     rows = rng.permutation(len(members))[:KMEANS_IMAGES]
     seed = int(rng.integers(2**31))
-    count = min(count, len(rows))
-    return KMeans(count, n_init=1, random_state=seed).fit(members[np.sort(rows)])
+    return clusters.k_means(members[np.sort(rows)], count, seed=seed)

@@ -6,10 +6,13 @@ better known, than held-out images of the same source are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import binom, hypergeom, norm, rankdata
+from scipy.stats import binom, hypergeom, mannwhitneyu, norm
+from sklearn.metrics import roc_curve
+
+from ferbench.privacy.findings import Attack, Outcome
 
 TINY = 1e-300  # p-values are cut here: their logarithm stays finite
 
@@ -17,71 +20,56 @@ TINY = 1e-300  # p-values are cut here: their logarithm stays finite
 # --- counts --------------------------------------------------------------------------------------
 
 
-def excess_p(found: int, images: int, chance: int, chance_images: int) -> float:
-    """Probability of `found` or more of `images` beyond a limit that `chance` others are beyond.
+def excess_p(beyond: int, images: int, chance: int, chance_images: int) -> float:
+    """Probability of `beyond` or more of `images` past a limit that `chance` others are past.
 
-    The limit is the value of the next of the others, so that `chance` of them lie beyond it. If
-    both groups come from one distribution, every order of them is equally likely, and `found` or
-    more are beyond just if at most `chance` of the found + chance most extreme images are others
+    The limit is the value of the next of the others, so that `chance` of them lie past it. If both
+    groups come from one distribution, every order of them is equally likely, and `beyond` or more
+    are past it just if at most `chance` of the beyond + chance most extreme images are others
     (negative hypergeometric law).
     """
-    total, extreme = images + chance_images, found + chance
+    total, extreme = images + chance_images, beyond + chance
     return max(float(hypergeom.cdf(chance, total, chance_images, extreme)), TINY)
 
 
-def share_p(found: int, chance: int, share: float) -> float:
-    """Probability of `found` or more of found + chance, each being found with this share."""
-    return max(float(binom.sf(found - 1, found + chance, share)), TINY)
+def share_p(hits: int, chance: int, share: float) -> float:
+    """Probability of `hits` or more in hits + chance draws, each a hit with this probability."""
+    return max(float(binom.sf(hits - 1, hits + chance, share)), TINY)
 
 
 # --- attacks -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Attack:
-    """How well a score tells members (training images) from others (held-out ones).
-
-    auc: area under the ROC curve in [0, 1], 1/2 by chance. tpr: share of members found where at
-    most 1 % of the others are taken for members; that is what chance gives, too. Intervals: 95 %,
-    percentile bootstrap; None where none was asked for. p_auc, p_tpr: see the module.
-    """
-
-    auc: float
-    tpr: float
-    members: int
-    others: int
-    p_auc: float
-    p_tpr: float
-    auc_interval: tuple[float, float] | None = None
-    tpr_interval: tuple[float, float] | None = None
-
-
 FALSE_POSITIVES = 0.01
 
 
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are drawn: so many rounds, from this generator."""
+
+    rounds: int
+    rng: np.random.Generator
+
+
 def attack(
-    members: np.ndarray,
-    others: np.ndarray,
-    *,
-    rounds: int = 0,
-    rng: np.random.Generator | None = None,
+    members: np.ndarray, others: np.ndarray, *, bootstrap: Bootstrap | None = None
 ) -> Attack:
     """The attack whose scores are these, [M] and [N] floats, larger for a member.
 
-    rounds: of the bootstrap, which draws members and others anew; 0 for no intervals.
+    bootstrap: draws members and others anew; None, or 0 rounds, for no intervals.
     """
     levels, place = np.unique(np.concatenate([members, others]), return_inverse=True)
     inside, outside = place[: len(members)], place[len(members) :]
     counts = [np.bincount(part, minlength=len(levels)) for part in (inside, outside)]
-    auc, tpr, found, passed = _rates(*counts)
+    auc, tpr, hits, passed = _rates(*counts)
     intervals: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
-    if rounds:
-        assert rng is not None
-        drawn = np.array([_redrawn(inside, outside, len(levels), rng) for _ in range(rounds)])
-        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    if bootstrap is not None and bootstrap.rounds:
+        rng = bootstrap.rng
+        redrawn = [_redrawn(inside, outside, len(levels), rng) for _ in range(bootstrap.rounds)]
+        low, high = np.quantile(np.array(redrawn), [0.025, 0.975], axis=0)
         intervals = ((float(low[0]), float(high[0])), (float(low[1]), float(high[1])))
     m, n = len(members), len(others)
-    p_auc, p_tpr = upper_p(auc - 0.5, auc_error(m, n)), excess_p(found, m, passed, n)
+    p_auc, p_tpr = upper_p(auc - 0.5, auc_error(m, n)), excess_p(hits, m, passed, n)
     return Attack(auc, tpr, m, n, p_auc, p_tpr, *intervals)
 
 
@@ -97,6 +85,20 @@ def upper_p(excess: float, error: float) -> float:
     return max(float(norm.sf(excess / error)), TINY)
 
 
+def less_bias(outcome: Outcome, bias: Outcome) -> Outcome:
+    """An outcome less what a set of held-out images alone gives in the same test.
+
+    A judge knows its own training images from others, so distances between its features may favor
+    them without any memorization. The bias counts where it is towards memorization, and its own
+    error always. An exact test is left as it is.
+    """
+    if outcome.error is None or bias.error is None:
+        return outcome
+    excess = outcome.excess - max(bias.excess, 0.0)
+    error = float(np.hypot(outcome.error, bias.error))
+    return replace(outcome, excess=excess, error=error, p=upper_p(excess, error))
+
+
 def _rates(members: np.ndarray, others: np.ndarray) -> tuple[float, float, int, int]:
     """AUC, TPR at 1 % FPR, and how many members and others lie beyond its limit.
 
@@ -106,8 +108,8 @@ def _rates(members: np.ndarray, others: np.ndarray) -> tuple[float, float, int, 
     below = np.cumsum(others) - others / 2
     from_here = np.cumsum(others[::-1])[::-1]  # others at a level or above
     limit = int(np.count_nonzero(from_here > FALSE_POSITIVES * n))  # the first level that may count
-    found, passed = int(members[limit:].sum()), int(others[limit:].sum())
-    return float(members @ below / (m * n)), found / float(m), found, passed
+    hits, passed = int(members[limit:].sum()), int(others[limit:].sum())
+    return float(members @ below / (m * n)), hits / float(m), hits, passed
 
 
 def _redrawn(
@@ -119,10 +121,9 @@ def _redrawn(
 
 def roc(members: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """False and true positive rates at every limit of the score, from 0 to 1."""
-    levels, place = np.unique(np.concatenate([members, others]), return_inverse=True)
-    parts = (place[len(members) :], place[: len(members)])
-    counts = [np.bincount(part, minlength=len(levels))[::-1].cumsum() for part in parts]
-    false, true = (np.concatenate([[0], count]) / count[-1] for count in counts)
+    is_member = np.repeat([1, 0], [len(members), len(others)])
+    scores = np.concatenate([members, others])
+    false, true, _ = roc_curve(is_member, scores, drop_intermediate=False)
     return false, true
 
 
@@ -135,8 +136,8 @@ def authentic(first: np.ndarray, row: np.ndarray, own: np.ndarray) -> np.ndarray
     One is not if the real image nearest to it (`row`, at the distance `first`) is nearer to it than
     to the other real images: own [M], each real image's distance to the nearest other one.
     """
-    found: np.ndarray = first > own[row]
-    return found
+    farther: np.ndarray = first > own[row]
+    return farther
 
 
 def paired_error(difference: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
@@ -196,6 +197,5 @@ def c_t(
 def mann_whitney_z(values: np.ndarray, others: np.ndarray) -> float:
     """z-score of the number of pairs with value > other, a tie for half (Mann and Whitney 1947)."""
     m, n = len(values), len(others)
-    ranks = rankdata(np.concatenate([values, others]))
-    u = ranks[:m].sum() - m * (m + 1) / 2
+    u = mannwhitneyu(values, others, method="asymptotic").statistic
     return float((u - m * n / 2) / np.sqrt(m * n * (m + n + 1) / 12))

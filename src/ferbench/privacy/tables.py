@@ -5,64 +5,63 @@ from __future__ import annotations
 import numpy as np
 
 from ferbench.classes import CLASSES
-from ferbench.privacy.audit import RESOLVED, Audit
-from ferbench.privacy.plants import VARIANTS
-from ferbench.privacy.statistics import Attack
+from ferbench.privacy.findings import Attack, AttackResult, Findings, TestKey
 from ferbench.report import Table
 
 LISTED = 20  # nearest pairs
+RESOLVED = 100  # others of whom one is 1 %
 
 
-def tests_table(audit: Audit) -> Table:
+def tests_table(findings: Findings) -> Table:
     """Every test of the set beside its negative control and its detection limits."""
-    columns = ["test", "in", "value", "chance", "p", "held-out images", "outcome", *VARIANTS]
-    lines = [_test_line(audit, key) for key in audit.outcomes]
+    columns = ["test", "in", "value", "chance", "p", "held-out images", "outcome"]
+    lines = [_test_line(findings, key) for key in findings.outcomes]
+    alpha, images = findings.options.alpha, findings.controls.images
     note = (
-        f"p: of so much or more by chance, one-sided; under {audit.options.alpha:g} the set is "
-        f"flagged. held-out images: the value for {audit.controls.images:,} real images taken as "
-        "the set, which must pass. Last columns: the smallest share of planted copies, in percent "
-        "of these images, from which on the test alone flags the set."
+        "p: the probability of this value, or of a more extreme one, by chance (one-sided); below "
+        f"{alpha:g} the set is flagged. Held-out images: the value where {images:,} real images "
+        "take the place of the set, which must pass; a test that flags them is void. Last columns: "
+        "the smallest share of planted copies, in percent of these images, from which on the test "
+        "alone flags the set."
     )
-    return Table(columns, lines, note=note, leading=2)
+    return Table([*columns, *findings.controls.positive], lines, note=note, leading=2)
 
 
-def _test_line(audit: Audit, key: tuple[str, str]) -> list[str]:
-    test, space = key
-    found, alpha, control = audit.outcomes[key], audit.options.alpha, audit.controls
-    negative = control.negative.get(key)
-    outcome = "flagged" if found.p < alpha else "passed"
-    limits = [control.limit(variant, alpha, key) for variant in VARIANTS]
-    shares = ["-" if n is None else f"{100 * n / control.images:.2g}" for n in limits]
+def _test_line(findings: Findings, key: TestKey) -> list[str]:
+    alpha, controls = findings.options.alpha, findings.controls
+    outcome, negative = findings.outcomes[key], controls.negative.get(key)
+    limits = [controls.limit(variant, alpha, key) for variant in controls.positive]
     return [
-        test,
-        space,
-        number(found.value),
-        number(found.chance),
-        p_value(found.p),
+        *key,
+        number(outcome.value),
+        number(outcome.chance),
+        p_value(outcome.p),
         "-" if negative is None else number(negative.value),
-        "void" if key in audit.unsound else outcome,
-        *shares,
+        _word(findings, key, outcome.p < alpha),
+        *("-" if n is None else f"{100 * n / controls.images:.2g}" for n in limits),
     ]
 
 
-def attacks_table(audit: Audit) -> Table:
+def _word(findings: Findings, key: TestKey, flagged: bool) -> str:
+    """What came of a test: void where the negative control failed it."""
+    if key in findings.unsound:
+        return "void"
+    return "flagged" if flagged else "passed"
+
+
+def attacks_table(findings: Findings) -> Table:
     """Every attack on all candidates."""
     columns = ["attack", "on", "AUC", "95 %", "TPR at 1 % FPR", "95 %", "p", "outcome"]
     lines = [
         [
-            one.name,
-            one.space,
+            *one.key,
             *_attack_cells(one.overall),
             p_value(min(one.p, one.class_p)),
-            "void"
-            if (one.name, one.space) in audit.unsound
-            else "flagged"
-            if one.flagged(audit.options.alpha)
-            else "passed",
+            _word(findings, one.key, one.flagged(findings.options.alpha)),
         ]
-        for one in audit.attacks
+        for one in findings.attacks
     ]
-    first = audit.attacks[0].overall
+    first = findings.attacks[0].overall
     note = (
         f"{first.members:,} training images against {first.others:,} held-out ones; chance is an "
         "AUC of 0.5 and a TPR of 0.01. p: the smaller of that of the AUC and that of the classes."
@@ -70,9 +69,9 @@ def attacks_table(audit: Audit) -> Table:
     return Table(columns, lines, note=note, leading=2)
 
 
-def classes_table(audit: Audit) -> Table:
+def classes_table(findings: Findings) -> Table:
     """The attacks by class: AUC with its interval."""
-    shown = [one for one in audit.attacks if one.name != "calibrated membership"]
+    shown = _uncalibrated(findings)
     columns = [
         "class",
         "members",
@@ -82,18 +81,18 @@ def classes_table(audit: Audit) -> Table:
     ]
     lines = []
     for k, name in enumerate(CLASSES):
-        members = int((audit.real.members.labels == k).sum())
-        others = int((audit.seat.held_labels == k).sum())
-        copied = int(audit.near[audit.labels == k].sum())
+        members = int((findings.candidates.members == k).sum())
+        others = int((findings.candidates.others == k).sum())
+        copied = int(findings.near[findings.labels == k].sum())
         cells = [_auc(one.classes[k]) for one in shown]
         lines.append([name, f"{members:,}", f"{others:,}", f"{copied:,}", *cells])
     note = "AUC, in brackets its 95 % interval; near copies by the label that the set gives them."
     return Table(columns, lines, note=note)
 
 
-def rates_table(audit: Audit) -> Table:
-    """The attacks by class: share of members found at 1 % false positives."""
-    shown = [one for one in audit.attacks if one.name != "calibrated membership"]
+def rates_table(findings: Findings) -> Table:
+    """The attacks by class: share of members recognized at 1 % false positives."""
+    shown = _uncalibrated(findings)
     columns = ["class", *(f"{one.name} ({one.space})" for one in shown)]
     lines = [[name, *(_tpr(one.classes[k]) for one in shown)] for k, name in enumerate(CLASSES)]
     note = (
@@ -103,20 +102,25 @@ def rates_table(audit: Audit) -> Table:
     return Table(columns, lines, note=note)
 
 
-def pairs_table(audit: Audit) -> Table:
+def _uncalibrated(findings: Findings) -> list[AttackResult]:
+    """The attacks that are shown by class: a calibrated one says the same again."""
+    return [one for one in findings.attacks if one.name != "calibrated membership"]
+
+
+def pairs_table(findings: Findings) -> Table:
     """The images that correlate most with a training image."""
-    match = audit.portrait.match
+    match = findings.portrait.match
     order = np.argsort(-match.correlation, kind="stable")[:LISTED]
     lines = [
         [
             str(i),
-            CLASSES[audit.labels[i]],
-            str(audit.real.train.names[match.row[i]]),
-            CLASSES[audit.real.train.labels[match.row[i]]],
+            CLASSES[findings.labels[i]],
+            str(findings.train.names[match.row[i]]),
+            CLASSES[findings.train.labels[match.row[i]]],
             f"{match.correlation[i]:.3f}",
             "yes" if match.mirrored[i] else "no",
             f"{match.zoom[i]:g}",
-            "copy" if audit.near[i] else "",
+            "copy" if findings.near[i] else "",
         ]
         for i in order
     ]
@@ -130,34 +134,34 @@ def pairs_table(audit: Audit) -> Table:
         "enlarged",
         "",
     ]
-    limit = audit.options.near_correlation
+    limit = findings.options.near_correlation
     return Table(columns, lines, note=f"From {limit:g} on an image counts as a copy.", leading=4)
 
 
-def distances_table(audit: Audit) -> Table:
+def distances_table(findings: Findings) -> Table:
     """Distances to the nearest training images and to as many held-out ones (DCR, NNDR)."""
     columns = ["in", "to", "DCR, 5 %", "DCR, median", "NNDR, 5 %", "NNDR, median"]
     lines = []
-    for name, seen in audit.portrait.seen.items():
-        for where, near in (("training", seen.sample), ("held-out", seen.held)):
+    for name, neighbors in findings.portrait.neighbors.items():
+        for where, near in (("training", neighbors.sample), ("held-out", neighbors.held)):
             parts = [np.quantile(values, [0.05, 0.5]) for values in (near.first, near.ratio)]
             lines.append([name, where, *(f"{value:.3f}" for part in parts for value in part)])
     note = (
         "DCR: distance to the nearest of equally many images; NNDR: its ratio to the second "
-        f"nearest. {len(audit.seat.rows):,} images of each."
+        f"nearest. {findings.held:,} images of each."
     )
     return Table(columns, lines, note=note, leading=2)
 
 
-def copying_table(audit: Audit) -> Table:
+def copying_table(findings: Findings) -> Table:
     """C_T and authenticity as they are published, for comparison with papers."""
     lines = [
         [
             name,
             "-" if value is None else f"{value:.2f}",
-            number(audit.outcomes["authenticity", name].value),
+            number(findings.outcomes["authenticity", name].value),
         ]
-        for name, value in audit.copying.items()
+        for name, value in findings.c_t.items()
     ]
     note = (
         "As published, against all training images. Both fall for smooth or average images, too, "

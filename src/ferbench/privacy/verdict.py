@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from ferbench.classes import CLASSES
-from ferbench.privacy.audit import Audit
-from ferbench.privacy.networks import ASK_NETWORKS
-from ferbench.privacy.plants import VARIANTS
+from ferbench.privacy.findings import NETWORK_ATTACKS, Findings
 
 COPIES, LEAK, NETWORKS, NOTHING = "copies", "leak", "networks leak", "nothing found"
 
 
-def level(audit: Audit) -> str:
-    """What was found, the worst first.
+def level(findings: Findings) -> str:
+    """The worst that holds.
 
     copies: training images are in the set. leak: there are other signs of them in it. networks
     leak: only the generator's own networks, which need not go out with the set, know them.
     """
-    tests = {test for test, _ in audit.flags}
+    tests = {test for test, _ in findings.flags}
     if tests & {"identical", "near copies"}:
         return COPIES
-    if tests - ASK_NETWORKS:
+    if tests - NETWORK_ATTACKS:
         return LEAK
     return NETWORKS if tests else NOTHING
 
 
-def sentences(audit: Audit) -> list[str]:
-    """The verdict: what was found, what could have been found, and what that means."""
-    return [_finding(audit), *_classes(audit), limits(audit), *_doubts(audit), CAVEAT]
+def sentences(findings: Findings) -> list[str]:
+    """The verdict: what the tests show, what they could have shown, and what that means."""
+    return [
+        _result(findings),
+        *_classes(findings),
+        limits(findings),
+        *_doubts(findings),
+        CAVEAT,
+    ]
 
 
 CAVEAT = (
@@ -36,25 +40,25 @@ CAVEAT = (
 )
 
 
-def _finding(audit: Audit) -> str:
-    found = level(audit)
-    if found == COPIES:
+def _result(findings: Findings) -> str:
+    reached = level(findings)
+    if reached == COPIES:
         return (
-            f"The set gives training images away: {int(audit.near.sum()):,} of its "
-            f"{audit.images:,} images are copies of training images, {audit.identical:,} of them "
-            "pixel by pixel."
+            f"The set gives training images away: {int(findings.near.sum()):,} of its "
+            f"{findings.images:,} images are copies of training images, {findings.identical:,} of "
+            "them pixel by pixel."
         )
-    tests = ", ".join(f"{test} ({space})" for test, space in audit.flags)
-    if found == LEAK:
+    tests = ", ".join(f"{test} ({space})" for test, space in findings.flags)
+    if reached == LEAK:
         return (
             "No image is a copy of a training image, but the set is nearer to its training images "
             f"than to others of the same source. Beyond chance: {tests}."
         )
     passed = (
-        f"No memorization was found among {audit.images:,} images: {_no_copies(audit)}, and no "
-        "test in which they are nearer to them than chance allows."
+        f"No memorization was found among {findings.images:,} images: {_no_copies(findings)}, and "
+        "no test in which they are nearer to them than chance allows."
     )
-    if found == NOTHING:
+    if reached == NOTHING:
         return passed
     return (
         f"{passed} But the networks behind them know their training images, beyond chance: "
@@ -63,9 +67,9 @@ def _finding(audit: Audit) -> str:
     )
 
 
-def _no_copies(audit: Audit) -> str:
+def _no_copies(findings: Findings) -> str:
     """That there are no copies, or none that held-out images do not have as well."""
-    copied = int(audit.near.sum())
+    copied = int(findings.near.sum())
     if not copied:
         return "no copies of training images"
     return (
@@ -74,39 +78,36 @@ def _no_copies(audit: Audit) -> str:
     )
 
 
-def _classes(audit: Audit) -> list[str]:
+def _classes(findings: Findings) -> list[str]:
     """The classes in which an attack succeeds."""
-    alpha = audit.options.alpha / len(CLASSES)
+    alpha = findings.options.alpha / len(CLASSES)
     hit: dict[str, list[str]] = {}
-    for one in audit.attacks:
-        if one.class_p < audit.options.alpha:
+    for one in findings.attacks:
+        if one.class_p < findings.options.alpha:
             for name, attack in zip(CLASSES, one.classes, strict=True):
                 if attack is not None and attack.p_auc < alpha:
                     hit.setdefault(name, []).append(f"{one.name}, {one.space}")
-    found = "; ".join(f"{name} (by {' and by '.join(by)})" for name, by in hit.items())
-    return [f"Within a class members are told from others in {found}."] if hit else []
+    classes = "; ".join(f"{name} (by {' and by '.join(by)})" for name, by in hit.items())
+    return [f"Within a class members are told from others in {classes}."] if hit else []
 
 
-def limits(audit: Audit) -> str:
+def limits(findings: Findings) -> str:
     """The detection limits in a sentence."""
-    parts, n = [], audit.controls.images
-    for variant in VARIANTS:
-        found = audit.detection_limit(variant)
-        top = 100 * audit.controls.levels[-1] / n
-        parts.append(
-            f"{variant} from {found:.2g} %"
-            if found is not None
-            else f"{variant} not even at {top:.2g} %"
-        )
+    parts, n = [], findings.controls.images
+    top = 100 * findings.controls.levels[-1] / n
+    for variant in findings.controls.positive:
+        limit = findings.detection_limit(variant)
+        missed = f"{variant} not even at {top:.2g} %"
+        parts.append(missed if limit is None else f"{variant} from {limit:.2g} %")
     return (
         "Detection limit: of sets with planted copies of training images the audit flags "
         f"{', '.join(parts)} of {n:,} images."
     )
 
 
-def _doubts(audit: Audit) -> list[str]:
+def _doubts(findings: Findings) -> list[str]:
     """Controls that failed, which the reader must know before the verdict is used."""
-    failed = ", ".join(f"{test} ({space})" for test, space in audit.unsound)
+    failed = ", ".join(f"{test} ({space})" for test, space in findings.unsound)
     if not failed:
         return []
     return [

@@ -13,13 +13,14 @@ stands as it is written, whatever it holds.
 from __future__ import annotations
 
 import base64
-import html
+import html as markup
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ferbench.files import write_whole
+from ferbench.report import grid
 from ferbench.report.grid import Cell, Grid
 
 MARKDOWN, HTML = "report.md", "report.html"
@@ -52,6 +53,19 @@ class Table:
     def __post_init__(self) -> None:
         assert all(len(line) == len(self.columns) for line in self.lines), self.columns
 
+    def grid(self, heading: str = "") -> Grid:
+        """The table for `ferbench.report.grid`, which writes it; its note is the caller's."""
+        return Grid(
+            heading=heading,
+            note="",
+            columns=list(self.columns),
+            lines=[[Cell(cell) for cell in line] for line in self.lines],
+            numeric=[j >= self.leading for j in range(len(self.columns))],
+            best=set(),
+            leading=self.leading,
+            missing="",
+        )
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -69,19 +83,6 @@ class Code:
 
 
 Block = Heading | Text | Table | Figure | Code
-
-
-def grid(title: str, table: Table) -> Grid:
-    """A table for `table_layout.terminal`; its note is the caller's to print."""
-    return Grid(
-        heading=title,
-        note="",
-        columns=list(table.columns),
-        lines=[[Cell(cell) for cell in line] for line in table.lines],
-        numeric=[j >= table.leading for j in range(len(table.columns))],
-        best=set(),
-        leading=table.leading,
-    )
 
 
 def write(folder: Path, title: str, blocks: Sequence[Block]) -> None:
@@ -112,23 +113,17 @@ def _markdown(block: Block) -> str:
         return f"![{_marked(block.caption)}]({block.path.name})\n\n{_marked(block.caption)}"
     if isinstance(block, Code):
         return f"```\n{block.text.strip()}\n```"
-    return _markdown_table(block)
-
-
-def _markdown_table(table: Table) -> str:
-    rule = [":---" if j < table.leading else "---:" for j in range(len(table.columns))]
-    rows = [[_marked(cell) for cell in line] for line in (table.columns, *table.lines)]
-    lines = [f"| {' | '.join(cells)} |" for cells in (rows[0], rule, *rows[1:])]
-    return "\n".join([*lines, *(["", _marked(table.note)] if table.note else [])])
+    note = ["", _marked(block.note)] if block.note else []
+    return "\n".join([*grid.markdown_lines(block.grid(), _marked), *note])
 
 
 def _marked(text: str) -> str:
     """One line of Markdown: our two marks kept, its other characters escaped."""
 
-    def escape(plain: str) -> str:
-        return re.sub(r"([\\|*_`<\[#])", r"\\\1", plain)
+    def code(plain: str) -> str:
+        return f"`{plain.replace('|', chr(92) + '|')}`"
 
-    return _each(text, escape, code=lambda t: f"`{t.replace('|', chr(92) + '|')}`", emphasis="*{}*")
+    return _each(text, grid.escape_markdown, code=code, emphasis="*{}*")
 
 
 # --- HTML ----------------------------------------------------------------------------------------
@@ -136,12 +131,15 @@ def _marked(text: str) -> str:
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 62em;
        margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 1.6em; } h2 { margin-top: 2em; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.25em 0.8em; border-bottom: 1px solid #e4e4e4; text-align: right; }
-th { border-bottom: 2px solid #888; } .name { text-align: left; }
+h1 { font-size: 1.6em; overflow-wrap: anywhere; }
+h2 { margin-top: 2em; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; margin: 1em 0; font-size: 0.95em;
+        font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25em 0.65em; border-bottom: 1px solid #e4e4e4; text-align: right; }
+th { border-bottom: 2px solid #888; vertical-align: bottom; } .name { text-align: left; }
 .note, figcaption { color: #555; font-size: 0.9em; } figure { margin: 1.5em 0; }
-img { max-width: 100%; } pre { background: #f4f4f4; padding: 0.8em; overflow-x: auto; }
+img { max-width: 100%; }
+pre { background: #f4f4f4; padding: 0.8em; white-space: pre-wrap; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 """
 
@@ -149,7 +147,7 @@ img { max-width: 100%; } pre { background: #f4f4f4; padding: 0.8em; overflow-x: 
 def page(title: str, blocks: Sequence[Block]) -> str:
     """The report as one HTML page that needs nothing else: style and pictures are in it."""
     body = "\n".join([f"<h1>{_inline(title)}</h1>", *map(_html, blocks)])
-    head = f'<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n<style>{STYLE}</style>'
+    head = f'<meta charset="utf-8">\n<title>{markup.escape(title)}</title>\n<style>{STYLE}</style>'
     view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
     lines = ["<!doctype html>", '<html lang="en">', "<head>", head, view, "</head>"]
     return "\n".join([*lines, "<body>", body, "</body>", "</html>", ""])
@@ -162,30 +160,21 @@ def _html(block: Block) -> str:
         return f"<p>{_inline(block.text)}</p>"
     if isinstance(block, Figure):
         picture = base64.b64encode(block.path.read_bytes()).decode("ascii")
-        caption, plain = _inline(block.caption), html.escape(block.caption)
+        caption, plain = _inline(block.caption), markup.escape(block.caption)
         image = f'<img alt="{plain}" src="data:image/png;base64,{picture}">'
         return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
     if isinstance(block, Code):
-        return f"<pre>{html.escape(block.text.strip())}</pre>"
-    return _html_table(block)
-
-
-def _html_table(table: Table) -> str:
-    def row(cells: Sequence[str], tag: str) -> str:
-        names = [' class="name"' if j < table.leading else "" for j in range(len(cells))]
-        made = zip(names, cells, strict=True)
-        return f"<tr>{''.join(f'<{tag}{name}>{_inline(cell)}</{tag}>' for name, cell in made)}</tr>"
-
-    lines = [row(line, "td") for line in table.lines]
-    head = f"<thead>{row(table.columns, 'th')}</thead>"
-    note = f'<p class="note">{_inline(table.note)}</p>' if table.note else ""
-    whole = "\n".join(lines)
-    return f'<div class="wide"><table>{head}\n<tbody>{whole}</tbody></table></div>{note}'
+        return f"<pre>{markup.escape(block.text.strip())}</pre>"
+    note = f'<p class="note">{_inline(block.note)}</p>' if block.note else ""
+    return f'<div class="wide">{grid.html(block.grid(), _inline)}</div>{note}'
 
 
 def _inline(text: str) -> str:
     return _each(
-        text, html.escape, code=lambda t: f"<code>{html.escape(t)}</code>", emphasis="<em>{}</em>"
+        text,
+        markup.escape,
+        code=lambda t: f"<code>{markup.escape(t)}</code>",
+        emphasis="<em>{}</em>",
     )
 
 

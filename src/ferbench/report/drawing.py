@@ -8,9 +8,14 @@ matplotlib is imported when a figure is drawn, and without its global state.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferbench.classes import CLASSES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,12 +35,51 @@ STYLE: dict[Any, Any] = {
 }
 
 
+@contextmanager
+def saved(
+    path: Path, width: float, height: float, *, rows: Sequence[int] = (1,), columns: int = 1
+) -> Iterator[tuple[Figure, Any]]:
+    """A figure in the style of all and its axes, as `drawing` gives them; a PNG after the block."""
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        figure, axes = drawing(width, height, rows, columns)
+        yield figure, axes
+        save(figure, path)
+
+
 def drawing(width: float, height: float, rows: Sequence[int] = (1,), columns: int = 1) -> Any:
     """A figure of this size in inches and its axes: one, or an array; rows: their heights."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     return figure, figure.subplots(len(rows), columns, height_ratios=rows)
+
+
+def class_bars(
+    axes: Axes,
+    series: Mapping[str, Sequence[float]],
+    looks: Mapping[str, tuple[str, str]],
+    *,
+    text: str = "{:.3g}",
+) -> None:
+    """Bars side by side for every class, with their values on top and a legend above the axes.
+
+    series: 7 values by name, in the order of `CLASSES`; looks: color and hatch by the same names.
+    """
+    place, width = np.arange(len(CLASSES)), 0.84 / len(series)
+    for i, (name, values) in enumerate(series.items()):
+        color, hatch = looks[name]
+        at = place + width * (i - (len(series) - 1) / 2)
+        look: dict[str, Any] = {"color": color, "hatch": hatch, "edgecolor": "white"}
+        bars = axes.bar(at, values, 0.96 * width, label=name, linewidth=0.5, **look)
+        axes.bar_label(bars, fmt=text, fontsize=7, padding=1.5)
+    axes.set_xticks(place, CLASSES)
+    axes.tick_params(axis="x", length=0)
+    axes.yaxis.grid(True, color="0.9")
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1, 1), ncols=len(series), fontsize=8, handlelength=1.4
+    )
 
 
 def head(figure: Figure, axes: Axes, title: str) -> None:

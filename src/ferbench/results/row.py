@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,5 +42,6 @@ class RunRow:
 
 
 def moment(text: str) -> datetime:
-    """An ISO 8601 time; a final Z is the offset of UTC (Python 3.10 does not read it)."""
+    """An ISO 8601 time; Python 3.10 knows no Z for UTC, and fractions of 3 or 6 digits only."""
+    text = re.sub(r"\.\d+", lambda fraction: f"{fraction[0]:0<7.7}", text)
     return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -1,6 +1,6 @@
 """Copies of one set of images in another: the same pixels, or the same photograph cropped closer.
 
-A near copy is measured as in `data/near_copies.py`, by the largest correlation of a 42 x 42 window
+A near copy is measured as in `near_copies`, by the largest correlation of a 42 x 42 window
 over shifts of up to 3 pixels, but also with the reference enlarged by up to a fifth. Candidates are
 the references whose gradients are nearest to the image or to its mirror image: of 400 FER2013
 images of which a random 44 x 44 window was enlarged to 48 x 48, the original is among the five
@@ -54,7 +54,7 @@ class Match:
 
 
 class Pixels:
-    """Images to be found again by their pixels."""
+    """Images by their pixels, to look copies up."""
 
     def __init__(self, references: np.ndarray) -> None:
         self._rows: dict[bytes, int] = {}
@@ -90,9 +90,11 @@ def best_match(
     zooms = np.ones(len(best))
     worth = np.flatnonzero(best >= WORTH_ZOOMING)
     for zoom in ZOOMS[1:]:
-        found = _correlations(images, query[worth], flips[worth], references, rows[worth], zoom)
-        better = found > best[worth]
-        best[worth[better]], zooms[worth[better]] = found[better], zoom
+        enlarged_best = _correlations(
+            images, query[worth], flips[worth], references, rows[worth], zoom
+        )
+        better = enlarged_best > best[worth]
+        best[worth[better]], zooms[worth[better]] = enlarged_best[better], zoom
     candidates = len(best) // max(len(images), 1)
     chosen = best.reshape(len(images), candidates).argmax(axis=1)
     chosen += np.arange(len(images)) * candidates
@@ -105,8 +107,10 @@ def _candidates(
     """Rows [N, K] int64 of the nearest references, and whether the mirror image is near, [N, K]."""
     k = min(CANDIDATES, len(vectors) - exclude_self)
     sides = (views.plain, views.mirrored)
-    found = [nearest(side, vectors, k, exclude_self=exclude_self) for side in sides]
-    distances, rows = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+    nearest_of_sides = [nearest(side, vectors, k, exclude_self=exclude_self) for side in sides]
+    distances, rows = (
+        np.concatenate(parts, axis=1) for parts in zip(*nearest_of_sides, strict=True)
+    )
     order = np.argsort(distances, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(rows, order, axis=1), order >= k
 
@@ -120,13 +124,13 @@ def _correlations(
     zoom: float,
 ) -> np.ndarray:
     """[P] float64: aligned correlation of images[query], mirrored where flipped, with the rows."""
-    found = np.empty(len(query))
+    correlations = np.empty(len(query))
     for start in range(0, len(query), BATCH):
         part = slice(start, start + BATCH)
         own = images[query[part]]
         own = np.where(flips[part, None, None], own[:, :, ::-1], own)
-        found[part] = aligned_correlation(enlarged(references[rows[part]], zoom), own)
-    return found
+        correlations[part] = aligned_correlation(enlarged(references[rows[part]], zoom), own)
+    return correlations
 
 
 def enlarged(images: np.ndarray, zoom: float) -> np.ndarray:

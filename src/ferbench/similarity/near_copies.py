@@ -92,13 +92,13 @@ def _candidates(
     cell = IMAGE_PX // CELLS
     small = images.reshape(-1, CELLS, cell, CELLS, cell).mean(axis=(2, 4), dtype=np.float32)
     plain, flipped = _flat(_unit(small)), _flat(_unit(small[:, :, ::-1]))
-    found = 0
+    count = 0
     for start in range(0, len(images), _ROWS):
         for mirrored, others in ((False, plain), (True, flipped)):
             alike = plain[start : start + _ROWS] @ others[start:].T >= CANDIDATE_CORRELATION
             alike = np.triu(alike, 1)
-            found += np.count_nonzero(alike)
-            if found > MAX_CANDIDATES:
+            count += int(np.count_nonzero(alike))
+            if count > MAX_CANDIDATES:
                 text = f"over {MAX_CANDIDATES:,} pairs of images look alike"
                 raise UserError(f"near duplicates: {text}; expected photographs of faces")
             pairs = np.stack(np.divmod(np.flatnonzero(alike), alike.shape[1]), axis=1) + start

@@ -79,9 +79,9 @@ def view(images: np.ndarray, encode: Encode) -> Views:
 
 def nearest_real(queries: Views, references: np.ndarray) -> Nearest:
     """The nearest of the references [M, F], M > 1, to each query or its mirror image."""
-    found = [nearest(vectors, references, 2) for vectors in (queries.plain, queries.mirrored)]
-    distances = np.concatenate([pair[0] for pair in found], axis=1)  # [N, 4]
-    rows = np.concatenate([pair[1] for pair in found], axis=1)
+    sides = [nearest(vectors, references, 2) for vectors in (queries.plain, queries.mirrored)]
+    distances = np.concatenate([pair[0] for pair in sides], axis=1)  # [N, 4]
+    rows = np.concatenate([pair[1] for pair in sides], axis=1)
     order = np.argsort(distances, axis=1, kind="stable")
     distances = np.take_along_axis(distances, order, axis=1)
     rows = np.take_along_axis(rows, order, axis=1)

@@ -1,6 +1,6 @@
 """A study: runs that others need, the classifiers to compare, and how they hang together.
 
-study_file.py reads it from YAML.
+yaml_file.py reads it from YAML.
 """
 
 from __future__ import annotations
@@ -128,27 +128,27 @@ def filled(words: Sequence[str], folders: Mapping[str, str]) -> list[str]:
 
 def merged(common: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
     """The budget's words and then the entry's own, which win."""
-    found: dict[str, str] = {}
+    by_key: dict[str, str] = {}
     for word in (*common, *own):
-        found[word.partition("=")[0].lstrip("+")] = word.lstrip("+")
-    return tuple(found.values())
+        by_key[word.partition("=")[0].lstrip("+")] = word.lstrip("+")
+    return tuple(by_key.values())
 
 
 def needed(steps: Sequence[Step], cells: Sequence[Cell]) -> list[Step]:
     """The steps that the cells need, what is needed first before what needs it."""
     known = {step.id: step for step in steps}
-    found: dict[str, Step] = {}
+    ordered: dict[str, Step] = {}
 
     def take(id: str, asked_by: tuple[str, ...]) -> None:
         if id not in known:
             raise UserError(f"{asked_by[-1]}: @{id} is no step; {nearest(id, known)}")
         if id in asked_by:
             raise UserError(f"steps: {' needs '.join([*asked_by, id])}, which never ends")
-        for need in needs_of(known[id].words) if id not in found else ():
+        for need in needs_of(known[id].words) if id not in ordered else ():
             take(need, (*asked_by, id))
-        found.setdefault(id, known[id])
+        ordered.setdefault(id, known[id])
 
     for cell in cells:
         for need in needs_of(cell.words):
             take(need, (cell.id,))
-    return list(found.values())
+    return list(ordered.values())

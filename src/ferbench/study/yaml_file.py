@@ -48,7 +48,7 @@ _CHART, _PIVOT = ("x", "lines", "log", "label"), ("rows", "columns", "scores")
 
 
 def read(path: Path, *, budget: str, seeds: Sequence[int] = ()) -> Study:
-    """The study of a YAML file; UserError, naming file and entry, where it says nothing sensible.
+    """The study of a YAML file; UserError, naming file and entry, where an entry is wrong.
 
     budget: one of the file's. seeds: instead of the file's, if any.
     """
@@ -151,9 +151,9 @@ def _combinations(
     """
     grid = _mapping(f"{where}.grid", entry.get("grid"))
     others = _mapping("budgets.grid", budget.get("grid"))
-    values = {key: others.get(key, found) for key, found in grid.items()}
-    for key, found in values.items():
-        if not isinstance(found, list) or not found:
+    values = {key: others.get(key, own) for key, own in grid.items()}
+    for key, value in values.items():
+        if not isinstance(value, list) or not value:
             raise UserError(f"{where}.grid.{key}: expected a list of values")
     other_cases = _mapping("budgets.cases", budget.get("cases"))
     cases = _list(str(entry["id"]), other_cases) or _list("cases", entry) or [{}]
@@ -171,8 +171,8 @@ def _insert(text: str, variables: Mapping[str, Value], where: str) -> str:
     def value(match: re.Match[str]) -> str:
         if match[1] not in variables:
             raise UserError(f"{where}: {match[0]} is no variable; {nearest(match[1], variables)}")
-        found = variables[match[1]]
-        return f"{found:g}" if isinstance(found, float) else str(found)
+        variable = variables[match[1]]
+        return f"{variable:g}" if isinstance(variable, float) else str(variable)
 
     return _VARIABLE.sub(value, text)
 
@@ -241,10 +241,10 @@ def _list(key: str, section: Mapping[str, Any]) -> list[Any]:
 
 
 def _texts(key: str, section: Mapping[str, Any]) -> list[str]:
-    found = _list(key, section)
-    if not all(isinstance(one, str) for one in found):
+    texts = _list(key, section)
+    if not all(isinstance(one, str) for one in texts):
         raise UserError(f"{key}: expected texts, such as model=cnn")
-    return found
+    return texts
 
 
 def _text_or_none(value: Any) -> str | None:

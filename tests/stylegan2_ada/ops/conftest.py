@@ -99,7 +99,7 @@ class BiasActTask(ctypes.Structure):
     _fields_ = (
         [(name, ctypes.c_int) for name in ("dtype", "act", "order")]
         + [("from_output", ctypes.c_bool)]
-        + [(name, ctypes.c_void_p) for name in ("given", "bias", "grad", "grad2", "out")]
+        + [(name, ctypes.c_void_p) for name in ("in", "bias", "grad", "grad2", "out")]
         + [(name, ctypes.c_int64) for name in ("count", "bias_step", "bias_size")]
         + [(name, ctypes.c_double) for name in ("alpha", "gain", "clamp")]
     )
@@ -149,10 +149,10 @@ class Emulator:
         layout = layout_of(x)
         n, c = x.shape[:2]
         outer, inner = (n, c) if layout == torch.channels_last else (n * c, 1)
-        given = fenced(x, layout)
+        source = fenced(x, layout)
         y = fenced(x.new_full((n, c, *size), torch.nan), layout)
         taps = fenced(taps, torch.contiguous_format)
-        task = Upfirdn2dTask(DTYPES.index(x.dtype), convolve, *map(pointer, (given, taps, y)))
+        task = Upfirdn2dTask(DTYPES.index(x.dtype), convolve, *map(pointer, (source, taps, y)))
         task.outer, task.inner, task.gain = outer, inner, gain
         for name, pair in {
             "in_size": x.shape[2:],

@@ -59,11 +59,11 @@ def test_input_is_left_alone():
 def test_an_input_that_may_be_lost_gives_the_same_numbers_and_gradients(act, gain):
     leaf, b = torch.randn(3, 4, 5, requires_grad=True), torch.randn(4, requires_grad=True)
     grad = torch.randn(3, 4, 5)
-    found = []
+    results = []
     for overwrite in (False, True):
         y = bias_act(leaf * 2, b, act=act, gain=gain, overwrite=overwrite)
-        found.append((y, *torch.autograd.grad(y, (leaf, b), grad)))
-    for got, want in zip(*found, strict=True):
+        results.append((y, *torch.autograd.grad(y, (leaf, b), grad)))
+    for got, want in zip(*results, strict=True):
         torch.testing.assert_close(got, want)
 
 

@@ -106,13 +106,11 @@ def test_the_name_follows_the_sources(monkeypatch, tmp_path):
 
 
 def nvcc() -> str:
-    found = shutil.which("nvcc")
-    home = os.environ.get("CUDA_HOME")
-    if found is None and home and Path(home, "bin/nvcc").exists():
-        found = str(Path(home, "bin/nvcc"))
-    if found is None:
+    home = os.environ.get("CUDA_HOME", "")
+    compiler = shutil.which("nvcc") or shutil.which(Path(home, "bin/nvcc"))
+    if compiler is None:
         pytest.skip("no nvcc")
-    return found
+    return compiler
 
 
 @pytest.mark.parametrize("source", [s for s in build.SOURCES if s.endswith(".cu")])

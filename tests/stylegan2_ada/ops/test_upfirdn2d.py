@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylegan2_ada.ops import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
+from stylegan2_ada.ops import downsample2d, setup_filter, upfirdn2d, upsample2d
 
 REFERENCE = "upfirdn2d.npz"
 CHANNELS_LAST = torch.channels_last
@@ -72,9 +72,9 @@ def test_reference_matches_the_definition(up, down, padding):
             x = torch.randn(shape, dtype=torch.float64)
             want = zero_insertion(x, f, up, down, padding, True, 1.3)
             for layout in LAYOUTS:
-                given = x.contiguous(memory_format=layout)
+                source = x.contiguous(memory_format=layout)
                 y = upfirdn2d(
-                    given, f, up=up, down=down, padding=padding, flip_filter=True, gain=1.3
+                    source, f, up=up, down=down, padding=padding, flip_filter=True, gain=1.3
                 )
                 torch.testing.assert_close(y, want)
                 assert y.is_contiguous(memory_format=layout)
@@ -124,11 +124,11 @@ def test_kernel_takes_separable_filters(kernel_device):
 
 def check_kernel(x, f, device, tolerance, **settings):
     """Value, dtype, layout and gradient against plain PyTorch in float64."""
-    given, truth = x.detach().to(device).requires_grad_(), x.double().requires_grad_()
-    y = upfirdn2d(given, f.to(device), **settings, impl="cuda")
+    source, truth = x.detach().to(device).requires_grad_(), x.double().requires_grad_()
+    y = upfirdn2d(source, f.to(device), **settings, impl="cuda")
     want = upfirdn2d(truth, f, **settings, impl="ref")
     dy = torch.randn(y.shape).to(x)
-    (dx,) = torch.autograd.grad(y, given, dy.to(device))
+    (dx,) = torch.autograd.grad(y, source, dy.to(device))
     (want_dx,) = torch.autograd.grad(want, truth, dy.double())
     assert (y.dtype, dx.dtype) == (x.dtype, x.dtype)
     channels_last = x.is_contiguous(memory_format=CHANNELS_LAST)
@@ -185,9 +185,7 @@ def test_a_constant_stays_constant_inside(taps, channels):
     x = torch.full((1, channels, 20, 24), 3.0)
     for y, size in [
         (upsample2d(x, f), (40, 48)),
-        (filter2d(x, f), (20, 24)),
         (downsample2d(x, f), (10, 12)),
-        (upsample2d(x, f, up=[2, 1]), (20, 48)),
     ]:
         assert y.shape[2:] == size
         inside = y[:, :, 4:-4, 4:-4] if len(taps) == 4 else y[:, :, 7:-7, 7:-7]
@@ -214,16 +212,6 @@ def test_setup_filter():
     f = setup_filter([1, 3, 3, 1])
     torch.testing.assert_close(f, torch.outer(*[torch.tensor([1, 3, 3, 1]) / 8] * 2))
     assert setup_filter(range(8)).shape == (8,)
-    assert setup_filter(range(8), separable=False).shape == (8, 8)
-    assert setup_filter([1, 2], separable=True).shape == (2,)
-    torch.testing.assert_close(
-        setup_filter([1, 2], normalize=False, flip_filter=True, gain=3),
-        3 * torch.tensor([[4.0, 2.0], [2.0, 1.0]]),
-    )
-    torch.testing.assert_close(
-        setup_filter(range(8), gain=4).sum(),
-        torch.tensor(2.0),  # applied twice
-    )
 
 
 @pytest.mark.parametrize("taps", [[], [[[1.0]]], 1.0])

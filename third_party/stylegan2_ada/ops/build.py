@@ -21,7 +21,7 @@ _auto = "auto"
 
 
 def set_impl(impl: str) -> None:
-    """Say what impl="auto" stands for in this process: "auto", "cuda" or "ref".
+    """Set what impl="auto" stands for in this process: "auto", "cuda" or "ref".
 
     For runs that must not fall back ("cuda") and for comparisons ("ref"). Calls that name "cuda"
     or "ref" themselves keep what they name. Raises ValueError for another word.
@@ -34,7 +34,7 @@ def use_kernel(impl: str, device: torch.device) -> bool:
     """Whether an operator called with `impl` on a tensor of `device` runs the CUDA kernel.
 
     "auto" takes the kernel on CUDA devices if it can be built, else plain PyTorch; the first
-    time that it has to do without, one logged line says why.
+    time that it has to do without, one logged line gives the reason.
     Raises RuntimeError for "cuda" where there is no kernel for this device, ValueError for a
     word that is none of IMPLS.
     """
@@ -103,16 +103,16 @@ def _build() -> ModuleType | str:
 
 
 def _toolkit(home: str) -> str:
-    """The toolkit with the headers: `home`, or where the nvcc in it says that it lies.
+    """The toolkit with the headers: `home`, or where the nvcc in it reports to lie.
 
     PyTorch takes the folder above that of nvcc on the PATH, which may be a script or a link.
     """
     nvcc = Path(home, "bin/nvcc")
     if Path(home, "include/cuda_runtime.h").exists() or not nvcc.exists():
         return home
-    said = subprocess.run([nvcc, "--dryrun", "any.cu"], capture_output=True, text=True, check=False)
-    found = re.search(r"^#\$ _HERE_=(.+)$", said.stderr, re.MULTILINE)
-    return str(Path(found[1]).parent) if found else home
+    run = subprocess.run([nvcc, "--dryrun", "any.cu"], capture_output=True, text=True, check=False)
+    folder = re.search(r"^#\$ _HERE_=(.+)$", run.stderr, re.MULTILINE)
+    return str(Path(folder[1]).parent) if folder else home
 
 
 @cache

@@ -18,19 +18,17 @@ def conv2d_resample(
     up: int = 1,
     down: int = 1,
     padding: int | Sequence[int] = 0,
-    groups: int = 1,
     flip_weight: bool = True,
-    flip_filter: bool = False,
     impl: str = "auto",
 ) -> Tensor:
     """Upsample x by `up` with f, convolve with w, downsample by `down` with f.
 
-    x: [N, C, H, W] float. w: [O, C / groups, kh, kw], cast to x's dtype.
+    x: [N, C, H, W] float. w: [O, C, kh, kw], cast to x's dtype.
     f: float32 from setup_filter, or None for no filter; not used where up = down = 1.
     bias: [O] in x's dtype, added to the result; only where up = 1.
     padding: zeros around the upsampled image, one number or [left, right, top, bottom].
     flip_weight: False is a true convolution, True the correlation of torch.nn.functional.conv2d.
-    flip_filter: the same for f. impl: how f is applied, see upfirdn2d.
+    impl: how f is applied, see upfirdn2d.
     Returns [N, O, H * up / down, W * up / down] for padding = (kernel - 1) / 2, in x's dtype.
     Twice differentiable in x and w.
 
@@ -43,25 +41,19 @@ def conv2d_resample(
         pads = same_size_padding(f, pads, up=up)
     if down > 1:
         pads = same_size_padding(f, pads, down=down)
-    fir = partial(upfirdn2d, f=f, flip_filter=flip_filter, impl=impl)
+    fir = partial(upfirdn2d, f=f, impl=impl)
     if up > 1:
         assert bias is None
-        y = _upsample_and_convolve(x, w, fir, up, pads, groups, flip_weight)
+        y = _upsample_and_convolve(x, w, fir, up, pads, flip_weight)
         return fir(y, down=down) if down > 1 else y
     w = w if flip_weight else w.flip([2, 3])
     if down > 1:
-        return _convolve_and_downsample(x, w, bias, fir, down, pads, groups)
-    return _convolve(x, w, bias, pads, groups)
+        return _convolve_and_downsample(x, w, bias, fir, down, pads)
+    return _convolve(x, w, bias, pads)
 
 
 def _upsample_and_convolve(
-    x: Tensor,
-    w: Tensor,
-    fir: Callable[..., Tensor],
-    up: int,
-    pads: Pads,
-    groups: int,
-    flip_weight: bool,
+    x: Tensor, w: Tensor, fir: Callable[..., Tensor], up: int, pads: Pads, flip_weight: bool
 ) -> Tensor:
     """Transposed convolution, then the filter on its output; a 1 x 1 kernel goes first.
 
@@ -72,10 +64,9 @@ def _upsample_and_convolve(
     """
     height, width = w.shape[2:]
     if height == width == 1:
-        return fir(F.conv2d(x, w, groups=groups), up=up, padding=pads, gain=up**2)
+        return fir(F.conv2d(x, w), up=up, padding=pads, gain=up**2)
     w = w.flip([2, 3]) if flip_weight else w  # a transposed correlation is a convolution
-    w = w.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)  # [C, O / groups, kh, kw]
-    y = F.conv_transpose2d(x, w, stride=up, groups=groups)
+    y = F.conv_transpose2d(x, w.transpose(0, 1), stride=up)
     left, right, top, bottom = pads  # of the zero-filled image; y reaches further on both sides
     left, right = left - (width - 1), right - (width - up)
     top, bottom = top - (height - 1), bottom - (height - up)
@@ -83,17 +74,16 @@ def _upsample_and_convolve(
 
 
 def _convolve_and_downsample(
-    x: Tensor, w: Tensor, b: Tensor | None, fir: Callable[..., Tensor], down: int, pads: Pads,
-    groups: int,
-) -> Tensor:  # fmt: skip
+    x: Tensor, w: Tensor, b: Tensor | None, fir: Callable[..., Tensor], down: int, pads: Pads
+) -> Tensor:
     """The filter, then the convolution at the low resolution only."""
     if w.shape[2] == w.shape[3] == 1:
-        return F.conv2d(fir(x, down=down, padding=pads), w, b, groups=groups)
-    return F.conv2d(fir(x, padding=pads), w, b, stride=down, groups=groups)
+        return F.conv2d(fir(x, down=down, padding=pads), w, b)
+    return F.conv2d(fir(x, padding=pads), w, b, stride=down)
 
 
-def _convolve(x: Tensor, w: Tensor, b: Tensor | None, pads: Pads, groups: int) -> Tensor:
+def _convolve(x: Tensor, w: Tensor, b: Tensor | None, pads: Pads) -> Tensor:
     left, right, top, bottom = pads
     if left == right >= 0 and top == bottom >= 0:
-        return F.conv2d(x, w, b, padding=(top, left), groups=groups)
-    return F.conv2d(F.pad(x, pads), w, b, groups=groups)
+        return F.conv2d(x, w, b, padding=(top, left))
+    return F.conv2d(F.pad(x, pads), w, b)

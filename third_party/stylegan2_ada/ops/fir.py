@@ -30,8 +30,14 @@ class FirTask:
     def adjoint(self, f: Tensor, size: Pair) -> "FirTask":
         """The transposed task, from y's gradient to that of x, which is of `size`."""
         lead = (f.shape[0] - 1 - self.lead[0], f.shape[1] - 1 - self.lead[1])
-        return replace(
-            self, up=self.down, down=self.up, lead=lead, size=size, convolve=not self.convolve
+        return FirTask(  # torch 2.5 cannot compile dataclasses.replace
+            up=self.down,
+            down=self.up,
+            lead=lead,
+            size=size,
+            convolve=not self.convolve,
+            gain=self.gain,
+            use_kernel=self.use_kernel,
         )
 
     def leaves_alone(self, axis: int, x: Tensor) -> bool:

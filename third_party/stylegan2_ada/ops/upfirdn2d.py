@@ -15,31 +15,19 @@ Pads = tuple[int, int, int, int]  # left, right, top, bottom: the order of torch
 
 def setup_filter(
     taps: Sequence[float] | np.ndarray | Tensor,
-    *,
-    normalize: bool = True,
-    flip_filter: bool = False,
-    gain: float = 1.0,
-    separable: bool | None = None,
 ) -> Tensor:
-    """FIR filter for the operators below, float32, [K] (separable) or [height, width].
+    """FIR filter for the operators below, float32, [K] (separable) or [height, width]; sums to 1.
 
     taps: 1-D or 2-D. 1-D ones stay so from 8 taps on, where two passes are cheaper, and become
-    their outer product below; `separable` decides otherwise.
-    normalize: make the taps sum to 1. gain: scales the (two-dimensional) filter.
-    Raises ValueError for taps of another rank, or none, or 2-D ones asked to be separable.
+    their outer product below.
+    Raises ValueError for taps of another rank, or none.
     """
     f = torch.as_tensor(taps, dtype=torch.float32)
-    if f.ndim not in (1, 2) or f.numel() == 0 or (f.ndim == 2 and separable):
+    if f.ndim not in (1, 2) or f.numel() == 0:
         raise ValueError(f"taps of shape {list(f.shape)}: expected [K], or [height, width]")
-    if separable is None:
-        separable = f.numel() >= 8
-    if f.ndim == 1 and not separable:
+    if f.ndim == 1 and len(f) < 8:
         f = torch.outer(f, f)
-    if normalize:
-        f = f / f.sum()
-    if flip_filter:
-        f = f.flip(list(range(f.ndim)))
-    return f * gain ** (f.ndim / 2)  # a separable filter is applied twice
+    return f / f.sum()
 
 
 def upfirdn2d(
@@ -88,63 +76,31 @@ def upfirdn2d(
     )
 
 
-def filter2d(
-    x: Tensor,
-    f: Tensor | None,
-    *,
-    padding: int | Sequence[int] = 0,
-    flip_filter: bool = False,
-    gain: float = 1.0,
-    impl: str = "auto",
-) -> Tensor:
-    """FIR-filter x [N, C, H, W] at its size, plus `padding`. The rest is as in upfirdn2d."""
-    pads = same_size_padding(f, padding)
-    return upfirdn2d(x, f, padding=pads, flip_filter=flip_filter, gain=gain, impl=impl)
+def upsample2d(x: Tensor, f: Tensor | None) -> Tensor:
+    """Upsample x [N, C, H, W] to [N, C, 2 H, 2 W] with the filter f, see upfirdn2d.
 
-
-def upsample2d(
-    x: Tensor,
-    f: Tensor | None,
-    *,
-    up: int | Sequence[int] = 2,
-    padding: int | Sequence[int] = 0,
-    flip_filter: bool = False,
-    gain: float = 1.0,
-    impl: str = "auto",
-) -> Tensor:
-    """Upsample x [N, C, H, W] to `up` times its size, plus `padding` (in output pixels).
-
-    The mean brightness stays: the zeros between pixels are made up for. The rest is as in
-    upfirdn2d.
+    The mean brightness stays: the zeros between pixels are made up for.
     """
-    pads = same_size_padding(f, padding, up=up)
-    gain = gain * _pair(up)[0] * _pair(up)[1]
-    return upfirdn2d(x, f, up=up, padding=pads, flip_filter=flip_filter, gain=gain, impl=impl)
+    return upfirdn2d(x, f, up=2, padding=same_size_padding(f, up=2), gain=4)
 
 
 def downsample2d(
-    x: Tensor,
-    f: Tensor | None,
-    *,
-    down: int | Sequence[int] = 2,
-    padding: int | Sequence[int] = 0,
-    flip_filter: bool = False,
-    gain: float = 1.0,
-    impl: str = "auto",
+    x: Tensor, f: Tensor | None, *, padding: int = 0, flip_filter: bool = False
 ) -> Tensor:
-    """Downsample x [N, C, H, W] to a `down`-th of its size, rounded down, with `padding`
-    (in input pixels) around it. The rest is as in upfirdn2d.
+    """Downsample x [N, C, H, W] to half its size, rounded down, with the filter f.
+
+    padding: zeros around x, in input pixels; negative numbers crop. flip_filter: see upfirdn2d.
     """
-    pads = same_size_padding(f, padding, down=down)
-    return upfirdn2d(x, f, down=down, padding=pads, flip_filter=flip_filter, gain=gain, impl=impl)
+    pads = same_size_padding(f, padding, down=2)
+    return upfirdn2d(x, f, down=2, padding=pads, flip_filter=flip_filter)
 
 
 def same_size_padding(
     f: Tensor | None,
     padding: int | Sequence[int] = 0,
     *,
-    up: int | Sequence[int] = 1,
-    down: int | Sequence[int] = 1,
+    up: int = 1,
+    down: int = 1,
 ) -> Pads:
     """(left, right, top, bottom) for upfirdn2d so that H becomes H * up or H / down.
 
@@ -152,13 +108,12 @@ def same_size_padding(
     stem from one, or the `down` input pixels that become one. An odd rest goes to the left.
     """
     left, right, top, bottom = sides(padding)
-    (uy, ux), (dy, dx) = _pair(up), _pair(down)
     height, width = filter_size(f)
     return (
-        left + (width + ux - dx) // 2,
-        right + (width - ux - dx + 1) // 2,
-        top + (height + uy - dy) // 2,
-        bottom + (height - uy - dy + 1) // 2,
+        left + (width + up - down) // 2,
+        right + (width - up - down + 1) // 2,
+        top + (height + up - down) // 2,
+        bottom + (height - up - down + 1) // 2,
     )
 
 

@@ -82,4 +82,4 @@ def _spline_weights(controls: int, closed: bool) -> np.ndarray:
             block[:, index] += weights[:, offset]
         blocks.append(block)
     last = [] if closed else [np.eye(controls)[-1:]]
-    return np.vstack(blocks + last)
+    return np.vstack([*blocks, *last])

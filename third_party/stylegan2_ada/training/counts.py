@@ -1,0 +1,127 @@
+"""Numbers that a run keeps on its device: adding makes no device wait, reading may be put off."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from . import distributed
+
+
+class Meter:
+    """Sums and counts of named values, on their device."""
+
+    def __init__(self, names: tuple[str, ...], device: torch.device) -> None:
+        self.names = names
+        self.sums = torch.zeros(len(names), 2, dtype=torch.float64, device=device)
+
+    def add(self, name: str, values: Tensor) -> None:
+        """Count every finite number of `values`."""
+        values = values.detach().double()
+        finite = values.isfinite()
+        row = torch.stack([values.where(finite, 0).sum(), finite.double().sum()])
+        self.sums[self.names.index(name)] += row
+
+    def take(self) -> dict[str, float]:
+        """Means over all processes since the last call, nan for nothing; starts again."""
+        return self.means(self.take_sums())
+
+    def take_sums(self) -> Tensor:
+        """Sums and counts over all processes since the last call, [names, 2]; starts again."""
+        sums = distributed.sum_(self.sums.clone())
+        self.sums.zero_()
+        return sums
+
+    def means(self, sums: Tensor) -> dict[str, float]:
+        """What `take_sums` returned as means, nan for nothing."""
+        means: list[float] = (sums[:, 0] / sums[:, 1]).tolist()
+        return dict(zip(self.names, means, strict=True))
+
+
+class Skips:
+    """Updates that are left out because their gradients were not finite, counted by phase.
+
+    The counts lie on the networks' device; reading them (`check`, `total`, `rows`) waits for it.
+    """
+
+    def __init__(self, phases: Sequence[str], device: torch.device) -> None:
+        self.phases = list(phases)
+        self.in_all = torch.zeros(len(phases), dtype=torch.int64, device=device)
+        self.in_a_row = torch.zeros_like(self.in_all)
+        self.latest = torch.zeros(len(phases), 2, device=device)  # loss and gradient norm
+
+    def count(self, phase: str, loss: Tensor, norm: Tensor) -> Tensor:
+        """Note an update of `phase`; returns whether it is to be left out, a bool scalar.
+
+        loss: this process's part of the loss, a scalar. norm: that of the gradients, a scalar, the
+        same in every process.
+        """
+        at, bad = self.phases.index(phase), norm.isfinite().logical_not()
+        self.in_all[at] += bad
+        self.in_a_row[at] = torch.where(bad, self.in_a_row[at] + 1, 0)
+        self.latest[at] = torch.where(bad, torch.stack([loss, norm]), self.latest[at])
+        return bad
+
+    def check(self, limit: int, images: int) -> None:
+        """Raise FloatingPointError if a phase was left out `limit` times in a row or more.
+
+        To be called by all processes. The message names phase, `images`, loss and norm.
+        """
+        in_a_row = self.in_a_row.tolist()
+        if max(in_a_row) < limit:
+            return
+        losses = distributed.sum_(self.latest[:, 0].clone()).tolist()
+        norms = self.latest[:, 1].tolist()
+        for phase, times, loss, norm in zip(self.phases, in_a_row, losses, norms, strict=True):
+            if times >= limit:
+                raise FloatingPointError(
+                    f"{phase} after {images} images: gradients not finite {times} times in a row"
+                    f" (loss {loss}, gradient norm {norm})"
+                )
+
+    def total(self) -> int:
+        """Updates left out since the run began."""
+        return int(self.in_all.sum())
+
+    def rows(self) -> dict[str, int]:
+        """How many were left out in a row, by phase, up to now."""
+        return dict(zip(self.phases, self.in_a_row.tolist(), strict=True))
+
+    def set(self, total: int, rows: Mapping[str, int]) -> None:
+        """Go on from what `total` and `rows` returned."""
+        self.in_all.zero_()
+        self.in_all[0] = total
+        self.in_a_row.copy_(torch.tensor([rows[phase] for phase in self.phases]))
+
+
+class LateReading:
+    """A tensor's values on the CPU, read one call after they were asked for.
+
+    By then a GPU has long written them, so that asking for them does not empty its queue.
+    """
+
+    def __init__(self) -> None:
+        self._copy: Tensor | None = None
+        self._written: torch.cuda.Event | None = None
+
+    def swap(self, tensor: Tensor) -> Tensor | None:
+        """Ask for `tensor`, of any shape; returns what the last call asked for, None at first."""
+        last = self.pending()
+        if tensor.device.type == "cuda":
+            self._copy = torch.empty_like(tensor, device="cpu", pin_memory=True)
+            self._copy.copy_(tensor, non_blocking=True)
+            self._written = torch.cuda.Event()
+            self._written.record()
+        else:
+            self._copy = tensor.clone()
+        return last
+
+    def pending(self) -> Tensor | None:
+        """What was asked for and not returned yet; waits until a GPU has written it."""
+        if self._written is not None:
+            self._written.synchronize()
+        return self._copy
+
+    def set_pending(self, values: Tensor | None) -> None:
+        """Go on from what `pending` returned."""
+        self._copy, self._written = values, None

@@ -1,0 +1,35 @@
+"""Exponential moving average of a network's weights."""
+
+import torch
+from torch import nn
+
+from ..networks import BatchNorm
+
+
+def ema_decay(
+    *, batch: int, half_life_images: float, images_seen: int, rampup: float | None
+) -> float:
+    """Share that the average keeps in one step of `batch` images.
+
+    half_life_images: after so many images half the average is new.
+    rampup: the half-life never exceeds this share of `images_seen` (None: no such bound), so that
+    the first average is not made of the initial weights.
+    """
+    if rampup is not None:
+        half_life_images = min(half_life_images, images_seen * rampup)
+    return 0.5 ** (batch / half_life_images) if half_life_images > 0 else 0.0
+
+
+@torch.no_grad()
+def ema_update(average: nn.Module, network: nn.Module, *, decay: float) -> None:
+    """average = decay * average + (1 - decay) * network for parameters; buffers are copied.
+
+    The statistics of `BatchNorm` are averaged, too: those of the latest weights do not fit averaged
+    ones.
+    """
+    pairs = list(zip(average.parameters(), network.parameters(), strict=True))
+    torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1 - decay)
+    for mine, theirs in zip(average.modules(), network.modules(), strict=True):
+        kept = decay if isinstance(mine, BatchNorm) else 0.0
+        for a, b in zip(mine.buffers(recurse=False), theirs.buffers(recurse=False), strict=True):
+            a.lerp_(b, 1 - kept) if kept else a.copy_(b)

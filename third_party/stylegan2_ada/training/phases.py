@@ -1,0 +1,248 @@
+"""The losses of the four phases of a training step, one shard of the batch at a time.
+
+Each method yields losses that the trainer differentiates and averages over all shards. They are
+generators, so that the graph of one shard is gone before the next one's is built.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ..augment import AugmentPipe, diff_augment
+from ..networks import (
+    BatchNorm,
+    Discriminator,
+    PlainDiscriminator,
+    SynthesisNetwork,
+    TwoStageGenerator,
+    mix_styles,
+)
+from ..ops import to_device
+from ..sampling import from_uint8
+from . import distributed
+from .batches import ConditionSampler
+from .counts import Meter
+from .losses import (
+    class_loss,
+    discriminator_fake_loss,
+    discriminator_real_loss,
+    generator_loss,
+    path_length_penalty,
+    path_lengths,
+    r1_penalty,
+)
+from .setup import Streams, TrainOptions
+
+# Values that the ticks have the means of, by their names there.
+NAMES = (
+    "loss_g",
+    "loss_d",
+    "real_sign",
+    "real_logit",
+    "fake_logit",
+    "grad_norm_g",
+    "grad_norm_d",
+    "r1_penalty",
+)
+AUX_NAMES = ("aux_loss_real", "aux_loss_fake")  # of a discriminator with a class head
+
+
+class PhaseLosses:
+    """Losses, the running means that they keep, and the numbers that they report."""
+
+    def __init__(
+        self,
+        generator: TwoStageGenerator,
+        discriminator: Discriminator | PlainDiscriminator,
+        options: TrainOptions,
+        *,
+        streams: Sequence[Streams],
+        conditions: ConditionSampler,
+        augment: AugmentPipe | str | None,
+    ) -> None:
+        self.generator, self.discriminator, self.options = generator, discriminator, options
+        # of the main phases: regularizers are differentiated twice, which compiled code cannot be
+        self.synthesize: Callable[..., Tensor] = generator.synthesis
+        self.discriminate: Callable[..., Tensor] = discriminator
+        if options.compile:
+            self.synthesize, self.discriminate = _compiled(generator), torch.compile(discriminator)
+        self.streams, self.conditions, self.augment = list(streams), conditions, augment
+        self.shards = len(self.streams) * distributed.world()
+        self.shard = options.batch // self.shards  # images
+        self.device = generator.mapping.w_avg.device
+        self.path_mean = torch.zeros([], device=self.device)
+        names = NAMES + AUX_NAMES if options.aux_weight > 0 else NAMES
+        self.fakes: list[tuple[Tensor, Tensor]] = []  # of the last G phase, with their conditions
+        self.meter = Meter(names, self.device)
+        self.ada_meter = Meter(("real_sign",), self.device)
+        self.norms = [part for part in generator.modules() if isinstance(part, BatchNorm)]
+
+    def generator_main(self) -> Iterator[Tensor]:
+        """-log sigmoid(D(G(z))), plus the class loss; running means move by the whole batch."""
+        means = []
+        self.fakes = []
+        for streams in self.streams:
+            z, c = self._latents(streams, self.shard)
+            ws = self.generator.mapping(z, c)
+            images = self._images(self._mixed(ws, c, streams), streams)
+            if self.options.reuse_fakes:
+                self.fakes.append((images.detach(), c))
+            logits, aux = self._logits(images, c, streams, "aux_loss_fake")
+            loss = generator_loss(logits)
+            self.meter.add("loss_g", loss)
+            means.append(self._batch_means(ws))
+            yield (loss + aux).mean()
+        self._move_running_means(distributed.sum_(torch.stack(means).sum(0)) / self.shards)
+
+    def path_length(self) -> Iterator[Tensor]:
+        """All shards at once: the running mean moves by their mean before the penalty is taken."""
+        options, lengths = self.options, []
+        for streams in self.streams:
+            z, c = self._latents(streams, self.shard // options.path_shrink)
+            ws = self._mixed(self.generator.mapping(z, c), c, streams)
+            images = self._images(ws, streams, regularizer=True)
+            lengths.append(path_lengths(images, ws, self._normal(streams, *images.shape)))
+        everyone = distributed.gather(torch.cat(lengths))
+        penalty, self.path_mean = path_length_penalty(
+            everyone, self.path_mean, decay=options.path_decay
+        )
+        own = penalty.chunk(distributed.world())[distributed.rank()].mean()
+        yield own * len(self.streams) * options.path_weight * options.path_interval
+
+    def discriminator_main(self, images: Tensor, conditions: Tensor) -> Iterator[Tensor]:
+        """-log(1 - sigmoid(D(G(z)))), then -log sigmoid(D(x)) with smoothed targets.
+
+        The class loss is added to both, as Odena et al. 2017 do. With reuse_fakes the generated
+        images are those of `generator_main`, which must have come before.
+        """
+        smoothing = self.options.label_smoothing
+        shards = self._real_shards(images, conditions)
+        for shard, (streams, reals, real_c) in enumerate(shards):
+            fakes, c = self._shown_fakes(shard)
+            fake_logits, aux = self._logits(fakes, c, streams)
+            fake_loss = discriminator_fake_loss(fake_logits)
+            yield (fake_loss + aux).mean()
+            logits, aux = self._logits(reals, real_c, streams, "aux_loss_real")
+            loss = discriminator_real_loss(logits).lerp(discriminator_fake_loss(logits), smoothing)
+            yield (loss + aux).mean()
+            self.meter.add("loss_d", fake_loss.detach() + loss.detach())
+            self.meter.add("fake_logit", fake_logits)
+            self.meter.add("real_logit", logits)
+            self.meter.add("real_sign", logits.detach().sign())
+            self.ada_meter.add("real_sign", logits.detach().sign())
+
+    def r1(self, images: Tensor, conditions: Tensor) -> Iterator[Tensor]:
+        """gamma / 2 times the squared gradient norm of D at (unaugmented) real images."""
+        options = self.options
+        for streams, reals, c in self._real_shards(images, conditions):
+            reals.requires_grad_()
+            augmented = self._augmented(reals, streams)
+            logits = self.discriminator(augmented, c, dtype=options.regularizer_dtype)
+            penalty = r1_penalty(logits, reals)
+            self.meter.add("r1_penalty", penalty)
+            yield penalty.mean() * (options.r1_gamma / 2 * options.r1_interval)
+
+    @torch.no_grad()
+    def _shown_fakes(self, shard: int) -> tuple[Tensor, Tensor]:
+        """Generated images [shard, C, H, W] for D, without a graph, and their conditions."""
+        if self.options.reuse_fakes:
+            return self.fakes[shard]
+        streams = self.streams[shard]
+        z, c = self._latents(streams, self.shard)
+        ws = self._mixed(self.generator.mapping(z, c), c, streams)
+        return self._images(ws, streams), c
+
+    def _latents(self, streams: Streams, n: int) -> tuple[Tensor, Tensor]:
+        """z [n, z_dim] and conditions [n, c_dim]."""
+        z = self._normal(streams, n, self.generator.config.z_dim)
+        return z, to_device(self.conditions(n, streams.latents), self.device)
+
+    def _normal(self, streams: Streams, *shape: int) -> Tensor:
+        generator = streams.latents
+        drawn = torch.randn(shape, generator=generator, device=generator.device)
+        return to_device(drawn, self.device)
+
+    def _mixed(self, ws: Tensor, c: Tensor, streams: Streams) -> Tensor:
+        """Style mixing with new latents of the same conditions."""
+        probability = self.options.style_mixing
+        if probability == 0:
+            return ws
+        z = self._normal(streams, len(ws), self.generator.config.z_dim)
+        other = self.generator.mapping(z, c)
+        return mix_styles(ws, other, probability=probability, generator=streams.latents)
+
+    def _images(self, ws: Tensor, streams: Streams, *, regularizer: bool = False) -> Tensor:
+        """Generated images with the precision of a main phase, or of the path length."""
+        options = self.options
+        call = self.generator.synthesis if regularizer else self.synthesize
+        dtype = options.regularizer_dtype if regularizer else options.dtype
+        images: Tensor = call(ws, noise=options.noise, generator=streams.noise, dtype=dtype)
+        return images
+
+    def _logits(
+        self, images: Tensor, c: Tensor, streams: Streams, count_as: str | None = None
+    ) -> tuple[Tensor, Tensor | float]:
+        """D's logits [N] of augmented images, and the weighted class loss [N], 0.0 without one.
+
+        count_as: name in the meter of the class loss before its weight.
+        """
+        images, dtype = self._augmented(images, streams), self.options.dtype
+        if self.options.aux_weight == 0:
+            return self.discriminate(images, c, dtype=dtype), 0.0
+        assert isinstance(self.discriminator, PlainDiscriminator)
+        logits, class_logits = self.discriminator.with_classes(images, dtype=dtype)
+        loss = class_loss(class_logits, c)
+        if count_as is not None:
+            self.meter.add(count_as, loss)
+        return logits, self.options.aux_weight * loss
+
+    def _augmented(self, images: Tensor, streams: Streams) -> Tensor:
+        if isinstance(self.augment, str):
+            return diff_augment(images, self.augment, streams.augment)
+        return images if self.augment is None else self.augment(images, streams.augment)
+
+    def _real_shards(
+        self, images: Tensor, conditions: Tensor
+    ) -> Iterator[tuple[Streams, Tensor, Tensor]]:
+        """Streams, images in [-1, 1] and conditions of each shard of this process."""
+        own = self.shard * len(self.streams)
+        assert len(images) == len(conditions) == own, f"{len(images)} images, expected {own}"
+        parts = zip(
+            self.streams, images.split(self.shard), conditions.split(self.shard), strict=True
+        )
+        for streams, reals, c in parts:
+            yield streams, from_uint8(reals), c
+
+    def _batch_means(self, ws: Tensor) -> Tensor:
+        """This shard's part of the running means, in one row: mean w, statistics of each norm."""
+        statistics = [norm.batch_statistics for norm in self.norms]
+        rows = [one.flatten() for one in statistics if one is not None]
+        return torch.cat([ws[:, 0].detach().mean(0), *rows])
+
+    @torch.no_grad()
+    def _move_running_means(self, means: Tensor) -> None:
+        """Move each buffer toward its part of `means`, the mean over all shards, where finite."""
+        mapping = self.generator.mapping
+        running = [(mapping.w_avg, mapping.w_avg_beta)]
+        running += [(norm.statistics, norm.beta) for norm in self.norms]
+        parts = means.split([buffer.numel() for buffer, _ in running])
+        for (buffer, beta), part in zip(running, parts, strict=True):
+            target = part.view_as(buffer)
+            buffer.lerp_(torch.where(target.isfinite(), target, buffer), 1 - beta)
+
+
+def _compiled(generator: TwoStageGenerator) -> Callable[..., Tensor]:
+    """The synthesis network as compiled code; noise is drawn outside, which would break it up."""
+    synthesis = generator.synthesis
+    if not isinstance(synthesis, SynthesisNetwork):
+        compiled: Callable[..., Tensor] = torch.compile(synthesis)
+        return compiled
+    render = torch.compile(synthesis.render)
+
+    def synthesize(
+        ws: Tensor, *, noise: str, generator: torch.Generator, dtype: torch.dtype
+    ) -> Tensor:
+        return render(ws, synthesis.noise(len(ws), noise, generator), dtype)
+
+    return synthesize
