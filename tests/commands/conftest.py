@@ -1,5 +1,6 @@
 """Small face sets and composed configs, for running commands in this process."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,19 @@ def outputs(tmp_path: Path) -> Path:
     folder = tmp_path / "outputs" / "data" / "fer2013"
     named_sets.store(folder, splits, {"name": "fer2013"}, near_correlation=None)
     return tmp_path / "outputs"
+
+
+@pytest.fixture
+def change_inputs() -> Callable[..., None]:
+    """change_inputs(folder, name=hash, ...): as if a stopped run had read something else."""
+
+    def change(folder: Path, **hashes: str) -> None:
+        path = folder / "run.json"
+        facts = json.loads(path.read_text())
+        facts |= {"status": "interrupted", "inputs": facts["inputs"] | hashes}
+        path.write_text(json.dumps(facts))
+
+    return change
 
 
 @pytest.fixture

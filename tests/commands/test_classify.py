@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from ferbench import results
 from ferbench.classes import CLASSES
 from ferbench.classifiers import training
 from ferbench.commands import classify, evaluate
+from ferbench.config.identity import identity
 from ferbench.errors import UserError
 from ferbench.results.rows import ClassifierRow
 from ferbench.runs import Interrupted
@@ -96,10 +98,8 @@ def test_seeds_share_a_cell_and_other_settings_do_not(outputs, make_job):
 
 
 def test_logger_name_and_outputs_do_not_change_the_cell(outputs, make_job):
-    plain = classify._result_config(make_job("classify", *SMALL), {})
-    named = classify._result_config(
-        make_job("classify", *SMALL, "name=x", "logger=tensorboard"), {}
-    )
+    plain = identity(make_job("classify", *SMALL))
+    named = identity(make_job("classify", *SMALL, "name=x", "logger=tensorboard"))
     assert plain == named
 
 
@@ -131,7 +131,7 @@ def test_stopped_and_resumed_equals_uninterrupted(outputs, make_job, monkeypatch
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
 
 
-def test_changed_data_are_refused_when_resuming(outputs, make_job, monkeypatch):
+def test_changed_data_are_refused_when_resuming(outputs, make_job, change_inputs, monkeypatch):
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
@@ -140,8 +140,9 @@ def test_changed_data_are_refused_when_resuming(outputs, make_job, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         classify.run(job)
     (folder,) = runs_in(outputs)
-    with pytest.raises(UserError, match="the data have changed"):
-        classify._check_inputs(folder, {"train": "other"})
+    change_inputs(folder, train="other")
+    with pytest.raises(UserError, match=f"resume={folder}: the data have changed"):
+        classify.run(replace(job, resume=str(folder)))
 
 
 def test_a_failure_is_recorded_and_leaves_no_row(outputs, make_job, monkeypatch):

@@ -10,11 +10,14 @@ import pytest
 from ferbench import results
 from ferbench.classifiers import scoring, training
 from ferbench.commands import classify, evaluate
+from ferbench.commands.measured import Run
 from ferbench.config.commands import Classify
+from ferbench.config.identity import identity
 from ferbench.config.store import read_config
 from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
 from ferbench.results.rows import ClassifierRow
+from ferbench.runs import Compute
 
 SMALL = (
     "model.width=4",
@@ -68,15 +71,16 @@ def classified(outputs, make_job, *words):
     ],
 )
 def test_only_what_changes_the_data_is_in_their_hash(make_job, words, keys):
-    found = classify._result_config(make_job("classify", *words.split()), {})["data"]
+    found = identity(make_job("classify", *words.split()))["data"]
     assert set(found) == {"name", "draw_seed", *keys.split()}
 
 
 def test_a_teacher_and_a_start_count_by_their_weights(make_job):
     job = make_job("classify", "data=real", "data.teacher=auto", "start=somewhere")
-    known = classify._result_config(job, {"teacher": "1a", "start": "2b", "train": "3c"})
-    assert (known["teacher"], known["start"]) == ("1a", "2b")
-    assert "train" in known and known["train"]["epochs"] == 25
+    hashes = {"teacher": "1a", "start": "2b", "train": "3c"}
+    known = Run(job, "classify", "x", hashes, Compute.choose("cpu", "fp32")).identity
+    assert known["inputs"] == hashes
+    assert known["train"]["epochs"] == 25 and "start" not in known
 
 
 def test_synthetic_faces_alone_are_scored_on_real_ones(outputs, make_job, capsys):
@@ -155,7 +159,9 @@ def test_the_folder_depends_on_the_set_s_content_and_not_on_its_path(outputs, ma
     assert other.data_hash != row.data_hash
 
 
-def test_a_stopped_synthetic_run_goes_on_with_its_own_set(outputs, make_job, monkeypatch):
+def test_a_stopped_synthetic_run_goes_on_with_its_own_set(
+    outputs, make_job, change_inputs, monkeypatch
+):
     """A newer set that appears meanwhile is not taken; a changed one is refused."""
     make_set(outputs / "synth/one")
     job = make_job("classify", *SMALL, "data=synthetic")
@@ -168,8 +174,9 @@ def test_a_stopped_synthetic_run_goes_on_with_its_own_set(outputs, make_job, mon
     stopped = replace(read_config(Classify, folder / "config.yaml"), resume=str(folder))
     classify.run(stopped)
     assert table_rows(outputs)[-1].train_images == 140
-    with pytest.raises(UserError, match="the data have changed"):
-        classify._check_inputs(folder, {"synthetic": "other"})
+    change_inputs(folder, synthetic="other")
+    with pytest.raises(UserError, match=f"resume={folder}: the data have changed"):
+        classify.run(stopped)
 
 
 def test_source_statistics_change_the_synthetic_images_only_when_asked(outputs, make_job):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,16 +12,17 @@ import torch
 
 from ferbench import results
 from ferbench.classifiers import scoring, training
-from ferbench.commands import classify, inputs
+from ferbench.commands import classify, inputs, judges
+from ferbench.commands.judges import RealFaces, Wanted
 from ferbench.data import synthetic_set
 from ferbench.errors import UserError
 from ferbench.gan.fresh_faces import seeds_of
 from ferbench.gan.sampler import Sampler
 from ferbench.results.rows import ClassifierRow
-from ferbench.runs import Interrupted
+from ferbench.runs import Compute, Interrupted
 from ferbench.runs.checkpoint import load_weights
-from ferbench.runs.precision import Precision
 
+CPU = Compute.choose("cpu", "fp32")
 SMALL = (
     "model.width=4",
     "train.epochs=2",
@@ -185,9 +187,9 @@ def test_real_faces_are_taught_where_asked_for(made_set, teacher, fitted, make_j
     assert (row.data, row.synthetic_images) == ("real-taught", 0)
     assert row.data_hash != plain.data_hash
     data_hash = json.loads((folder / "run.json").read_text())["inputs"]["train"]
-    assert inputs.find_judge(folder.parents[1], data_hash) != folder
+    assert judges.find(folder.parents[1], data_hash) != folder
     with pytest.raises(UserError, match="learned from other faces"):
-        inputs.judge_of("real", data_hash, folder, torch.device("cpu"), Precision("fp32", "cpu"))
+        judges.load(folder, Wanted(folder, RealFaces("data=real", data_hash)), CPU)
     both = ["data=mixed", "data.mix=add", "data.synthetic_per_real=0.5", "data.teacher=auto"]
     every = [*both, "data.teacher_labels=all"]
     rows = [fitted(*words)[0] for words in (both, every)]
@@ -205,13 +207,13 @@ def test_the_teacher_of_a_few_shot_run_knows_its_faces_alone(made_set, teacher, 
     with pytest.raises(
         UserError,
         match=r"teacher=.*: learned from all 140 real faces; expected a "
-        "run on the 14 of this run's Training split",
+        r"run on the Training split of data=real real_limit=0\.1",
     ):
         fitted(*few, f"data.teacher={teacher}")
     with pytest.raises(
         UserError,
-        match=r"learned from just this Training split; `ferbench classif"
-        r"y model=cnn data=real real_limit=0\.1` makes one",
+        match=r"no run of a classifier on the Training split of data=real real_limit=0\.1 below "
+        r".*; `ferbench classify model=cnn data=real real_limit=0\.1` trains one",
     ):
         fitted(*few, "data.teacher=auto")
     _, own = fitted("data.real_limit=0.1", "train.epochs=1")
@@ -229,9 +231,9 @@ def test_what_saw_synthetic_images_does_not_teach(made_set, teacher, fitted, out
     with pytest.raises(UserError, match=rf"began with the weights of run:{synthetic.name}; exp"):
         fitted("data=synthetic", f"data.teacher={tuned}")
     with pytest.raises(UserError, match=r"^judge=.*: began with the weights of run:"):
-        inputs.load_judge(tuned, torch.device("cpu"), None)
+        inputs.open_judge(tuned, CPU)
     data_hash = results.read(outputs, ClassifierRow)[0].data_hash
-    assert inputs.find_judge(outputs, data_hash) == teacher
+    assert judges.find(outputs, data_hash) == teacher
 
 
 # --- new images every epoch ----------------------------------------------------------------------
@@ -398,7 +400,10 @@ def test_a_few_shot_run_from_one_that_saw_real_faces_says_so(teacher, fitted, ca
             ],
             r"^data\.synthetic\.online=True: mixed-augment-1-online has no synthetic images; exp",
         ),
-        ([*TAUGHT], r"^data\.teacher=auto: no run below .* learned from just this Training split"),
+        (
+            [*TAUGHT],
+            r"^data\.teacher=auto: no run of a classifier on the Training split of data=real",
+        ),
         ([*ONLINE], r"^data\.generator=null: no complete run below .*train-gan; expected one of f"),
         ([*ONLINE, "data.generator=/gone"], r"^data\.generator=/gone: no such file or folder; exp"),
         (["start=/gone"], r"^start=/gone: expected the folder of a complete run of ferbench class"),
@@ -440,11 +445,14 @@ def test_another_network_cannot_start_from_a_run(teacher, make_job, words, messa
         classify.run(make_job("classify", *SMALL, f"start={teacher}", *words))
 
 
-def test_a_start_that_changed_is_refused_when_resuming(teacher, make_job, monkeypatch, outputs):
+def test_a_start_that_changed_is_refused_when_resuming(
+    teacher, make_job, change_inputs, monkeypatch, outputs
+):
     job = make_job("classify", *SMALL, f"start={teacher}", "name=tuned")
     seen_by_fit(monkeypatch, job)
     (folder,) = (outputs / "classify").glob("tuned_*")
     hashes = json.loads((folder / "run.json").read_text())["inputs"]
     assert set(hashes) == {"train", "public", "private", "start"}
-    with pytest.raises(UserError, match="the data have changed"):
-        classify._check_inputs(folder, hashes | {"start": "other"})
+    change_inputs(folder, start="other")
+    with pytest.raises(UserError, match=f"resume={folder}: the data have changed"):
+        classify.run(replace(job, resume=str(folder)))

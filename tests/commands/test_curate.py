@@ -222,7 +222,7 @@ def test_a_curation_leaves_a_row(judged, make_pool, made, outputs, make_job, cap
     assert row.pool_class_accuracy == found.manifest["curation"]["pool"]["class_accuracy"]
     assert row.judge_hash == row.gate_judge_hash == gate["judge_hash"]
     (outputs / "curate.csv").unlink()
-    curate.run(make_job("curate", *FAST, *words))
+    curate.run(make_job("curate", *FAST, *words), LAUNCHER)
     assert f"done already: {found.root}" in capsys.readouterr().out
     assert results.read(outputs, CurateRow) == [row]
 

@@ -61,17 +61,17 @@ def run(job: AuditData) -> Path:
 def _audit(job: AuditData, read: AuditDataInputs, record: Record) -> Outcome:
     noise = None if read.fitting is None else _label_noise(job, read, read.fitting)
     enlarged = zoomed.find(read.pool, read.faces) if job.zoom else None
-    found = Findings(read.pool, faults.find(read.pool), noise, enlarged)
+    findings = Findings(read.pool, faults.find(read.pool), noise, enlarged)
     if noise is not None:
         numbers.write_disputed(record.folder / numbers.DISPUTED, noise, read.pool)
-    drawn = figures.draw(record.folder, found, show_real=job.show_real)
+    drawn = figures.draw(record.folder, findings, show_real=job.show_real)
     context = Context(_facts(job, read, record), drawn, _again(job))
     return Outcome(
-        lines=[pages.summary(found)],
-        row=_row(job, read, found),
-        numbers=numbers.as_json(found),
+        lines=[pages.summary(findings)],
+        row=_row(job, read, findings),
+        numbers=numbers.as_json(findings),
         title=f"The faults of {read.faces.manifest['name']}",
-        blocks=pages.blocks(found, context),
+        blocks=pages.blocks(findings, context),
     )
 
 
@@ -143,7 +143,7 @@ def _cache(job: AuditData, read: AuditDataInputs, fitting: Fitting) -> Iterator[
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _row(job: AuditData, read: AuditDataInputs, found: Findings) -> dict[str, Any]:
+def _row(job: AuditData, read: AuditDataInputs, findings: Findings) -> dict[str, Any]:
     hashes = read.faces.manifest["hashes"]
     fitted = read.fitting is not None
     return {
@@ -153,7 +153,7 @@ def _row(job: AuditData, read: AuditDataInputs, found: Findings) -> dict[str, An
         "set_hash": runs.hash_of(hashes),
         "fold_model": job.model.name if fitted else None,
         "control_flips": job.label_noise.control_flips or None if fitted else None,
-        **numbers.row_columns(found),
+        **numbers.row_columns(findings),
     }
 
 

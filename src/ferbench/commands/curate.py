@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from ferbench.curation.training_copies import Strictness
 from ferbench.data import contact_sheets, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.files import save_array
-from ferbench.gan import gate as gates
+from ferbench.gan import gate
 from ferbench.runs import Compute, Record
 
 # What the manifest of the pool says of the pool alone.
@@ -40,6 +39,14 @@ OF_THE_POOL = (
 )
 POOL_INDEX = "pool_index.npy"
 GATE_IMAGES = 7000  # of the set and of the pool, that the gate's judge looks at
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What the gate's judge says of the new set, for its manifest, and of the pool."""
+
+    of_set: dict[str, Any]
+    pool_class_accuracy: float
 
 
 def run(job: Curate, other_commands: Launcher) -> Path:
@@ -65,18 +72,17 @@ def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
             on_step=bar.set_description_str,
         )
         bar.set_description_str("writing")
-        gate, pool_accuracy = _write(job, record.folder, read, curated)
-    row = _row(job, read, record.folder) | numbers.row_columns(curated, gate)
-    return Outcome(
-        lines=_summary(curated, gate, pool_accuracy),
-        row=row | {"pool_class_accuracy": pool_accuracy},
-    )
+        gates = _write(job, record.folder, read, curated)
+    row = _row(job, record.folder, read) | numbers.row_columns(curated, gates.of_set)
+    row["pool_class_accuracy"] = gates.pool_class_accuracy
+    return Outcome(lines=_summary(curated, gates), row=row)
 
 
-def _summary(curated: Curated, gate: Mapping[str, Any], pool_accuracy: float) -> list[str]:
-    lines = [report.summary(curated), gates.describe(dict(gate))]
-    lines.append(f"  the pool's class accuracy by the same judge: {pool_accuracy:.3f}")
-    if gate["same_judge"]:
+def _summary(curated: Curated, gates: Gates) -> list[str]:
+    lines = [report.summary(curated), gate.describe(gates.of_set)]
+    shown = f"{gates.pool_class_accuracy:.3f}"
+    lines.append(f"  the pool's class accuracy by the same judge: {shown}")
+    if gates.of_set["same_judge"]:
         lines.append(
             "  this judge filtered the set, so its accuracy says little (same_judge); "
             "gate_judge=RUN names another"
@@ -107,9 +113,9 @@ def _settings(job: Curate) -> Settings:
 # --- what is left --------------------------------------------------------------------------------
 
 
-def _row(job: Curate, read: CurateInputs, folder: Path) -> dict[str, Any]:
-    """What the row says of the set and its pool, besides what the steps came to."""
-    pool, facts = read.pool, read.pool.manifest.get("generator") or {}
+def _row(job: Curate, folder: Path, read: CurateInputs) -> dict[str, Any]:
+    """What the row says of the set and its pool, besides what was found."""
+    facts = read.pool.manifest.get("generator") or {}
     kimg = facts.get("kimg")
     return {
         "data": job.data.name,
@@ -118,43 +124,39 @@ def _row(job: Curate, read: CurateInputs, folder: Path) -> dict[str, Any]:
         "set_hash": synthetic_set.read_manifest(folder)["hash"],
         "generator": facts.get("sha256"),
         "kimg": None if kimg is None else float(kimg),
-        "pool_name": pool.root.resolve().name,
-        "pool_hash": pool.manifest["hash"],
+        "pool_name": read.pool.root.resolve().name,
+        "pool_hash": read.pool.manifest["hash"],
         "balance": job.balance,
         "judge_name": read.judge.name,
         "judge_hash": read.judge.hash,
     }
 
 
-def _write(
-    job: Curate, folder: Path, read: CurateInputs, curated: Curated
-) -> tuple[dict[str, Any], float]:
-    """The set on the disk, its manifest last; the gate and the pool's accuracy by its judge."""
+def _write(job: Curate, folder: Path, read: CurateInputs, curated: Curated) -> Gates:
+    """The set on the disk, its manifest last; what the gate's judge says of it."""
     block = synthetic_set.BLOCK_ROWS
     with SetWriter(folder, len(curated.rows), IMAGE_PX, resume=False) as writer:
         for start in range(0, len(curated.rows), block):
             writer.append(read.pool.images[curated.rows[start : start + block]])
         writer.save_progress()
-        gate, pool_accuracy = _gates(folder, read, curated.labels)
+        gates = _gates(folder, read, curated.labels)
         save_array(folder / POOL_INDEX, curated.rows)
-        writer.finish(curated.labels, _facts(job, read, curated, gate, pool_accuracy))
+        writer.finish(curated.labels, _facts(job, read, curated, gates))
     contact_sheets.write(folder, classes=CLASSES, subtitle=f"of {read.pool.root.resolve().name}")
-    return gate, pool_accuracy
+    return gates
 
 
-def _gates(folder: Path, read: CurateInputs, labels: np.ndarray) -> tuple[dict[str, Any], float]:
+def _gates(folder: Path, read: CurateInputs, labels: np.ndarray) -> Gates:
     """The gate of the set's first images, and the pool's class accuracy by the same judge."""
     own = np.load(folder / synthetic_set.IMAGES, mmap_mode="r")[:GATE_IMAGES]
-    gate = gates.gate(read.gate_judge, own, labels[:GATE_IMAGES])
-    pool = read.pool
-    before = gates.gate(read.gate_judge, pool.images[:GATE_IMAGES], pool.labels[:GATE_IMAGES])
-    same = read.gate_judge.hash == read.judge.hash
-    return gate | {"same_judge": same}, before["class_accuracy"]
+    of_set = gate.gate(read.gate_judge, own, labels[:GATE_IMAGES])
+    of_set["same_judge"] = read.gate_judge.hash == read.judge.hash
+    images, pool_labels = read.pool.images[:GATE_IMAGES], read.pool.labels[:GATE_IMAGES]
+    of_pool = gate.gate(read.gate_judge, images, pool_labels)
+    return Gates(of_set, of_pool["class_accuracy"])
 
 
-def _facts(
-    job: Curate, read: CurateInputs, curated: Curated, gate: Mapping[str, Any], pool_accuracy: float
-) -> dict[str, Any]:
+def _facts(job: Curate, read: CurateInputs, curated: Curated, gates: Gates) -> dict[str, Any]:
     """What the manifest says besides classes, counts and hash: the pool's facts, and the steps."""
     pool = read.pool.manifest
     seeds = dict(pool.get("seeds") or {})
@@ -162,13 +164,13 @@ def _facts(
     return {
         **{key: value for key, value in pool.items() if key not in OF_THE_POOL},
         "seeds": seeds | {"count": len(curated.rows), "rule": f"{rule}: {seeds.get('rule', '-')}"},
-        "gate": dict(gate),
+        "gate": gates.of_set,
         "curation": {
             "pool": {
                 "path": str(read.pool.root),
                 "hash": pool["hash"],
                 "images": len(read.pool),
-                "class_accuracy": pool_accuracy,
+                "class_accuracy": gates.pool_class_accuracy,
                 "curation": pool.get("curation"),
             },
             "judge": {"name": read.judge.name, "hash": read.judge.hash},

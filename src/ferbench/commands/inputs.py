@@ -93,21 +93,27 @@ def select_training(data: DataConfig, faces: FaceSet, pool: Pool | None) -> Trai
         _tell_origin(pool, faces)
     balance, seed, mix = str(data.synthetic.balance), data.draw_seed, data.mix
     if mix.how == "augment":
-        found = mixing.augmented(faces, synthetic_per_real=mix.amount, balance=balance, seed=seed)
+        training = mixing.augmented(
+            faces, synthetic_per_real=mix.amount, balance=balance, seed=seed
+        )
     elif mix.how == "replace":
-        found = mixing.replaced(faces, pool, real_fraction=mix.amount, balance=balance, seed=seed)
+        training = mixing.replaced(
+            faces, pool, real_fraction=mix.amount, balance=balance, seed=seed
+        )
     elif pool is None:
-        found = mixing.only_real(faces)
+        training = mixing.only_real(faces)
     elif mix.how == "add":
-        found = mixing.added(faces, pool, synthetic_per_real=mix.amount, balance=balance)
+        training = mixing.added(faces, pool, synthetic_per_real=mix.amount, balance=balance)
     else:
-        found = mixing.only_synthetic(faces, pool, limit=data.synthetic.limit, balance=balance)
-    if mix.real_weight is not None and not (len(found.real) and len(found.synthetic)):
+        training = mixing.only_synthetic(faces, pool, limit=data.synthetic.limit, balance=balance)
+    if mix.real_weight is not None and not (len(training.real) and len(training.synthetic)):
         raise UserError(
             f"data.mix.real_weight={mix.real_weight}: all images of {data.label} are of "
             "one kind; expected null"
         )
-    return mixing.match_levels(found, faces) if data.synthetic.normalize == "source" else found
+    return (
+        mixing.match_levels(training, faces) if data.synthetic.normalize == "source" else training
+    )
 
 
 def endless(generator: TrainedGenerator) -> Endless:
@@ -137,11 +143,11 @@ def _limited(faces: FaceSet, fraction: float | None, seed: int) -> FaceSet:
 
 def _tell_origin(pool: Pool, faces: FaceSet) -> None:
     """Say aloud if the generator has seen other faces than the training split's."""
-    seen = (pool.manifest.get("generator") or {}).get("data_hash")
+    learned_from = (pool.manifest.get("generator") or {}).get("data_hash")
     limited = faces.manifest.get("limited", {})
-    if seen is None or seen == faces.manifest["hashes"]["train"]:
+    if learned_from is None or learned_from == faces.manifest["hashes"]["train"]:
         return
-    if seen == limited.get("hash"):
+    if learned_from == limited.get("hash"):
         print(
             f"note: the generator of {pool.root} learned from all {limited['of']:,} real faces, "
             f"this run may use {len(faces.splits['train']):,} of them"

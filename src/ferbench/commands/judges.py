@@ -67,10 +67,10 @@ def choose(value: str, wanted: Wanted) -> Path | None:
     if value != "auto":
         inputs.trained_row(Path(value), key)
         return Path(value)
-    found = find(wanted.outputs, wanted.faces.hash)
-    if found is not None:
-        print(f"{key}={found} (the best on PublicTest)")
-        return found
+    best = find(wanted.outputs, wanted.faces.hash)
+    if best is not None:
+        print(f"{key}={best} (the best on PublicTest)")
+        return best
     missing = (
         f"{key}=auto: no run of a classifier on the Training split of {wanted.faces.words} below "
         f"{wanted.outputs / 'classify'}; `ferbench classify model=cnn {wanted.faces.words}` trains "

@@ -121,13 +121,6 @@ def is_done(this: Run) -> bool:
     return facts.get("status") == "complete" and this.is_whole(this.folder, facts)
 
 
-def software(record: Record) -> str:
-    """The versions and the processor of a run, for its report."""
-    environment = record.facts["environment"]
-    versions = f"ferbench {environment['code_version']}, torch {environment['packages']['torch']}"
-    return f"{versions}, on {environment['hardware']}"
-
-
 def terminal_columns() -> int:
     """Columns of the terminal, 100 where there is none."""
     return shutil.get_terminal_size((100, 24)).columns
@@ -145,7 +138,9 @@ def check_inputs(this: Run) -> None:
     """Refuse to go on with a run on data that have changed since."""
     earlier = runs.status_of(this.folder).get("inputs")
     if earlier not in (None, dict(this.inputs)):
-        raise UserError(f"{this.folder}: the data have changed since that run; start a new one")
+        raise UserError(
+            f"resume={this.folder}: the data have changed since that run; start a new one"
+        )
 
 
 def _config(job: Any) -> str:

@@ -108,23 +108,23 @@ def _counts(counts: dict[str, dict[str, int]]) -> str:
 
 def _copies(manifest: dict[str, Any]) -> list[str]:
     """What the search for copies found, one line a number."""
-    found = manifest["duplicates"]
-    same = found["identical"]
+    duplicates = manifest["duplicates"]
+    same = duplicates["identical"]
     rows = [
         ("groups of identical images", same["groups"]),
         ("  redundant copies in them", same["redundant_copies"]),
         ("  groups across splits", same["groups_across_splits"]),
         ("  groups with conflicting labels", same["groups_with_conflicting_labels"]),
-        ("blank images", found["blank_images"]),
+        ("blank images", duplicates["blank_images"]),
     ]
     if "near_correlation" in manifest:
-        near, least = found["near"], manifest["near_correlation"]
+        near, least = duplicates["near"], manifest["near_correlation"]
         rows += [
             (f"near-identical pairs (aligned correlation {least:.2f} or more)", near["pairs"]),
             ("mirrored pairs", near["mirrored_pairs"]),
             ("  near or mirrored pairs across splits", near["pairs_across_splits"]),
         ]
-    for split, facts in found["splits"].items():
+    for split, facts in duplicates["splits"].items():
         rows += [
             (f"{split} images identical to one of {key.removeprefix('identical_to_')}", number)
             for key, number in facts.items()
