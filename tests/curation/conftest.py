@@ -1,4 +1,4 @@
-"""Made photographs that carry in their pixels what a made judge says of them."""
+"""Made photographs that carry in their pixels what a made judge reads."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -27,8 +27,8 @@ class MadeJudge:
         return SimpleNamespace(logits=np.log(chance + 1e-9).astype(np.float32), features=features)
 
 
-def said(images: np.ndarray, shown: Any, percent: Any, feature: Any = 0) -> np.ndarray:
-    """The images with what the judge shall say of them written on both edges."""
+def written(images: np.ndarray, shown: Any, percent: Any, feature: Any = 0) -> np.ndarray:
+    """The images with what the judge reads of them written on both edges."""
     images = images.copy()
     for place, value in enumerate((shown, percent, feature)):
         images[:, 0, place] = images[:, 0, -1 - place] = value
@@ -49,4 +49,4 @@ def photos() -> Callable[[int, int], np.ndarray]:
 @pytest.fixture
 def write_verdicts() -> Callable[..., np.ndarray]:
     """write_verdicts(images, shown, percent, feature)."""
-    return said
+    return written

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferbench.classes import CLASSES
-from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, head, save
+from ferbench.report.drawing import BLUE, GRAY, GREEN, ORANGE, STYLE, drawing, head, save, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,45 +161,30 @@ def plot_accuracy(
 ) -> None:
     """Accuracies as horizontal bars with their intervals, the first on top; chance is dashed.
 
-    labels: of the bars, at the left. values: [N, 3] accuracy and both ends of its 95 %
+    labels: one a bar, shown at the left. values: [N, 3] accuracy and both ends of its 95 %
     interval, in [0, 1]. reported: figures of others as diamonds, NaN where there is none.
     """
-    from matplotlib import rc_context
-
     accuracy, low, high = 100 * values.T
-    with rc_context(STYLE):
-        figure, axes = drawing(6.6, 1.3 + 0.42 * len(labels))
-        place = np.arange(len(labels))
+    with saved(path, 6.6, 1.3 + 0.42 * len(labels)) as (figure, axes):
+        place, whiskers = np.arange(len(labels)), [accuracy - low, high - accuracy]
         axes.barh(place, accuracy, 0.6, color=BLUE)
-        axes.errorbar(
-            accuracy,
-            place,
-            xerr=[accuracy - low, high - accuracy],
-            fmt="none",
-            ecolor="black",
-            elinewidth=1.0,
-            capsize=3,
-        )
+        look: dict[str, Any] = {"fmt": "none", "ecolor": "black", "elinewidth": 1.0, "capsize": 3}
+        axes.errorbar(accuracy, place, xerr=whiskers, **look)
         for y, value, end in zip(place, accuracy, high, strict=True):
             axes.annotate(f"{value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center")
         axes.axvline(100 / len(CLASSES), color=GRAY, linestyle="--", linewidth=1.0, label="chance")
+        top = high.max() + 12
         if np.isfinite(reported).any():
-            axes.plot(
-                100 * np.array(reported),
-                place,
-                "D",
-                color=ORANGE,
-                markeredgecolor="white",
-                markersize=8,
-                label="reported by earlier work",
-            )
+            others = 100 * np.array(reported)
+            look = {"color": ORANGE, "markeredgecolor": "white", "markersize": 8}
+            axes.plot(others, place, "D", label="reported by earlier work", **look)
+            top = max(top, np.nanmax(others) + 4)
         axes.set_yticks(place, labels)
         axes.invert_yaxis()
-        axes.set(xlim=(0, min(108, high.max() + 12)), xlabel="accuracy, percent (whiskers: 95 %)")
+        axes.set(xlim=(0, min(108, top)), xlabel="accuracy, percent (whiskers: 95 %)")
         axes.xaxis.grid(True, color="0.9")
         figure.legend(loc="outside lower right", ncols=2)
         figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
-        save(figure, path)
 
 
 def _curve(axes: Axes, history: Sequence[Mapping[str, Any]], key: str, **look: Any) -> None:

@@ -81,8 +81,8 @@ def _blank(faults: Faults) -> str:
 def _labels(noise: LabelNoise, pool: Pool) -> Iterator[Block]:
     yield Heading("Labels")
     yield Text(
-        f"{noise.folds} classifiers, each fitted on the other {noise.folds - 1} parts of "
-        f"{len(noise.rows):,} images (all but the blank ones), agree with "
+        f"The {len(noise.rows):,} images (all but the blank ones) are divided into {noise.folds} "
+        "parts, and a classifier for each part is fitted on the other images. They agree with "
         f"{100 * noise.accuracy:.1f} % of the labels. Copies of one photograph are in one part, so "
         "no classifier was trained on an image that it judges. From their probabilities, confident "
         "learning (Northcutt et al. 2021) calls "

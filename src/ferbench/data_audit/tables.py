@@ -94,7 +94,7 @@ def balance_table(balance: Balance) -> Table:
         lines,
         note=f"The same shares in all splits? χ² = {balance.chi2:.1f} with {balance.freedom} "
         f"degrees of freedom, p = {balance.p:.2g}, Cramér's V = {balance.cramers_v:.3f}. The "
-        "test takes images for independent draws, which copies are not.",
+        "test assumes independent images, and copies are not independent.",
     )
 
 
@@ -111,7 +111,7 @@ def enlarged_table(enlarged: Enlarged) -> Table:
     return Table(
         ["split", "near-clean images", "in Training at another scale"],
         lines,
-        note="Correlation of 0.95 or more with a Training image enlarged by up to a fifth.",
+        note="Correlation of 0.95 or more with a Training image that is enlarged by up to a fifth.",
     )
 
 
@@ -145,7 +145,7 @@ def noise_table(noise: LabelNoise) -> Table:
             "called wrong, % [95 % interval]",
         ],
         lines,
-        note="The interval holds the spread of the images alone.",
+        note="The interval covers the choice of the images, not the chance in training.",
     )
 
 
@@ -170,14 +170,14 @@ def _control_lines(control: Control) -> Iterator[list[str]]:
     yield ["images", f"{control.images:,}", ""]
     yield ["labels made wrong", f"{control.flipped:,}", ""]
     yield ["on the list", f"{control.listed:,}", ""]
-    yield ["recall: of the wrong ones on the list", *_share(control.caught, control.flipped)]
-    yield ["the same by chance", f"{100 * control.by_chance:.1f} %", ""]
-    yield ["precision: of the list made wrong", *_share(control.caught, control.listed)]
+    yield ["recall: wrong labels that are on the list", *_share(control.caught, control.flipped)]
+    yield ["recall by chance", f"{100 * control.by_chance:.1f} %", ""]
+    yield ["precision: labels on the list made wrong", *_share(control.caught, control.listed)]
     yield [
-        f"of the {control.flipped:,} with the lowest margins",
+        f"made wrong among the {control.flipped:,} lowest margins",
         *_share(control.top, control.flipped),
     ]
-    yield ["own label proposed for those", *_share(control.restored, control.caught)]
+    yield ["right label proposed, of the recalled ones", *_share(control.restored, control.caught)]
 
 
 def _share(hits: int, of: int) -> tuple[str, str]:

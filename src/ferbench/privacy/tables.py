@@ -97,7 +97,7 @@ def rates_table(findings: Findings) -> Table:
     lines = [[name, *(_tpr(one.classes[k]) for one in shown)] for k, name in enumerate(CLASSES)]
     note = (
         f"TPR at 1 % FPR, in brackets its 95 % interval. *: fewer than {RESOLVED} held-out images "
-        "of the class, so that not one of them may be taken for a member."
+        "of the class, so that 1 % allows not a single false positive."
     )
     return Table(columns, lines, note=note)
 
