@@ -80,7 +80,7 @@ def _options(job: Audit) -> Options:
 def _real(job: Audit, read: AuditInputs) -> Real:
     """The real images in their spaces; how alike they are is computed once for these faces."""
     name = f"partners_{runs.hash_of(read.faces.manifest['hashes'])[:16]}.npy"
-    best = real.known_partners(read.faces, Path(job.outputs) / "audit" / name)
+    best = real.known_partners(read.faces, Path(job.outputs) / "cache" / "audit" / name)
     encoders = {"pixels": views.pixels, "gradients": views.gradients}
     judge = read.judge
     if judge is not None:

@@ -20,7 +20,7 @@ from ferbench.report import Block
 from ferbench.results.row import RunRow
 from ferbench.runs import Compute, Record
 
-SHARED_FOLDERS = {"audit-data": "audit", "curate": "synth"}  # of commands below outputs/
+SET_FOLDERS = {"curate": "synth"}  # of commands that leave a set, below outputs/
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Run:
         resume = getattr(self.job, "resume", None)
         if resume and not is_network(resume):
             return Path(resume)
-        kind = SHARED_FOLDERS.get(self.command, self.command)
+        kind = SET_FOLDERS.get(self.command, self.command)
         name = f"{self.name}_{runs.hash_of(self.identity)[:8]}"
         folder = Path(self.job.outputs) / kind / name
         return runs.free_folder(folder) if self.job.force else folder
