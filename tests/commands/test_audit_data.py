@@ -193,7 +193,7 @@ def test_what_cannot_be_audited_is_one_line(audited, outputs, word, message):
     given = [one for one in SMALL if one.partition("=")[0] != word.partition("=")[0]]
     with pytest.raises(UserError, match=message):
         audited(*given, word)
-    assert not (outputs / "audit").exists()
+    assert not (outputs / "audit-data").exists()
 
 
 def test_unprepared_data_is_one_line(make_job, tmp_path):
