@@ -225,7 +225,7 @@ def test_umap_without_its_package_is_one_line(judged, made_set, make_job, monkey
 
 
 def test_copies_of_training_images_are_not_in_the_floor(judged, make_job, monkeypatch):
-    read = inputs.open_base
+    read = inputs.open_faces
 
     def with_copies(*args):
         faces = read(*args)
@@ -235,7 +235,7 @@ def test_copies_of_training_images_are_not_in_the_floor(judged, make_job, monkey
             faces.root, faces.splits, faces.manifest, {**faces.extras, "clean_public": clean}
         )
 
-    monkeypatch.setattr(inputs, "open_base", with_copies)
+    monkeypatch.setattr(inputs, "open_faces", with_copies)
     measure(make_job, "set=train")
     assert rows_of(judged)[0].floor_images == 68
 
