@@ -254,7 +254,6 @@ def test_a_generator_that_saw_more_than_a_few_shot_run_may_is_told(outputs, make
     [
         ({}, ["data=mixed"], r"^data\.mix\.real_fraction=: a value is needed"),
         ({"n": 60, "classes": 6}, ["data=synthetic"], r"too few images \(neutral 0 of 1\)"),
-        ({"px": 64}, ["data=synthetic"], r"64 x 64 pixels; expected 48 \(ferbench synth out_px=48"),
         (
             {},
             ["data=mixed", "data.mix=add", "data.synthetic_per_real=2"],

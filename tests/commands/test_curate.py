@@ -550,15 +550,6 @@ def test_judges_that_learned_from_something_else(add_judge, make_job, outputs, m
 def test_pools_that_do_not_fit(judged, make_job, outputs, make_pool):
     refused(make_job, outputs, "set=null: no synthetic set below .* that is not curated")
     refused(make_job, outputs, "absent: no such folder", f"set={outputs / 'absent'}")
-    labels = np.arange(140) % 7
-    root = outputs / "synth" / "large"
-    synthetic_set.write(root, np.zeros((140, 64, 64), np.uint8), labels, {})
-    refused(
-        make_job,
-        outputs,
-        r"set=.*large: its images have 64 x 64 pixels; expected 48",
-        f"set={root}",
-    )
     unfinished = make_pool("unfinished")
     (unfinished / "manifest.json").unlink()
     refused(make_job, outputs, "unfinished: the set is unfinished", f"set={unfinished}")

@@ -305,8 +305,6 @@ def test_sources_without_a_generator_are_refused(draw, make_job, outputs, tmp_pa
     (tmp_path / "empty").mkdir()
     refused(draw, "holds no generator", source=tmp_path / "empty")
     refused(draw, "^gan=.*absent: no such file or folder", source=tmp_path / "absent")
-    with pytest.raises(UserError, match=r"gan=null: no complete run below .*train-gan"):
-        synth.run(make_job("synth", *SMALL))
     assert not (outputs / "synth").exists()
 
 

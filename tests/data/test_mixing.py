@@ -350,11 +350,3 @@ def test_too_few_synthetic_images_are_told_in_numbers(faces, pool):
     want = r"too few images \(happy 100 of 144\); expected 572 in all \(ferbench synth n=1008 has"
     with pytest.raises(UserError, match=want):
         mixing.added(faces, pool, synthetic_per_real=2, balance="natural")
-
-
-@pytest.mark.parametrize("px", [32, 64])
-def test_another_image_size_is_refused(tmp_path, px):
-    pool = make_pool(tmp_path / "other", 7, px=px)
-    want = rf"{px} x {px} pixels; expected 48 \(ferbench synth out_px=48\)"
-    with pytest.raises(UserError, match=want):
-        mixing.check_size(pool)

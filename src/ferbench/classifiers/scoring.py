@@ -26,6 +26,7 @@ TRAINING = (
     "data",
     "train_images",
     "synthetic_images",
+    "synthetic_px",
     "data_hash",
     "selected_on",
     "model",

@@ -11,13 +11,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ferbench import runs
-from ferbench.classes import IMAGE_PX
 from ferbench.classifiers import batches
 from ferbench.commands import audit_inputs, measured
 from ferbench.commands.audit_inputs import AuditInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.audit import Audit
-from ferbench.data import resize
 from ferbench.privacy import audit, figures, network_attacks, numbers, real
 from ferbench.privacy import report as pages
 from ferbench.privacy.findings import AttackResult, Findings, Options
@@ -37,7 +35,7 @@ def run(job: Audit) -> Path:
 
 
 def _audit(job: Audit, read: AuditInputs, compute: Compute, record: Record) -> Outcome:
-    images = resize.resize(read.sample.images, IMAGE_PX)
+    images = read.sample.images
     with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
         bar.set_description_str("the real images")
         real_images = _real(job, read)
@@ -126,6 +124,7 @@ def _row(job: Audit, read: AuditInputs, findings: Findings) -> dict[str, Any]:
         "data_hash": read.faces.manifest["hashes"]["train"],
         "set_name": read.name,
         "set_hash": read.sample.manifest["hash"],
+        "set_px": read.sample.image_px,
         "generator": facts.get("sha256"),
         "kimg": None if kimg is None else float(kimg),
         "judge_name": None if read.judge is None else read.judge.name,

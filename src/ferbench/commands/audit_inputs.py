@@ -62,9 +62,11 @@ def open_all(job: Audit, compute: Compute) -> AuditInputs:
     if len(sample) < LEAST_IMAGES:
         raise UserError(f"set={sample.root}: {len(sample)} images; an audit needs {LEAST_IMAGES}")
     notes = _origin(sample, faces, job)
-    px = sample.images.shape[-1]
-    if px != IMAGE_PX:
-        notes.append(f"The set's images have {px} pixels a side; {IMAGE_PX} were looked at.")
+    if sample.image_px != IMAGE_PX:
+        notes.append(
+            f"The set's images have {sample.image_px} pixels a side; they were resized to "
+            f"{IMAGE_PX}."
+        )
     real_faces = judges.real_faces(job.data.name, faces)
     wanted = Wanted(Path(job.outputs), real_faces, may_be_none=True, any_faces=True)
     judge = judges.choose_and_load(job.judge, wanted, compute)

@@ -14,10 +14,10 @@ import numpy as np
 from ferbench.bias import from_file
 from ferbench.bias.attributes import Attribute
 from ferbench.bias.compared import LEAST
-from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
+from ferbench.classes import CLASSES, SPLITS
 from ferbench.commands import inputs
 from ferbench.config.bias import Bias
-from ferbench.data import label_counts, named_sets, resize
+from ferbench.data import label_counts, named_sets
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 
@@ -94,7 +94,7 @@ def _subject(job: Bias, faces: FaceSet) -> Subject:
     return Subject(
         made.root.resolve().name,
         made.manifest["hash"],
-        resize.resize(made.images, IMAGE_PX),
+        made.images,
         np.asarray(made.labels),
         names,
         synthetic=True,

@@ -197,6 +197,7 @@ def _training_columns(job: Classify, read: ClassifyInputs, fit: Fit) -> dict[str
         "data": job.data.label,
         "train_images": len(read.training),
         "synthetic_images": len(read.training.synthetic),
+        "synthetic_px": read.synthetic_px,
         "selected_on": "none" if job.train.select == "last" else "public",
         "model": job.model.name,
         "stem": job.model.stem,

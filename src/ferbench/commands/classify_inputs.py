@@ -45,7 +45,8 @@ class ClassifyInputs:
     """All that a run reads.
 
     faces: the real ones, whose held-out splits select and score. generator: what draws images for
-    every epoch. hashes: of the content, by what it is; paths count for nothing.
+    every epoch. hashes: of the content, by what it is; paths count for nothing. synthetic_px:
+    pixels a side of synthetic images before they are resized, None without any.
     """
 
     faces: FaceSet
@@ -54,6 +55,7 @@ class ClassifyInputs:
     teacher: Teacher | None
     start: Start | None
     hashes: dict[str, str]
+    synthetic_px: int | None
 
 
 def open_all(job: Classify, compute: Compute) -> tuple[Classify, ClassifyInputs]:
@@ -63,16 +65,18 @@ def open_all(job: Classify, compute: Compute) -> tuple[Classify, ClassifyInputs]
     """
     data, outputs = job.data, Path(job.outputs)
     _check_used(data)
-    pool = inputs.open_synthetic(data, outputs)
     faces = inputs.open_base(data, outputs)
+    pool = inputs.open_synthetic(data, outputs)
     hashes = {split: faces.manifest["hashes"][split] for split in faces.splits}
-    generator = teacher = start = endless = None
+    generator = teacher = start = endless = synthetic_px = None
     if pool is not None:
+        synthetic_px = pool.image_px
         hashes["synthetic"] = pool.manifest["hash"]
         data = replace(data, synthetic=replace(data.synthetic, folder=str(pool.root)))
     if data.synthetic.online:
         generator = generators.load_for_training(data, outputs, compute.device)
         endless = inputs.endless(generator)
+        synthetic_px = generator.network.config.img_resolution
         hashes["generator"] = generator.sha256
         data = replace(data, synthetic=replace(data.synthetic, generator=generator.source))
     if data.taught:
@@ -83,10 +87,8 @@ def open_all(job: Classify, compute: Compute) -> tuple[Classify, ClassifyInputs]
         start = _open_start(Path(job.start), job)
         hashes["start"] = start.sha256
     training = inputs.select_training(data, faces, endless or pool)
-    return (
-        replace(job, data=data),
-        ClassifyInputs(faces, training, generator, teacher, start, hashes),
-    )
+    read = ClassifyInputs(faces, training, generator, teacher, start, hashes, synthetic_px)
+    return replace(job, data=data), read
 
 
 def _check_used(data: DataConfig) -> None:

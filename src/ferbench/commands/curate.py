@@ -20,7 +20,7 @@ from ferbench.curation.chain import Pool, RealFaces, Settings
 from ferbench.curation.findings import Curated
 from ferbench.curation.training_copies import Strictness
 from ferbench.data import contact_sheets, synthetic_set
-from ferbench.data.synthetic_set import SetWriter
+from ferbench.data.synthetic_set import SetWriter, SyntheticSet
 from ferbench.files import save_array
 from ferbench.gan import gate
 from ferbench.runs import Compute, Record
@@ -126,6 +126,7 @@ def _row(job: Curate, folder: Path, read: CurateInputs) -> dict[str, Any]:
         "kimg": None if kimg is None else float(kimg),
         "pool_name": read.pool.root.resolve().name,
         "pool_hash": read.pool.manifest["hash"],
+        "pool_px": read.pool.image_px,
         "balance": job.balance,
         "judge_name": read.judge.name,
         "judge_hash": read.judge.hash,
@@ -163,6 +164,7 @@ def _facts(job: Curate, read: CurateInputs, curated: Curated, gates: Gates) -> d
     rule = f"image i is image {POOL_INDEX}[i] of the pool"
     return {
         **{key: value for key, value in pool.items() if key not in OF_THE_POOL},
+        **_resized(read.pool),
         "seeds": seeds | {"count": len(curated.rows), "rule": f"{rule}: {seeds.get('rule', '-')}"},
         "gate": gates.of_set,
         "curation": {
@@ -179,3 +181,10 @@ def _facts(job: Curate, read: CurateInputs, curated: Curated, gates: Gates) -> d
             **numbers.as_json(curated),
         },
     }
+
+
+def _resized(pool: SyntheticSet) -> dict[str, Any]:
+    """What the manifest says of the pool's images if they were resized; {} if not."""
+    if pool.image_px == IMAGE_PX:
+        return {}
+    return {"resized": {"from_px": pool.image_px, "method": "bicubic"}}

@@ -63,14 +63,9 @@ def _pool(job: Curate, faces: FaceSet, other_commands: Launcher) -> SyntheticSet
     else:
         root = _newest(Path(job.outputs)) if job.set is None else Path(job.set)
         named = f"set={root}"
-    pool = synthetic_set.read(root)
-    px, facts = pool.images.shape[-1], pool.manifest.get("generator") or {}
+    pool = inputs.at_image_px(synthetic_set.read(root))
+    facts = pool.manifest.get("generator") or {}
     learned_from, here = facts.get("data_hash"), faces.manifest["hashes"]["train"]
-    if px != IMAGE_PX:
-        raise UserError(
-            f"{named}: its images have {px} x {px} pixels; expected {IMAGE_PX} "
-            f"(ferbench synth out_px={IMAGE_PX})"
-        )
     if learned_from not in (None, here):
         raise UserError(
             f"{named}: its generator learned from other faces (hash {learned_from[:12]}) than the "

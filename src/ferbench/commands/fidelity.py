@@ -103,7 +103,7 @@ def _learned_from(row: ClassifierRow, sample: ImageSet) -> bool:
 
     One that began with the weights of another run has learned from that run's images, too.
     """
-    whole = row.data_hash == sample.hash and row.synthetic_images == row.train_images
+    whole = row.data_hash == sample.training_hash and row.synthetic_images == row.train_images
     alone = whole and row.pretrained in inputs.OWN_STARTS
     return alone and row.command == "classify" and row.test_split == "private"
 
@@ -119,6 +119,7 @@ def _row(job: Fidelity, read: FidelityInputs, findings: Findings) -> dict[str, A
         "data_hash": read.reference.hash,
         "set_name": read.sample.name,
         "set_hash": read.sample.hash,
+        "set_px": read.sample.px,
         "generator": facts.get("sha256"),
         "kimg": None if kimg is None else float(kimg),
         "reference": read.reference.name,

@@ -12,6 +12,7 @@ from ferbench.classifiers.judge import Judge
 from ferbench.commands import generators, inputs, judges
 from ferbench.commands.judges import Wanted
 from ferbench.config.fidelity import Fidelity
+from ferbench.data import mixing
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
 from ferbench.fidelity import feature_space, inception
@@ -85,7 +86,15 @@ def _sample(job: Fidelity, faces: FaceSet) -> ImageSet:
         made = inputs.open_set(job.set, Path(job.outputs))
         facts = made.manifest.get("generator") or {}
         name = made.root.resolve().name
-        images = ImageSet(name, made.manifest["hash"], made.images, made.labels, facts)
+        images = ImageSet(
+            name,
+            made.manifest["hash"],
+            made.images,
+            made.labels,
+            facts,
+            px=made.image_px,
+            training_hash=mixing.whole(made).content_hash(),
+        )
         _say_origin(images, faces)
     if job.n is None:
         return images

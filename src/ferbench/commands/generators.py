@@ -16,6 +16,8 @@ from ferbench.errors import UserError, is_network
 from ferbench.gan import trained
 from ferbench.gan.trained import TrainedGenerator
 
+SHIPPED = "fer48-long"  # what draws where nobody trained a generator
+
 
 def choose(source: str | None, outputs: Path, key: str) -> str | Path:
     """Where the generator of gan=`source` is; without one the newest, named aloud."""
@@ -33,22 +35,38 @@ def load(source: str | Path, key: str, device: torch.device) -> TrainedGenerator
         raise UserError(f"{key}={error}") from None
 
 
+def choose_or_shipped(source: str | None, outputs: Path) -> str | Path:
+    """As `choose` for gan=; where no run is complete, the shipped generator, named aloud."""
+    if source is not None or complete_runs(outputs):
+        return choose(source, outputs, "gan")
+    print(
+        f"gan={SHIPPED} (the generator that ferbench ships; there is no complete run of "
+        f"`ferbench train-gan` below {outputs / 'train-gan'})"
+    )
+    return SHIPPED
+
+
 def newest(outputs: Path, key: str) -> Path:
     """The newest complete run of train-gan, named aloud; UserError if there is none."""
-    complete = []
-    for folder in outputs.glob("train-gan/*/"):
-        facts = runs.status_of(folder)
-        if facts.get("status") == "complete":
-            complete.append((str(facts.get("finished")), folder))
+    complete = complete_runs(outputs)
     if not complete:
         raise UserError(
             f"{key}=null: no complete run below {outputs / 'train-gan'}; expected one of "
-            f"ferbench train-gan, {key}=PATH (a run under way, too), or {key}=fer48-long, which "
+            f"ferbench train-gan, {key}=PATH (a run under way, too), or {key}={SHIPPED}, which "
             "ferbench ships"
         )
-    run = max(complete)[1]
-    print(f"{key}={run} (the newest complete run)")
-    return run
+    print(f"{key}={complete[-1]} (the newest complete run)")
+    return complete[-1]
+
+
+def complete_runs(outputs: Path) -> list[Path]:
+    """The folders of the complete runs of train-gan, the newest last."""
+    finished = []
+    for folder in outputs.glob("train-gan/*/"):
+        facts = runs.status_of(folder)
+        if facts.get("status") == "complete":
+            finished.append((str(facts.get("finished")), folder))
+    return [folder for _, folder in sorted(finished)]
 
 
 def load_for_training(data: DataConfig, outputs: Path, device: torch.device) -> TrainedGenerator:

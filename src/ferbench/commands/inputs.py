@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ferbench import runs
-from ferbench.classes import CLASSES
+from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers.judge import Judge
 from ferbench.config.data import DataConfig, FacesConfig, SomeFacesConfig, ToyConfig
 from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
-from ferbench.data import mixing, named_sets, synthetic_set
+from ferbench.data import mixing, named_sets, resize, synthetic_set
 from ferbench.data.face_set import FaceSet
 from ferbench.data.mixing import Pool
 from ferbench.data.named_sets import ToySize
@@ -54,29 +54,46 @@ def open_base(data: DataConfig, outputs: Path) -> FaceSet:
 def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
     """The synthetic set to learn from, None where no set is needed; the newest is named aloud.
 
-    Raises UserError if it is absent or damaged, has images of another size, or comes from a
-    generator that was trained on the other kind of faces than the base's.
+    Images of another size are resized. Raises UserError if it is absent or damaged, or comes from
+    a generator that was trained on the other kind of faces than the base's.
     """
     if not data.takes_synthetic or data.synthetic.online:
         return None
     root = Path(data.synthetic.folder or synthetic_set.newest(outputs))
     if data.synthetic.folder is None:
         print(f"data.synthetic: the newest set, {root}")
-    pool = synthetic_set.read(root)
-    mixing.check_size(pool)
+    pool = at_image_px(synthetic_set.read(root))
     check_kind(pool.manifest.get("generator") or {}, data, f"data.synthetic={root}: its generator")
     return pool
 
 
 def open_set(path: str | None, outputs: Path) -> SyntheticSet:
-    """The synthetic set of set=`path`, the newest, named aloud, without one."""
+    """The synthetic set of set=`path`, the newest, named aloud, without one.
+
+    Images of another size are resized.
+    """
     root = synthetic_set.newest(outputs) if path is None else Path(path)
     if path is None:
         print(f"set={root} (the newest)")
     try:
-        return synthetic_set.read(root)
+        return at_image_px(synthetic_set.read(root))
     except UserError as error:
         raise UserError(f"set={error}") from None
+
+
+def at_image_px(made: SyntheticSet) -> SyntheticSet:
+    """The set with images of the real faces' size, [N, 48, 48] uint8; said aloud if it resizes.
+
+    Antialiased bicubic, in memory. The manifest stays that of the set on disk: its hash names the
+    images before, and the resizing always gives the same ones.
+    """
+    if made.image_px == IMAGE_PX:
+        return made
+    print(
+        f"note: the images of {made.root} have {made.image_px} x {made.image_px} pixels; they are "
+        f"resized to {IMAGE_PX} x {IMAGE_PX} (antialiased bicubic)"
+    )
+    return replace(made, images=resize.resize(made.images, IMAGE_PX))
 
 
 def is_whole_set(folder: Path, facts: Mapping[str, Any]) -> bool:

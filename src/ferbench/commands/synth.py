@@ -51,7 +51,7 @@ class Plan:
 def run(job: Synth) -> Path:
     """Draw the set if it is not there, then the pictures and the export asked for; its folder."""
     compute = Compute.choose(job.device, job.precision)
-    source = generators.choose(job.gan.path, Path(job.outputs), "gan")
+    source = generators.choose_or_shipped(job.gan.path, Path(job.outputs))
     generator = generators.load(source, "gan", compute.device)
     classes = _classes(job, generator)
     plan = Plan(classes, _counts(job, generator, classes))
@@ -192,7 +192,8 @@ def _make(job: Synth, sampler: Sampler, plan: Plan, judge: Judge | None, record:
     lines.append(", ".join(f"{name} {count:,}" for name, count in plan.counts.items()))
     if plan.classes == CLASSES and px != IMAGE_PX:
         lines.append(
-            f"the images have {px} px; classifiers take {IMAGE_PX}: out_px={IMAGE_PX} resizes them"
+            f"the images have {px} px; commands that compare them with real faces resize them to "
+            f"{IMAGE_PX}"
         )
     return Outcome(lines=lines, facts=speed)
 

@@ -60,9 +60,15 @@ def only_synthetic(faces: FaceSet, pool: Pool, *, limit: int | None, balance: st
         limit = limit or len(faces.splits["train"])
     elif limit is None:
         _require(pool, np.ones(len(CLASSES), np.int64))
-        rows, sha256 = np.arange(len(pool)), str(pool.manifest["hash"])
-        return TrainingSet(_nothing(), Part(pool.images, pool.labels, rows), sha256)
+        return whole(pool)
     return TrainingSet(_nothing(), _synthetic(pool, wanted_counts(faces, limit, balance)))
+
+
+def whole(pool: SyntheticSet) -> TrainingSet:
+    """All images of a set; its hash is the set's own, unless the images were resized."""
+    rows, px = np.arange(len(pool)), pool.images.shape[-1]
+    sha256 = str(pool.manifest["hash"]) if px == pool.image_px else None
+    return TrainingSet(_nothing(), Part(pool.images, pool.labels, rows), sha256)
 
 
 def replaced(
@@ -141,16 +147,6 @@ def wanted_counts(faces: FaceSet, total: int, balance: str) -> np.ndarray:
         return apportion(total, np.ones(len(CLASSES), np.int64))
     assert balance == "natural"
     return apportion(total, class_counts(faces.splits["train"].labels))
-
-
-def check_size(pool: SyntheticSet) -> None:
-    """Refuse synthetic images of another size than the real ones."""
-    px = pool.images.shape[-1]
-    if px != IMAGE_PX:
-        raise UserError(
-            f"data.synthetic={pool.root}: its images have {px} x {px} pixels; expected {IMAGE_PX} "
-            f"(ferbench synth out_px={IMAGE_PX})"
-        )
 
 
 def _part_of_each(sizes: np.ndarray, fraction: float) -> np.ndarray:

@@ -42,6 +42,12 @@ class SyntheticSet:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def image_px(self) -> int:
+        """Pixels a side of the images on disk."""
+        px: int = self.manifest["image_px"]
+        return px
+
 
 # --- reading -------------------------------------------------------------------------------------
 

@@ -30,13 +30,19 @@ BLOCK = 4096  # images between two steps of the progress bar
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Labeled images, [N, H, W] uint8 and [N] int64; facts: of their generator, {} without one."""
+    """Labeled images, [N, H, W] uint8 and [N] int64.
+
+    facts: of their generator, {} without one. px: pixels a side before they were resized.
+    training_hash: the data_hash in the row of a classifier that learned from all of them.
+    """
 
     name: str
     hash: str
     images: np.ndarray
     labels: np.ndarray
     facts: Mapping[str, Any]
+    px: int = IMAGE_PX
+    training_hash: str = ""
 
     def take(self, rows: np.ndarray) -> ImageSet:
         """The images of these rows."""
@@ -47,7 +53,8 @@ def real_images(faces: FaceSet, split: str) -> ImageSet:
     """The faces of train, public or private."""
     part, manifest = faces.splits[split], faces.manifest
     name = f"{manifest['name']}_{split}"
-    return ImageSet(name, manifest["hashes"][split], part.images, part.labels, {})
+    hash = manifest["hashes"][split]
+    return ImageSet(name, hash, part.images, part.labels, {}, training_hash=hash)
 
 
 def floor_images(faces: FaceSet) -> ImageSet:

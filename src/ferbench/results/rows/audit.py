@@ -17,6 +17,7 @@ class AuditRow(RunRow):
     set_name: str
     set_hash: str
     set_images: int
+    set_px: int
     generator: str | None = None
     kimg: float | None = None
     # what it was compared with, and by which classifier

@@ -16,6 +16,7 @@ class ClassifierRow(RunRow):
     # what it learned from, and what it was tested on
     train_images: int
     synthetic_images: int
+    synthetic_px: int | None = None
     test_data: str
     test_split: str
     test_hash: str

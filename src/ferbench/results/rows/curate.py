@@ -23,6 +23,7 @@ class CurateRow(RunRow):
     pool_name: str
     pool_hash: str
     pool_images: int
+    pool_px: int
     balance: str
     judge_name: str
     judge_hash: str
