@@ -126,7 +126,9 @@ def test_a_stopped_audit_goes_on(audited, outputs, monkeypatch):
     monkeypatch.setattr(training, "fit", stopped)
     with pytest.raises(Interrupted, match="the same command goes on"):
         audited(*SMALL)
-    (facts,) = (json.loads(path.read_text()) for path in (outputs / "audit-data").glob("*/run.json"))
+    (facts,) = (
+        json.loads(path.read_text()) for path in (outputs / "audit-data").glob("*/run.json")
+    )
     assert facts["status"] == "interrupted"
     folder, _ = audited(*SMALL)
     assert begun == ["fold_1_of_2", "fold_2_of_2", "fold_2_of_2", "control_0.1"]
