@@ -62,8 +62,10 @@ def choose(value: str, wanted: Wanted) -> Path | None:
     not, and where a path is not that of a complete run.
     """
     key = wanted.key
-    if value == "none" and (wanted.may_be_none or wanted.without is not None):
-        return None
+    if value == "none":
+        if wanted.may_be_none or wanted.without is not None:
+            return None
+        raise UserError(f"{key}=none: one is needed here; expected auto, or a run of classify")
     if value != "auto":
         inputs.trained_row(Path(value), key)
         return Path(value)
