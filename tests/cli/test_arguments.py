@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ferbench.cli.arguments import for_hydra
-from ferbench.config.commands import COMMANDS, LITERAL, SHORT_KEYS, keys_of
+from ferbench.config.commands import COMMANDS, SHORT_KEYS, keys_of, texts_of
 from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, groups_of
 from ferbench.errors import UserError, at_least, between, nearest, one_of
@@ -184,9 +184,16 @@ def test_text_with_commas_is_a_sweep_with_m() -> None:
     assert for_hydra("evaluate", ["-m", "run=a,b"]) == ["--multirun", "run=a,b"]
 
 
-def test_literal_keys_are_text_of_some_command() -> None:
-    kinds = {key: kind for schema in COMMANDS.values() for key, kind in keys_of(schema).items()}
-    assert {kinds[key] for key in LITERAL} <= {str, str | None}
+@pytest.mark.parametrize("command", COMMANDS)
+def test_keys_that_are_taken_as_typed_are_text(command: str) -> None:
+    kinds = keys_of(COMMANDS[command])
+    texts = texts_of(COMMANDS[command])
+    assert "outputs" in texts and {kinds[key] for key in texts} <= {str, str | None}
+
+
+def test_paths_in_sections_are_taken_as_typed() -> None:
+    assert {"start", "data.folder", "data.teacher.run"} <= texts_of(COMMANDS["classify"])
+    assert "gan.path" in texts_of(COMMANDS["audit"])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench.cli.error_lines import in_words
 from ferbench.config import yaml_files
-from ferbench.config.commands import COMMANDS, LITERAL, SHORT_KEYS, keys_of
+from ferbench.config.commands import COMMANDS, SHORT_KEYS, keys_of, texts_of
 from ferbench.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def for_hydra(command: str, arguments: list[str]) -> list[str]:
 
     `+key=value` means `key=value`, because all keys exist; `mix=add` means `data.mix=add` and so on
     (`commands.SHORT_KEYS`); `--flag` of a boolean key means `flag=true`; the values of
-    `commands.LITERAL` are taken as they stand, except in a sweep.
+    keys marked `AsTyped` are taken as they stand, except in a sweep.
     Raises UserError for an unknown key, option or flag, and for several values without -m.
     """
     flags, words = _split(command, arguments)
@@ -140,7 +140,7 @@ def _override(command: str, argument: str, sweep: bool, further: list[Path]) -> 
         raise UserError(f"{argument}: a key cannot be removed; expected {key}=VALUE")
     if value is None:
         raise UserError(f"{argument}: a value is needed; expected {key}=VALUE")
-    if key in LITERAL and not sweep:
+    if not sweep and key in texts_of(COMMANDS[command]):
         return f"{key}={_quoted(value)}"
     parsed = _parsed(command, key, value, sweep)
     if key in groups:

@@ -9,7 +9,7 @@ from ferbench.config.data import SomeFacesConfig
 from ferbench.config.sections import PRECISIONS, check_name, check_seed
 from ferbench.config.synth import GanSource
 from ferbench.errors import UserError, at_least, between, one_of
-from ferbench.recipes.marks import Content, Neutral, Result
+from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 INVERSION_LOSSES = ("pixels", "judge")
 LARGEST_PERCENT = 50.0  # of planted copies: more than that is no set with copies in it
@@ -26,7 +26,7 @@ class PrivacyConfig:
     cells: Result[int]
     bootstrap: Result[int]
     control_images: Result[int]
-    control_percents: Result[str]
+    control_percents: Result[AsTyped[str]]
 
     def __post_init__(self) -> None:
         between("privacy.near_correlation", self.near_correlation, 0.8, 1)
@@ -74,11 +74,11 @@ class InversionConfig:
 class Audit:
     """ferbench audit."""
 
-    outputs: Neutral[str]
-    name: Neutral[str | None]
-    set: Content[str | None]
+    outputs: Neutral[AsTyped[str]]
+    name: Neutral[AsTyped[str | None]]
+    set: Content[AsTyped[str | None]]
     gan: Content[GanSource]
-    judge: Content[str]
+    judge: Content[AsTyped[str]]
     seed: Result[int]
     batch: Neutral[int]
     device: Neutral[str]

@@ -9,7 +9,7 @@ from ferbench.config.data import FacesConfig
 from ferbench.config.sections import PRECISIONS, ModelConfig, check_name, check_seed
 from ferbench.errors import at_least, between, one_of
 from ferbench.recipes.classifier import Recipe
-from ferbench.recipes.marks import Content, Neutral, Result
+from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class LabelNoiseConfig:
 class AuditData:
     """ferbench audit-data."""
 
-    outputs: Neutral[str]
-    name: Neutral[str | None]
+    outputs: Neutral[AsTyped[str]]
+    name: Neutral[AsTyped[str | None]]
     seed: Result[int]
     batch: Neutral[int]
     device: Neutral[str]

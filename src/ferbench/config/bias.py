@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from ferbench.config.data import SomeFacesConfig
 from ferbench.config.sections import check_name, check_seed
 from ferbench.errors import UserError, at_least, between
-from ferbench.recipes.marks import Content, Neutral, Result
+from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 
 @dataclass(frozen=True)
 class Bias:
     """ferbench bias."""
 
-    outputs: Neutral[str]
-    name: Neutral[str | None]
-    set: Content[str | None]
-    run: Content[str | None]
-    attributes: Content[str | None]
+    outputs: Neutral[AsTyped[str]]
+    name: Neutral[AsTyped[str | None]]
+    set: Content[AsTyped[str | None]]
+    run: Content[AsTyped[str | None]]
+    attributes: Content[AsTyped[str | None]]
     quantiles: Result[int]
     min_count: Result[int]
     bootstrap: Result[int]

@@ -4,7 +4,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 """
 
 from dataclasses import dataclass, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from ferbench.config.audit import Audit
 from ferbench.config.audit_data import AuditData
@@ -25,42 +25,9 @@ from ferbench.config.synth import Synth
 from ferbench.config.train_gan import TrainGan
 from ferbench.errors import at_least, between, one_of, positive
 from ferbench.recipes.classifier import Recipe
-from ferbench.recipes.marks import Content, Neutral, Result
+from ferbench.recipes.marks import AS_TYPED, AsTyped, Content, Neutral, Result
 
 LENGTHS = ("total_kimg",)  # keys that a run to go on with may be given anew
-# Paths and free text: the command line takes them as they stand, commas and brackets included.
-LITERAL = frozenset(
-    {
-        "outputs",
-        "source",
-        "run",
-        "resume",
-        "name",
-        "where",
-        "columns",
-        "judge",
-        "gan.diff_policy",
-        "gan.path",
-        "gate_judge",
-        "counts",
-        "interpolate",
-        "set",
-        "weights",
-        "file",
-        "seeds",
-        "words",
-        "only",
-        "attributes",
-        "privacy.control_percents",
-        "data.folder",
-        "data.synthetic.folder",
-        "data.synthetic.generator",
-        "data.teacher.run",
-        "start",
-        "logger.project",
-        "logger.address",
-    }
-)
 # What may be typed for a key, in files of --config-dir too, where the command has that key.
 _DATA_KEYS = {
     "toy_train": "toy.train",
@@ -99,8 +66,8 @@ SHORT_KEYS = {
 class Prepare:
     """ferbench prepare."""
 
-    outputs: str
-    source: str
+    outputs: AsTyped[str]
+    source: AsTyped[str]
     allow_other_counts: bool
     force: bool
     near_correlation: float
@@ -114,14 +81,14 @@ class Prepare:
 class Classify:
     """ferbench classify."""
 
-    outputs: Neutral[str]
-    name: Neutral[str | None]
+    outputs: Neutral[AsTyped[str]]
+    name: Neutral[AsTyped[str | None]]
     seed: Result[int]
     device: Result[str]
     precision: Content[str]
     force: Neutral[bool]
-    resume: Neutral[str | None]
-    start: Content[str | None]
+    resume: Neutral[AsTyped[str | None]]
+    start: Content[AsTyped[str | None]]
     data: Result[DataConfig]
     model: Result[ModelConfig]
     train: Result[Recipe]
@@ -138,8 +105,8 @@ class Classify:
 class Evaluate:
     """ferbench evaluate."""
 
-    outputs: Neutral[str]
-    run: Content[str]
+    outputs: Neutral[AsTyped[str]]
+    run: Content[AsTyped[str]]
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
@@ -154,11 +121,11 @@ class Evaluate:
 class Table:
     """ferbench table."""
 
-    outputs: str
+    outputs: AsTyped[str]
     kind: str
-    where: str | None
+    where: AsTyped[str | None]
     sort: str | None
-    columns: str | None
+    columns: AsTyped[str | None]
     format: str
     group: bool
     rebuild: bool
@@ -172,7 +139,7 @@ class Table:
 class Demo:
     """ferbench demo."""
 
-    outputs: str
+    outputs: AsTyped[str]
     seed: int
     device: str
     train_faces: int
@@ -210,6 +177,18 @@ def keys_of(schema: type, prefix: str = "") -> dict[str, type]:
         found[prefix + name] = kind
         if is_dataclass(kind):
             found |= keys_of(kind, f"{prefix}{name}.")  # type: ignore[arg-type]
+    return found
+
+
+def texts_of(schema: type, prefix: str = "") -> set[str]:
+    """The keys of a command, by their dotted names, whose fields are marked `AsTyped`."""
+    found: set[str] = set()
+    for name, hint in get_type_hints(schema, include_extras=True).items():
+        kind, *marks = get_args(hint) or (hint,)
+        if AS_TYPED in marks:
+            found.add(prefix + name)
+        elif is_dataclass(kind):
+            found |= texts_of(kind, f"{prefix}{name}.")  # type: ignore[arg-type]
     return found
 
 

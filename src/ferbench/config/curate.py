@@ -9,7 +9,7 @@ from ferbench.config.data import SomeFacesConfig
 from ferbench.config.sections import PRECISIONS, check_name, check_seed
 from ferbench.config.synth import BALANCES, GanSource
 from ferbench.errors import UserError, at_least, between, one_of
-from ferbench.recipes.marks import Content, Neutral, Result
+from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 MISMATCHED = ("drop", "correct", "keep")
 SHORT = ("accept", "refuse")
@@ -20,9 +20,9 @@ SHARES = ("confidence", "keep_share", "mismatch_confidence", "psi")
 class Curate:
     """ferbench curate."""
 
-    outputs: Neutral[str]
-    name: Neutral[str | None]
-    set: Content[str | None]
+    outputs: Neutral[AsTyped[str]]
+    name: Neutral[AsTyped[str | None]]
+    set: Content[AsTyped[str | None]]
     gan: Content[GanSource]
     pool_per_image: Content[float]
     psi: Content[float]
@@ -30,7 +30,7 @@ class Curate:
     balance: Result[str]
     short: Neutral[str]
     seed: Result[int]
-    judge: Content[str]
+    judge: Content[AsTyped[str]]
     mismatched: Result[str]
     mismatch_confidence: Result[float]
     confidence: Result[float | None]
@@ -42,7 +42,7 @@ class Curate:
     duplicates: Result[bool]
     spread: Result[bool]
     cells: Result[int]
-    gate_judge: Neutral[str]
+    gate_judge: Neutral[AsTyped[str]]
     batch: Neutral[int]
     device: Neutral[str]
     precision: Content[str]

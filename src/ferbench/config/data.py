@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from ferbench.config.sections import check_seed
 from ferbench.errors import UserError, at_least, between, one_of
-from ferbench.recipes.marks import Content, Result
+from ferbench.recipes.marks import AsTyped, Content, Result
 
 BASES = ("real", "toy")
 MADE = ("synthetic", "mixed")  # what synthetic faces take part in
@@ -73,7 +73,7 @@ class FacesConfig:
     """A set of real or toy faces: values in conf/data/real.yaml and toy.yaml."""
 
     name: Result[str]
-    folder: Content[str]
+    folder: Content[AsTyped[str]]
     toy: Result[ToyConfig]
 
     def __post_init__(self) -> None:
@@ -97,12 +97,12 @@ class SomeFacesConfig(FacesConfig):
 class SyntheticConfig:
     """The synthetic faces to learn from: a set, or a generator that draws new ones every epoch."""
 
-    folder: Content[str | None]
+    folder: Content[AsTyped[str | None]]
     limit: Result[int | None]
     balance: Result[str | None]
     normalize: Result[str | None]
     online: Result[bool | None]
-    generator: Content[str | None]
+    generator: Content[AsTyped[str | None]]
 
     def __post_init__(self) -> None:
         if self.balance is not None:
@@ -177,7 +177,7 @@ class MixConfig:
 class TeacherConfig:
     """A trained classifier whose probabilities count for labels."""
 
-    run: Content[str | None]
+    run: Content[AsTyped[str | None]]
     weight: Result[float]
     temperature: Result[float]
     labels: Result[str | None]
@@ -203,7 +203,7 @@ class DataConfig:
 
     name: Result[str]
     base: Result[str | None]
-    folder: Content[str | None]
+    folder: Content[AsTyped[str | None]]
     toy: Result[ToyConfig]
     real_limit: Result[float | None]
     draw_seed: Result[int]

@@ -9,7 +9,7 @@ from ferbench.config.data import SomeFacesConfig
 from ferbench.config.sections import PRECISIONS, check_name, check_seed
 from ferbench.config.synth import GanSource
 from ferbench.errors import at_least, one_of
-from ferbench.recipes.marks import Content, Neutral, Result
+from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 FEATURES = ("fer", "inception")
 MAPS = ("pca", "tsne", "umap", "none")
@@ -37,13 +37,13 @@ class MetricsConfig:
 class Fidelity:
     """ferbench fidelity."""
 
-    outputs: Neutral[str]
-    name: Neutral[str | None]
-    set: Content[str | None]
+    outputs: Neutral[AsTyped[str]]
+    name: Neutral[AsTyped[str | None]]
+    set: Content[AsTyped[str | None]]
     n: Result[int | None]
     features: Result[str]
-    judge: Content[str]
-    weights: Content[str | None]
+    judge: Content[AsTyped[str]]
+    weights: Content[AsTyped[str | None]]
     gan: Content[GanSource]
     path_pairs: Result[int]
     map: Result[str]

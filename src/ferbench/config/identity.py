@@ -3,7 +3,7 @@
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
-from ferbench.recipes.marks import RESULT
+from ferbench.recipes.marks import CONTENT, NEUTRAL, RESULT
 
 
 def identity(section: Any) -> dict[str, Any]:
@@ -36,5 +36,5 @@ def marks(schema: type) -> dict[str, str | None]:
 
 
 def _mark(kind: Any) -> str | None:
-    written = [one for one in get_args(kind)[1:] if isinstance(one, str)]
+    written = [one for one in get_args(kind)[1:] if one in (RESULT, CONTENT, NEUTRAL)]
     return written[0] if written else None

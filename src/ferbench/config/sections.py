@@ -6,7 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.errors import UserError, at_least, between, one_of
-from ferbench.recipes.marks import Neutral, Result
+from ferbench.recipes.marks import AsTyped, Neutral, Result
 
 TTA = ("none", "flip", "ten_crop")
 LOGGERS = ("tensorboard", "wandb", "mlflow", "none")
@@ -58,8 +58,8 @@ class LoggerConfig:
     """Where the numbers of every epoch go besides metrics.jsonl: values in conf/logger/."""
 
     name: Neutral[str]
-    project: Neutral[str | None]
-    address: Neutral[str | None]
+    project: Neutral[AsTyped[str | None]]
+    address: Neutral[AsTyped[str | None]]
 
     def __post_init__(self) -> None:
         one_of("logger.name", self.name, LOGGERS)

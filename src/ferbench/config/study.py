@@ -7,19 +7,20 @@ from dataclasses import dataclass
 
 from ferbench.config.sections import PRECISIONS
 from ferbench.errors import UserError, one_of
+from ferbench.recipes.marks import AsTyped
 
 
 @dataclass(frozen=True)
 class RunStudy:
     """ferbench study."""
 
-    outputs: str
-    name: str | None
-    file: str | None
+    outputs: AsTyped[str]
+    name: AsTyped[str | None]
+    file: AsTyped[str | None]
     budget: str
-    seeds: str | None
-    only: str | None
-    words: str | None
+    seeds: AsTyped[str | None]
+    only: AsTyped[str | None]
+    words: AsTyped[str | None]
     device: str
     precision: str
     plan: bool

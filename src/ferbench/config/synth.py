@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ferbench.config.sections import PRECISIONS, check_name, check_seed
 from ferbench.errors import UserError, at_least, between, one_of
-from ferbench.recipes.marks import Content, Neutral, Result
+from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 LABELS = ("expressions", "own")
 BALANCES = ("equal", "natural")
@@ -22,21 +22,21 @@ SMALLEST_PX = 8
 class GanSource:
     """Where a trained generator is. A section, because `gan` is a group of config files, too."""
 
-    path: Content[str | None]
+    path: Content[AsTyped[str | None]]
 
 
 @dataclass(frozen=True)
 class Synth:
     """ferbench synth."""
 
-    outputs: Neutral[str]
-    name: Neutral[str | None]
+    outputs: Neutral[AsTyped[str]]
+    name: Neutral[AsTyped[str | None]]
     gan: Content[GanSource]
     n: Content[int | None]
     seed: Result[int]
     labels: Result[str]
     balance: Content[str]
-    counts: Content[str | None]
+    counts: Content[AsTyped[str | None]]
     psi: Result[float]
     cutoff: Result[int | None]
     center: Result[str]
@@ -48,10 +48,10 @@ class Synth:
     device: Content[str]
     precision: Content[str]
     force: Neutral[bool]
-    judge: Neutral[str]
+    judge: Neutral[AsTyped[str]]
     export: Neutral[str]
     grid: Neutral[bool]
-    interpolate: Neutral[str | None]
+    interpolate: Neutral[AsTyped[str | None]]
     style_mix: Neutral[bool]
     truncation_sheet: Neutral[bool]
 

@@ -9,23 +9,23 @@ from ferbench.config.data import SomeFacesConfig
 from ferbench.config.sections import PRECISIONS, LoggerConfig, check_name, check_seed
 from ferbench.errors import one_of, positive
 from ferbench.recipes.gan import GanRecipe, check_resolution
-from ferbench.recipes.marks import Content, Neutral, Result
+from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 
 @dataclass(frozen=True)
 class TrainGan:
     """ferbench train-gan."""
 
-    outputs: Neutral[str]
-    name: Neutral[str | None]
+    outputs: Neutral[AsTyped[str]]
+    name: Neutral[AsTyped[str | None]]
     seed: Result[int]
     device: Result[str]
     precision: Content[str]
     force: Neutral[bool]
-    resume: Content[str | None]
+    resume: Content[AsTyped[str | None]]
     res: Content[int | None]
     total_kimg: Neutral[float | None]
-    judge: Neutral[str]
+    judge: Neutral[AsTyped[str]]
     data: Result[SomeFacesConfig]
     gan: Result[GanRecipe]
     logger: Neutral[LoggerConfig]

@@ -61,7 +61,7 @@ def options_for(command: str, group: str, *more: Path) -> list[str]:
 
 def keys_of_command(command: str) -> dict[str, tuple[str, str]]:
     """{key: (value, comment)} of what the command takes outside its groups; ??? is no value."""
-    found = _keys(primary(command))
+    found = dict(_keys(primary(command)))
     for entry in _defaults(primary(command)):
         if isinstance(entry, str) and (CONF / f"{entry.partition('@')[0]}.yaml").is_file():
             name, _, package = entry.partition("@")

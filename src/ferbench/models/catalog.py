@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ferbench.errors import UserError, at_least, between, one_of
 from ferbench.models.cnn import Cnn
 from ferbench.models.library import Library, assemble
+from ferbench.models.network import Network
 from ferbench.models.vgg import Vgg
-from ferbench.models.wrapper import FaceClassifier, Network, freeze
+from ferbench.models.wrapper import FaceClassifier, freeze
 
 MIN_PX = 32  # below this the deepest networks have no map left to convolve
 
@@ -17,7 +19,7 @@ MIN_PX = 32  # below this the deepest networks have no map left to convolve
 class Own:
     """A network of this project."""
 
-    make: type[Cnn] | type[Vgg]
+    make: Callable[..., Network]  # called as make(classes, dropout=0.3, width=32)
     last_stage: str  # tune=last trains from here on
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ferbench.models.network import Network
+
 
 class ConvNormRelu(nn.Sequential):
     """3 x 3 convolution, batch normalization, ReLU; `pool` halves the size before the norm.
@@ -31,7 +33,7 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-class Cnn(nn.Module):
+class Cnn(Network):
     """Four conv-norm-ReLU-pool stages, three of them residual, and a fully connected head.
 
     width: channels of the first stage; the others have 2, 4 and 8 times as many.

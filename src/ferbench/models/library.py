@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.hub import load_state_dict_from_url
 
 from ferbench.errors import UserError
+from ferbench.models.network import Network
 
 # Torch's usual value. The MobileNets come with 0.01: after the few hundred steps of a short run,
 # evaluation would still see a tenth of the initial statistics, and be at chance.
@@ -45,7 +46,7 @@ class Library:
     small_padding: int | None = None  # None: as published
 
 
-class LibraryNetwork(nn.Module):
+class LibraryNetwork(Network):
     """A library network without its final layer, dropout and a new final layer."""
 
     def __init__(self, body: nn.Module, features: int, classes: int, *, dropout: float) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ferbench.models.cnn import ConvNormRelu
+from ferbench.models.network import Network
 
 
-class Vgg(nn.Module):
+class Vgg(Network):
     """Four stages of two convolutions and a max-pooling, then three linear layers.
 
     The network of Khaireddin & Chen 2021 (arXiv 2105.03588), itself after Simonyan & Zisserman 2015

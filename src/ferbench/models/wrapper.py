@@ -5,17 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ferbench.models.cnn import Cnn
-from ferbench.models.library import LibraryNetwork
-from ferbench.models.vgg import Vgg
-
-Network = Cnn | Vgg | LibraryNetwork
+from ferbench.models.network import Network
 
 
 class FaceClassifier(nn.Module):
     """Gray faces to logits, at the size that the network takes.
 
-    network: maps [N, 1, input_px, input_px] to [N, classes]; has `embed` and `head`.
+    network: gets [N, 1, input_px, input_px].
     """
 
     def __init__(self, network: Network, *, input_px: int) -> None:

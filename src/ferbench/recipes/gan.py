@@ -6,7 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.errors import UserError, at_least, between, one_of, positive
-from ferbench.recipes.marks import Neutral, Result
+from ferbench.recipes.marks import AsTyped, Neutral, Result
 
 PIPES = (
     "blit",
@@ -99,7 +99,7 @@ class GanRecipe:
     ada_target: Result[float]
     ada_interval: Result[int]
     ada_ramp_kimg: Result[float]
-    diff_policy: Result[str]
+    diff_policy: Result[AsTyped[str]]
     ema_kimg: Result[float]
     ema_rampup: Result[float | None]
     nonfinite_limit: Result[int]
