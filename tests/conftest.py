@@ -134,7 +134,7 @@ def make_fidelity_row() -> Callable[..., FidelityRow]:
             ),
             "x",
         )
-        count = dict.fromkeys(("set_images", "reference_images", "floor_images"), 700)
+        count = dict.fromkeys(("set_images", "set_px", "reference_images", "floor_images"), 700)
         numbers = (
             "seconds",
             "fid",
