@@ -31,7 +31,7 @@ STOREYS = (
     "__main__",
 )
 HEIGHT = {part: height for height, storey in enumerate(STOREYS) for part in storey.split()}
-SHARED_BY_COMMANDS = ("generators", "inputs", "judges", "launcher", "measured")
+SHARED_BY_COMMANDS = ("drawing", "generators", "inputs", "judges", "launcher", "measured")
 COMMAND_LINE = {"__main__", "cli", "config"}
 HEAVY = {"torch", "torchvision", "timm", "matplotlib", "sklearn", "hydra", "omegaconf"}
 
