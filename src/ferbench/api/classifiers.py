@@ -66,7 +66,7 @@ def predict(run: TrainedRun | str | Path, images: np.ndarray, **keys: object) ->
     from ferbench.runs import Compute
 
     job = job_of("evaluate", keywords.words_of({**keys, "run": run}))
-    inputs.trainedkeywords.row_of(Path(job.run))
+    inputs.trained_row(Path(job.run))
     pixels = np.asarray(images)
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise UserError(f"images: {pixels.dtype} {list(pixels.shape)}; expected uint8 [N, H, W]")
