@@ -38,7 +38,7 @@ def fer2013_zip() -> Path:
     return ARCHIVE
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_generator() -> Callable[..., Path]:
     """make_generator(path, ...): a tiny untrained generator of 48 gray pixels in a file.
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import ferbench
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -51,6 +53,15 @@ def test_the_wheel_holds_every_module_and_config(installed: Path) -> None:
     library = ROOT / "third_party/stylegan2_ada"
     for pattern in ("*.py", "*.cu", "*.cpp", "*.h"):
         assert files_below(installed / "stylegan2_ada", pattern) == files_below(library, pattern)
+
+
+def test_the_wheel_says_that_its_types_are_checked(installed: Path) -> None:
+    for package in ("ferbench", "stylegan2_ada"):
+        assert (installed / package / "py.typed").is_file()
+
+
+def test_the_wheel_has_the_version_that_python_shows(wheel: Path) -> None:
+    assert wheel.name.startswith(f"ferbench-{ferbench.__version__}-")
 
 
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:

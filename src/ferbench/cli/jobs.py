@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ferbench.cli import arguments
 from ferbench.cli.error_lines import one_line, report
 from ferbench.config.commands import COMMANDS, LENGTHS
-from ferbench.config.store import read_config
+from ferbench.config.store import read_config, register
 from ferbench.config.yaml_files import CONF, file_name
 from ferbench.errors import UserError, is_network
 
@@ -31,22 +31,35 @@ def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: boo
     given: the words of the command line, which a resumed run must not contradict.
     full_error: show the traceback of errors that a command that runs others goes on after.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    schema = COMMANDS[command]
-    try:
-        job = OmegaConf.to_object(cfg)
-    except OmegaConfBaseException as error:
-        raise UserError(one_line(error, command)) from error
+    job = _checked(command, cfg)
     resume = getattr(job, "resume", None)
     if resume and not is_network(resume):
-        job = _resumed(schema, job, given)
-    assert isinstance(job, schema)
+        job = _resumed(COMMANDS[command], job, given)
     module = import_module(f"ferbench.commands.{file_name(command)}")
     if command in TAKES_LAUNCHER:
         return module.run(job, Launcher.of_this_job(full_error))
     return module.run(job)
+
+
+def job_of(command: str, words: Sequence[str]) -> Any:
+    """The checked config of a command, from the words that a user would type.
+
+    Raises UserError for words that the command would refuse.
+    """
+    return _checked(command, _composed(command, words))
+
+
+def _checked(command: str, cfg: DictConfig) -> Any:
+    """The config as the command's frozen dataclass, whose checks have run."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        job = OmegaConf.to_object(cfg)
+    except OmegaConfBaseException as error:
+        raise UserError(one_line(error, command)) from error
+    assert isinstance(job, COMMANDS[command])
+    return job
 
 
 def _resumed(schema: type, job: Any, given: Sequence[str]) -> Any:
@@ -122,13 +135,7 @@ class Launcher:
 
     def check(self, command: str, words: Sequence[str]) -> None:
         """Refuse words that the command would refuse, before anything runs."""
-        from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
-
-        try:
-            OmegaConf.to_object(_composed(command, words))
-        except OmegaConfBaseException as error:
-            raise UserError(one_line(error, command)) from error
+        job_of(command, words)
 
     def call(self, command: str, words: Sequence[str]) -> Any:
         """Show the command line and run it in this process; what the command returns."""
@@ -207,10 +214,21 @@ def _loader() -> Any:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    if GlobalHydra.instance().is_initialized():
-        return GlobalHydra.instance().config_loader()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return GlobalHydra.instance().config_loader()
+    running = GlobalHydra.instance()
+    if running.is_initialized() and _reads_conf(running.config_loader()):
+        return running.config_loader()
+    register()
+    of_another_program, running.hydra = running.hydra, None
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return GlobalHydra.instance().config_loader()
+    finally:
+        GlobalHydra.instance().hydra = of_another_program
+
+
+def _reads_conf(loader: Any) -> bool:
+    """Whether a config loader is one of ferbench, and not of a program that uses ferbench."""
+    return any(source.path == str(CONF) for source in loader.get_sources())
 
 
 def _mode(name: str) -> Any:

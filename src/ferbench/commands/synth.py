@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +16,22 @@ import numpy as np
 
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers.judge import Judge
-from ferbench.commands import generators, inputs, judges, measured
+from ferbench.commands import drawing, generators, inputs, judges, measured
+from ferbench.commands.drawing import Plan
 from ferbench.commands.judges import RealFaces, Wanted
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.synth import GanSource, Synth
-from ferbench.data import contact_sheets, export, label_counts, synthetic_set
+from ferbench.data import contact_sheets, export, synthetic_set
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
 from ferbench.gan import gate as gates
 from ferbench.gan import pictures, trained
-from ferbench.gan.sampler import Rendering, Sampler, Stopped, Truncation, stream
+from ferbench.gan.sampler import Sampler, Stopped, stream
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.runs import Compute, Interrupted, Record, StopSignal
 
-NO_CLASS = "image"  # what the images of an unconditional generator are called
-FILE_NAME = re.compile(r"\w[\w .-]*")
 GATE_IMAGES = 7000  # the judge looks at so many
 SPARE_BYTES = 2**24  # for manifest, pictures and the file system
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be drawn: the classes in the order of the labels, and how many images of each."""
-
-    classes: tuple[str, ...]
-    counts: dict[str, int]
-
-    @property
-    def n(self) -> int:
-        """Number of images."""
-        return sum(self.counts.values())
 
 
 def run(job: Synth) -> Path:
@@ -53,9 +39,8 @@ def run(job: Synth) -> Path:
     compute = Compute.choose(job.device, job.precision)
     source = generators.choose_or_shipped(job.gan.path, Path(job.outputs))
     generator = generators.load(source, "gan", compute.device)
-    classes = _classes(job, generator)
-    plan = Plan(classes, _counts(job, generator, classes))
-    sampler = _sampler(job, generator, compute)
+    plan = drawing.plan(job, generator)
+    sampler = drawing.sampler(job, generator, compute)
     _check_pictures(job, sampler)
     this = _run_of(job, sampler, plan, compute)
     judge = None
@@ -72,20 +57,6 @@ def run(job: Synth) -> Path:
         measured.run(this, work)
         _extras(job, this.folder, sampler, plan)
     return this.folder
-
-
-def _sampler(job: Synth, generator: TrainedGenerator, compute: Compute) -> Sampler:
-    return Sampler(
-        generator,
-        Truncation(job.psi, job.cutoff, job.center, job.center_latents),
-        Rendering(
-            job.noise,
-            compute.precision,
-            out_px=job.out_px,
-            resize=job.resize,
-            batch=job.batch,
-        ),
-    )
 
 
 def _run_of(job: Synth, sampler: Sampler, plan: Plan, compute: Compute) -> Run:
@@ -113,52 +84,6 @@ def _judge(job: Synth, generator: TrainedGenerator, plan: Plan, compute: Compute
     return judges.choose_and_load(job.judge, wanted, compute)
 
 
-# --- what is to be drawn -------------------------------------------------------------------------
-
-
-def _classes(job: Synth, generator: TrainedGenerator) -> tuple[str, ...]:
-    """Names of the labels; UserError if they are not the expressions and were not asked for."""
-    drawn = generator.classes
-    if job.labels == "own":
-        names = drawn or (NO_CLASS,)
-        if len(set(names)) < len(names) or not all(map(FILE_NAME.fullmatch, names)):
-            raise UserError(f"gan={generator.source}: its classes cannot be names of files")
-        return names
-    if drawn != CLASSES:
-        has = f"its classes are {', '.join(drawn)}" if drawn else "it was trained without classes"
-        raise UserError(
-            f"gan={generator.source}: {has}; expected {', '.join(CLASSES)}, "
-            "or labels=own for a set to look at and export"
-        )
-    return CLASSES
-
-
-def _counts(job: Synth, generator: TrainedGenerator, classes: tuple[str, ...]) -> dict[str, int]:
-    """Images of each class; UserError if the generator's file does not say what is asked of it."""
-    if job.counts is not None:
-        return label_counts.from_text(job.counts, classes)
-    shares = _trained_on(generator, classes)
-    if shares is None and (job.n is None or job.balance == "natural"):
-        raise UserError(
-            f"n={'null' if job.n is None else job.n} balance={job.balance}: this generator's file "
-            "does not say how many images of each class it was trained on; expected n=NUMBER with "
-            "balance=equal, or counts=angry:500,happy:100"
-        )
-    n = sum((shares or {}).values()) if job.n is None else job.n
-    if job.balance == "natural" and shares:
-        return label_counts.natural(n, shares)
-    return label_counts.equal(n, classes)
-
-
-def _trained_on(generator: TrainedGenerator, classes: tuple[str, ...]) -> dict[str, int] | None:
-    """Images of each class that the generator was trained on; None if its file does not say."""
-    counts = generator.facts.get("class_counts")
-    if not isinstance(counts, dict) or set(counts) != set(classes):
-        return None
-    known = all(type(count) is int and count >= 0 for count in counts.values())
-    return {name: counts[name] for name in classes} if known and any(counts.values()) else None
-
-
 def _check_pictures(job: Synth, sampler: Sampler) -> None:
     """Refuse pictures that this generator cannot give before anything is drawn."""
     if job.interpolate is not None:
@@ -181,7 +106,7 @@ def _name_of(source: str) -> str:
 def _make(job: Synth, sampler: Sampler, plan: Plan, judge: Judge | None, record: Record) -> Outcome:
     """Draw the set, from where an earlier run was stopped; its manifest comes last."""
     px = sampler.image_px
-    labels = label_counts.interleaved(list(plan.counts.values()))
+    labels = plan.labels
     with SetWriter(record.folder, plan.n, px, resume=True) as writer:
         speed = _draw(job, sampler, writer, labels)
         facts, lines = _facts(job, sampler, plan), []

@@ -1,6 +1,7 @@
 """Hydra's side of the configs: schemas for its store, configs read back from earlier runs."""
 
 from dataclasses import is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -8,8 +9,9 @@ from ferbench.config.commands import COMMANDS
 from ferbench.errors import UserError
 
 
+@cache
 def register() -> None:
-    """Give Hydra's config store one schema a command, `<command>_schema`."""
+    """Give Hydra's config store one schema a command, `<command>_schema`; once is enough."""
     from hydra.core.config_store import ConfigStore
 
     for command, schema in COMMANDS.items():
