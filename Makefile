@@ -1,8 +1,10 @@
-# make demo: the whole way on toy faces.  make test: the tests.  make check: lint, format, types.
+# make demo: the whole way on toy faces.  make check: lint, format, types.
+# make test: the tests and the notebooks, on every core (at most 8).
 # make docs: the documentation as a site, in site/.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NOTEBOOKS := $(wildcard examples/*.ipynb)
 
 .PHONY: demo test check docs install clean
 
@@ -10,7 +12,7 @@ demo: $(VENV)/.installed
 	"$(BIN)/ferbench" demo
 
 test: $(VENV)/.installed-dev
-	"$(BIN)/python" -m pytest
+	"$(BIN)/python" -m pytest -n logical --maxprocesses 8 --dist worksteal --nbmake tests $(NOTEBOOKS)
 
 check: $(VENV)/.installed-dev
 	"$(BIN)/ruff" check .

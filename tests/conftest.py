@@ -1,8 +1,11 @@
 """What every test may use: the real archive where it is at hand, and the marker for GPUs."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; processes that tests start too
 
 import numpy as np
 import pytest
