@@ -80,6 +80,7 @@ def test_a_docstring_says_errors_and_has_an_example_of_two_lines(name: str) -> N
         compile(line, name, "exec")
 
 
+@pytest.mark.slow
 def test_importing_ferbench_imports_nothing_heavy() -> None:
     """Not even the functions' own modules' needs: a fresh process tells."""
     code = "import sys, ferbench; print(*sys.modules)"

@@ -99,8 +99,8 @@ def draw(
 def draw_set(**keys: object) -> SyntheticSet:
     """Draw a synthetic set onto the disk, as `ferbench synth` does, and open it.
 
-    keys: gan (the generator, as for `load_generator`; left out, the newest run), n, seed, psi,
-    outputs, and all that `ferbench synth --help` lists.
+    keys: gan (the generator, as for `load_generator`; left out, the newest run or the shipped one),
+    n, seed, psi, outputs, and all that `ferbench synth --help` lists.
     It has images [N, H, H] uint8 and labels [N] int64, memory-mapped, `root`, its folder, and
     `manifest`, what is known of it.
     Raises UserError as the command, and if labels="own" gives it other classes than `CLASSES`.
