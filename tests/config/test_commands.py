@@ -6,13 +6,12 @@ from typing import Any, get_type_hints
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+import made
 from ferbench.config.commands import COMMANDS, Classify, keys_of
 from ferbench.config.sections import ModelConfig
-from ferbench.config.store import read_config, register, writable
-from ferbench.config.yaml_files import CONF
+from ferbench.config.store import read_config, writable
 from ferbench.errors import UserError
 
 
@@ -24,11 +23,9 @@ def sections(schema: type) -> list[type]:
 
 @pytest.fixture
 def job() -> Classify:
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        made: Any = OmegaConf.to_object(compose("classify", ["train=long", "model=vgg"]))
-    assert isinstance(made, Classify)
-    return made
+    composed = made.job("classify", "train=long", "model=vgg")
+    assert isinstance(composed, Classify)
+    return composed
 
 
 @pytest.mark.parametrize("schema", COMMANDS.values(), ids=COMMANDS)

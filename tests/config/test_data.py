@@ -1,30 +1,18 @@
 """Checks of the data section: no key that would be ignored, and names for the table."""
 
-from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
+import made
 from ferbench.cli.arguments import for_hydra
 from ferbench.config.identity import identity
-from ferbench.config.store import register
-from ferbench.config.yaml_files import CONF
 from ferbench.errors import UserError
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _hydra() -> Iterator[None]:
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield
-
-
 def data_of(*overrides: str) -> Any:
-    job: Any = OmegaConf.to_object(compose("classify", for_hydra("classify", list(overrides))))
-    return job.data
+    return made.job("classify", *overrides).data
 
 
 @pytest.mark.parametrize(
@@ -172,10 +160,8 @@ def test_a_mix_without_its_amount_composes_but_cannot_be_used(words: str, messag
 def test_other_commands_read_real_or_toy_faces_and_know_nothing_of_mixing(command: str) -> None:
     name, *words = command.split()
     for data, folder in (("real", "fer2013"), ("toy", "toy")):
-        given = for_hydra(name, [*words, f"data={data}", "outputs=o"])
-        given += ["source=x"] * (name == "prepare")
-        job: Any = OmegaConf.to_object(compose(name, given))
-        assert job.data.folder == f"o/data/{folder}"
+        given = [*words, f"data={data}", "outputs=o", *["source=x"] * (name == "prepare")]
+        assert made.job(name, *given).data.folder == f"o/data/{folder}"
     for data in ("synthetic", "mixed"):
         expected = f"^data={data}: no such option of ferbench {name}; expected one of real, toy"
         with pytest.raises(UserError, match=expected):
@@ -187,9 +173,8 @@ def test_other_commands_read_real_or_toy_faces_and_know_nothing_of_mixing(comman
 
 def test_a_limit_is_taken_where_training_images_are_read() -> None:
     for name in ("train-gan", "fidelity", "audit", "bias", "curate"):
-        words = for_hydra(name, ["real_limit=0.1", "data.draw_seed=3"])
-        job: Any = OmegaConf.to_object(compose(name.replace("-", "_"), words))
-        assert (job.data.real_limit, job.data.draw_seed) == (0.1, 3)
+        data = made.job(name, "real_limit=0.1", "data.draw_seed=3").data
+        assert (data.real_limit, data.draw_seed) == (0.1, 3)
     for name in ("prepare", "evaluate", "audit-data"):
         with pytest.raises(UserError, match=r"^real_limit: no such key of ferbench"):
             for_hydra(name, ["real_limit=0.1"])

@@ -1,16 +1,13 @@
 """What a run is known by: no key is forgotten, and just those that change a result count."""
 
 from dataclasses import dataclass, is_dataclass, replace
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
+import made
 from ferbench.config.commands import COMMANDS
 from ferbench.config.identity import identity, marks
-from ferbench.config.store import register
-from ferbench.config.yaml_files import CONF
 from ferbench.recipes.marks import CONTENT, NEUTRAL, RESULT, Content, Neutral, Result
 
 WITHOUT_A_RESULT = ("prepare", "study", "table", "demo")  # they make no run of their own
@@ -21,12 +18,6 @@ def sections(schema: type) -> list[type]:
     """The dataclass and those inside it."""
     inner = [kind for kind in get_type_hints(schema).values() if is_dataclass(kind)]
     return [schema, *(one for section in inner for one in sections(section))]
-
-
-def job(command: str, *words: str) -> Any:
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return OmegaConf.to_object(compose(command.replace("-", "_"), list(words)))
 
 
 @pytest.mark.parametrize("schema", RUNS, ids=lambda schema: schema.__name__)
@@ -89,6 +80,6 @@ def test_the_identity_has_the_keys_that_change_a_result_and_no_others() -> None:
 )
 def test_what_a_command_s_runs_are_known_by(command: str, same: str, other: str) -> None:
     name, *words = command.split()
-    plain = identity(job(name, *words))
-    assert identity(job(name, *words, *same.split())) == plain
-    assert identity(job(name, *words, other)) != plain
+    plain = identity(made.job(name, *words))
+    assert identity(made.job(name, *words, *same.split())) == plain
+    assert identity(made.job(name, *words, other)) != plain
