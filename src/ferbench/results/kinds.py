@@ -1,12 +1,26 @@
-"""Every kind of measurement that has a table. A new one takes a file in rows/ and a name here."""
+"""Every kind of measurement that has a table. A new one takes a file in rows/ and its name here."""
 
 from __future__ import annotations
 
 from ferbench.results.kind import Kind
 from ferbench.results.row import RunRow
-from ferbench.results.rows import audit, audit_data, bias, classify, curate, fidelity
+from ferbench.results.rows import (
+    audit,
+    audit_data,
+    bias,
+    classify,
+    curate,
+    fidelity,
+)
 
-_FILES = (classify, fidelity, audit, audit_data, bias, curate)
+_FILES = (
+    classify,
+    fidelity,
+    audit,
+    audit_data,
+    bias,
+    curate,
+)
 KINDS: dict[str, Kind] = {file.KIND.name: file.KIND for file in _FILES}
 
 
