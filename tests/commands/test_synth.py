@@ -143,7 +143,8 @@ def test_other_sizes_are_said_aloud_and_resized_when_asked(draw, make_generator,
     source = make_generator(tmp_path / "g64.safetensors", res=64)
     folder = draw(source=source)
     assert synthetic_set.read(folder).images.shape == (35, 64, 64)
-    assert "the images have 64 px; classifiers take 48: out_px=48" in capsys.readouterr().out
+    line = "the images have 64 px; commands that compare them with real faces resize them to 48"
+    assert line in capsys.readouterr().out
     resized = synthetic_set.read(draw("out_px=48", source=source))
     assert resized.images.shape == (35, 48, 48)
     assert resized.manifest["resized"] == {"from_px": 64, "method": "area"}
