@@ -81,8 +81,9 @@ def write(
 
     manifest: what the caller knows (name, source, ...); class order, counts and hashes are added.
     extras: further arrays, `<stem>.npy`; texts: further files by name.
-    Raises OSError (a full disk, say) with nothing left behind.
+    Raises OSError (a full disk, say) with nothing left behind, UserError as `check_replaceable`.
     """
+    check_replaceable(root)
     root.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
@@ -130,6 +131,17 @@ def read_manifest(root: Path) -> dict[str, Any]:
     if tuple(manifest.get("classes", ())) != CLASSES:
         raise UserError(f"{root}: classes are {manifest.get('classes')}; expected {list(CLASSES)}")
     return manifest
+
+
+def check_replaceable(root: Path) -> None:
+    """UserError if something else than a face set is at `root`: it is never replaced."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return
+    if not ((root / MANIFEST).is_file() and any(root.glob("*_images.npy"))):
+        raise UserError(
+            f"{root}: a face set belongs here, but what is here is none and is left alone; "
+            "expected another folder (outputs=, data.folder=)"
+        )
 
 
 def _facts(splits: Mapping[str, Faces]) -> dict[str, Any]:
