@@ -95,7 +95,7 @@ def test_files_of_others_are_never_replaced(make_job, archive, new):
     """Raw images in the cache's own folder stay, with force=true too."""
     (new / "train").mkdir(parents=True)
     (new / "train/face.png").write_bytes(b"x")
-    with pytest.raises(UserError, match="is left alone; expected another folder"):
+    with pytest.raises(UserError, match="it is left alone; expected another folder"):
         prepare.run(make_new(make_job, archive, "force=true"))
     assert (new / "train/face.png").exists()
 

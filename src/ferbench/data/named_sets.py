@@ -41,6 +41,8 @@ class ToySize:
 def open_real(folder: Path) -> FaceSet:
     """The prepared FER2013; UserError with the way to it if it is not there."""
     if not (folder / face_set.MANIFEST).exists():
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise UserError(f"data.folder={folder}: this {face_set.what_is(folder)}")
         raise UserError(
             f"data=real: FER2013 is not prepared ({folder} is missing); {HOW_TO_GET_FER2013}; "
             "data=toy works without it"
