@@ -20,6 +20,7 @@ from ferbench.data.fer2013.archive import Files, Record, refusal
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 MAX_SIDE_PX = 4096
+ORIENTATION = 0x0112  # the EXIF tag
 
 _FORMATS = ("JPEG", "PNG", "BMP")
 _DECODE_ERRORS = (
@@ -36,6 +37,16 @@ _DECODE_ERRORS = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_BITS = {8: 1, 12: 16, 16: 257}  # of gray levels: what one of 255 levels is in them
 _TEST = "test"  # a folder of both test splits: the file names tell which
 _SPLIT_FOLDERS = (
     dict.fromkeys(("train", "training"), "train")
@@ -118,9 +129,13 @@ def records(files: Files, members: list[Member]) -> Iterator[Record]:
 def decode(data: bytes) -> tuple[np.ndarray, str | None]:
     """The face in a JPEG, PNG or BMP file: ([48, 48] uint8, what was converted or None).
 
-    Colors become luma (ITU-R 601-2); 16-bit gray is scaled to 8 bits; other sizes are cut to a
-    centered square and resampled with antialiasing (Lanczos).
-    Raises ValueError with the reason if the bytes are no image, cut short or over 4096 pixels wide.
+    A face that lies or is mirrored by its EXIF orientation is turned upright ("turned"). Colors
+    become luma (ITU-R 601-2). 16-bit gray is scaled to 8 bits by the levels in use: if none is
+    over 255, they are of 8 bits, if none is over 4,095, of 12 bits, else of 16; a face that is
+    darker than a sixteenth of full white all over would be taken for one of fewer bits. Other
+    sizes are cut to a centered square and resampled with antialiasing (Lanczos).
+    Raises ValueError with the reason if the bytes are no image, cut short, over 4096 pixels wide,
+    or 16-bit color with levels of 12 bits or less (Pillow keeps the upper 8 bits alone).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -128,7 +143,10 @@ def decode(data: bytes) -> tuple[np.ndarray, str | None]:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 if max(image.size) > MAX_SIDE_PX:
                     raise ValueError(f"{image.width}x{image.height} pixels")
+                deep = "16" in str(image.tile[0].args) if image.tile else False
                 image.load()
+                if deep and not image.mode.startswith("I") and _is_dark(image):
+                    raise ValueError("16-bit color with levels of 12 bits or less")
                 return _gray_48(image)
         except UnidentifiedImageError:
             raise ValueError("is not an image") from None
@@ -140,20 +158,43 @@ def _gray_48(image: Image.Image) -> tuple[np.ndarray, str | None]:
     kinds = [] if image.mode == "L" else [image.mode]
     if image.size != (IMAGE_PX, IMAGE_PX):
         kinds.append(f"{image.width}x{image.height}")
-    gray = _gray(image)
+    gray, bits = _gray(image)
+    if bits < 16:
+        kinds[0] += f" of {bits} bits"
+    if (orientation := _orientation(image)) in _UPRIGHT:
+        kinds.append("turned")
+        gray = gray.transpose(_UPRIGHT[orientation])
     if gray.size != (IMAGE_PX, IMAGE_PX):
         gray = ImageOps.fit(gray, (IMAGE_PX, IMAGE_PX), Image.Resampling.LANCZOS)
     return np.asarray(gray), " ".join(kinds) or None
 
 
-def _gray(image: Image.Image) -> Image.Image:
-    """8-bit gray; Pillow itself would clip 16-bit values at 255."""
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) where there is none that can be read."""
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except _DECODE_ERRORS:
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _is_dark(image: Image.Image) -> bool:
+    """Whether no color level is over 15 of 255: what is left of 12 bits in 16."""
+    return bool(np.asarray(image)[..., : 1 if image.mode == "LA" else 3].max() <= 15)
+
+
+def _gray(image: Image.Image) -> tuple[Image.Image, int]:
+    """8-bit gray, and how many of 16 bits were in use (16 too for images of 8 bits).
+
+    Pillow itself would clip 16-bit values at 255.
+    """
     if image.mode.startswith("I"):
         levels = np.asarray(image).astype(np.int64)
         if levels.min() < 0 or levels.max() > 65535:
             raise ValueError(f"gray levels {levels.min()} to {levels.max()}")
-        return Image.fromarray((levels // 257).astype(np.uint8))
-    return image.convert("L")
+        bits = next(bits for bits in _BITS if levels.max() < 2**bits)
+        return Image.fromarray((levels // _BITS[bits]).astype(np.uint8)), bits
+    return image.convert("L"), 16
 
 
 def _split_depth(path: str) -> int | None:
