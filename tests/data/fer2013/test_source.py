@@ -70,9 +70,9 @@ def table(splits: tuple[str, ...], columns: tuple[str, ...]) -> list[list[str]]:
     return [list(columns), *rows]
 
 
-def csv_bytes(rows: list[list[str]]) -> bytes:
+def csv_bytes(rows: list[list[str]], **form) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, **{"lineterminator": "\n", **form}).writerows(rows)
     return text.getvalue().encode()
 
 
@@ -186,6 +186,53 @@ def test_csv(tmp_path, data, kind):
     splits, report = read(tmp_path / "fer2013.csv")
     check_small_set(splits)
     assert report.kind == kind
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_csv_as_spreadsheets_save_it(tmp_path, delimiter, end, start, quoting):
+    rows = table(SPLITS, ("emotion", "pixels", "Usage"))
+    data = csv_bytes(rows, delimiter=delimiter, lineterminator=end, quoting=quoting)
+    (tmp_path / "mine.csv").write_bytes(start.encode() + data)
+    check_small_set(read(tmp_path / "mine.csv")[0])
+
+
+def test_pair_with_semicolons(tmp_path):
+    """Each half by itself: the one has commas, the other semicolons."""
+    rows = table(("public", "private"), ("emotion", "pixels"))
+    write_folder(tmp_path, {"train.csv": TRAIN, "test.csv": csv_bytes(rows, delimiter=";")})
+    check_small_set(read(tmp_path)[0])
+
+
+def test_labels_as_words(tmp_path):
+    words = ["Anger", "disgust", "FEAR", "happiness", " sad ", "surprised", "neutral"]
+    rows = table(SPLITS, ("emotion", "pixels", "Usage"))
+    named = [[words[int(label)], *rest] for label, *rest in rows[1:]]
+    (tmp_path / "mine.csv").write_bytes(csv_bytes([rows[0], *named]))
+    splits, report = read(tmp_path / "mine.csv")
+    check_small_set(splits)
+    assert len(report.messages) == 1  # the counts; nothing was guessed
+
+
+def test_the_reading_of_numbers_is_told_with_a_doubt(tmp_path):
+    """The labels of another tool's order come through as other expressions, but not silently."""
+    rows = table(SPLITS, ("emotion", "pixels", "Usage"))
+    (tmp_path / "mine.csv").write_bytes(csv_bytes([*rows, rows[4], rows[4]]))
+    _, report = read(tmp_path / "mine.csv")
+    assert report.messages[-2] == (
+        "the labels are numbers and were read as 0=angry (3 images), 1=disgust (3 images), "
+        "2=fear (3 images), 3=happy (5 images), 4=sad (3 images), 5=surprise (3 images), "
+        "6=neutral (3 images)"
+    )
+    assert "this order is a guess" in report.messages[-1]
+
+
+def test_numbers_with_the_counts_of_the_release_are_no_guess(tmp_path, monkeypatch):
+    monkeypatch.setattr(fer2013, "RELEASE", dict.fromkeys(SPLITS, (1,) * 7))
+    (tmp_path / "mine.csv").write_bytes(WHOLE)
+    assert read(tmp_path / "mine.csv")[1].messages == ()
 
 
 def test_names_of_csv_faces_are_rows_as_a_spreadsheet_counts(tmp_path):
@@ -409,10 +456,11 @@ def refused_row(tmp_path: Path, row: int, column: int, cell: str) -> str:
     return refused(tmp_path / "fer2013.csv")
 
 
-@pytest.mark.parametrize("label", ["7", "-1", "1.0", "happy", ""])
+@pytest.mark.parametrize("label", ["7", "-1", "1.0", "joyful", ""])
 def test_wrong_label(tmp_path, label):
     text = refused_row(tmp_path, 5, 0, label)
-    assert text == f"row 5 of fer2013.csv: label '{label}'; expected an integer 0 to 6"
+    want = f"row 5 of fer2013.csv: label '{label}'; expected an integer 0 to 6 or a word of angry, "
+    assert text == f"{want}disgust, fear, happy, sad, surprise, neutral"
 
 
 @pytest.mark.parametrize(

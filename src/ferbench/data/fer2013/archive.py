@@ -254,7 +254,8 @@ class Record:
 
     image: [48, 48] uint8; label: index into `CLASSES`; name: unique in the source, as people can
     look it up there ("train/happy/Training_1.jpg", "fer2013.csv:2" for the file's second row);
-    converted: what the file held if not 48 x 48 gray ("RGB", "96x96", "RGB 96x96").
+    converted: what the file held if not 48 x 48 gray ("RGB", "96x96", "RGB 96x96");
+    numbered: whether the source gives the class as a number.
     """
 
     split: str
@@ -262,3 +263,4 @@ class Record:
     name: str
     image: np.ndarray
     converted: str | None = None
+    numbered: bool = False

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
-from ferbench.data.fer2013 import archive
+from ferbench.data.fer2013 import archive, class_names
 from ferbench.data.fer2013.archive import Files, Record, refusal
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -55,19 +55,6 @@ _SPLIT_FOLDERS = (
     | dict.fromkeys(("private", "privatetest", "private_test"), "private")
     | dict.fromkeys(("test", "testing"), _TEST)
 )
-_CLASS_FOLDERS = {name: label for label, name in enumerate(CLASSES)} | {
-    synonym: CLASSES.index(name)
-    for name, synonyms in {
-        "angry": ("anger",),
-        "disgust": ("disgusted",),
-        "fear": ("fearful", "afraid", "scared"),
-        "happy": ("happiness",),
-        "sad": ("sadness",),
-        "surprise": ("surprised", "suprise"),
-        "neutral": ("neutrality",),
-    }.items()
-    for synonym in synonyms
-}
 _PREFIXES = {"training": "train", "publictest": "public", "privatetest": "private"}
 _PREFIX = re.compile("(training|publictest|privatetest)(?![a-z])", re.IGNORECASE)
 
@@ -219,11 +206,11 @@ def _member(source: Path, path: str, top: str, has_public: bool) -> Member:
         raise refusal(source, f"{path}: is not an image; expected {', '.join(SUFFIXES)} files")
     if len(parts) != 3:
         raise refusal(source, f"{path}: expected images in {parts[0]}/<emotion>/ and no deeper")
-    if parts[1].lower() not in _CLASS_FOLDERS:
+    if parts[1].lower() not in class_names.LABELS:
         text = f"unknown class folder '{top}{parts[0]}/{parts[1]}'; expected {', '.join(CLASSES)}"
         raise refusal(source, text)
     split = _split(source, path, _SPLIT_FOLDERS[parts[0].lower()], parts[2], has_public)
-    return Member(path, split, _CLASS_FOLDERS[parts[1].lower()], archive.printable(name))
+    return Member(path, split, class_names.LABELS[parts[1].lower()], archive.printable(name))
 
 
 def _split(source: Path, path: str, folder: str, file: str, has_public: bool) -> str:

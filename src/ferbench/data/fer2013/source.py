@@ -72,9 +72,10 @@ def read_source(
     source = source.expanduser()
     with archive.open_files(source) as files:
         form = find_form(files)
-        splits, converted = _collect(source, form, on_progress)
+        splits, converted, numbered = _collect(source, form, on_progress)
     counts = {split: counts_by_name(faces.labels) for split, faces in splits.items()}
-    messages = form.messages + _count_messages(source, counts, allow_other_counts)
+    doubts = _count_messages(source, counts, allow_other_counts)
+    messages = form.messages + doubts + (_reading(numbered) if doubts else ())
     key = fingerprint(source)
     return splits, SourceReport(str(source), form.kind, key, counts, converted, messages)
 
@@ -147,12 +148,16 @@ def _outside_messages(outside: list[str]) -> tuple[str, ...]:
 
 def _collect(
     source: Path, form: Form, on_progress: Progress | None
-) -> tuple[dict[str, Faces], dict[str, int]]:
-    """The records as arrays by split; pixels are gathered as bytes, one copy in memory."""
+) -> tuple[dict[str, Faces], dict[str, int], Counter[int]]:
+    """The records as arrays by split, what was converted, and how many bear which number.
+
+    Pixels are gathered as bytes, one copy in memory.
+    """
     pixels = {split: bytearray() for split in SPLITS}
     labels: dict[str, list[int]] = {split: [] for split in SPLITS}
     names: dict[str, list[str]] = {split: [] for split in SPLITS}
     converted: Counter[str] = Counter()
+    numbered: Counter[int] = Counter()
     done = 0
     for done, record in enumerate(form.records, start=1):
         pixels[record.split] += record.image.tobytes()
@@ -160,6 +165,8 @@ def _collect(
         names[record.split].append(record.name)
         if record.converted:
             converted[record.converted] += 1
+        if record.numbered:
+            numbered[record.label] += 1
         if done > MAX_IMAGES:
             raise refusal(source, f"over {MAX_IMAGES:,} images; expected {RELEASE_IMAGES:,}")
         if on_progress and done % PROGRESS_IMAGES == 0:
@@ -167,7 +174,7 @@ def _collect(
     if on_progress:
         on_progress(done, done)
     splits = {s: _faces(source, s, pixels.pop(s), labels[s], names[s]) for s in SPLITS}
-    return splits, dict(converted.most_common())
+    return splits, dict(converted.most_common()), numbered
 
 
 def _faces(
@@ -195,6 +202,18 @@ def _count_messages(
     if not allow_other_counts:
         raise refusal(source, f"{text}; set allow_other_counts=true to take it all the same")
     return (text,)
+
+
+def _reading(numbered: Counter[int]) -> tuple[str, ...]:
+    """How labels as numbers were read, and that this may be wrong; nothing if there were none."""
+    if not numbered:
+        return ()
+    parts = [f"{i}={name} ({numbered[i]:,} images)" for i, name in enumerate(CLASSES)]
+    return (
+        f"the labels are numbers and were read as {', '.join(parts)}",
+        "the counts are not the release's, so this order is a guess: if your file numbers the "
+        "classes otherwise, write words in the column emotion",
+    )
 
 
 def _difference(split: str, counts: dict[str, int]) -> str | None:
