@@ -100,6 +100,21 @@ def test_files_of_others_are_never_replaced(make_job, archive, new):
     assert (new / "train/face.png").exists()
 
 
+def test_a_held_out_folder_is_divided(make_job, new, tmp_path, capsys):
+    for name in CLASSES:
+        for k, folder in enumerate(("train", "test", "test")):
+            file = tmp_path / "mine" / folder / name / f"{k}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(k).integers(0, 256, (48, 48), dtype=np.uint8)
+            Image.fromarray(pixels).save(file)
+    prepare.run(make_new(make_job, tmp_path / "mine", "split_held_out=true"))
+    faces = face_set.read(new)
+    assert {split: len(f) for split, f in faces.splits.items()} == dict.fromkeys(faces.splits, 7)
+    printed = capsys.readouterr().out
+    assert "of each class of the 14 held-out images, the first half is the public" in printed
+    assert "not the content of the FER2013 release: the set is called mine" in printed
+
+
 def test_toy_faces_do_not_replace_fer2013(make_job, outputs):
     cache = outputs / "data/fer2013"
     with pytest.raises(UserError, match="holds the faces fer2013, which are left alone"):

@@ -48,6 +48,7 @@ def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
         "prepare": FORMAT,
         "fingerprint": fer2013.fingerprint(source),
         "allow_other_counts": job.allow_other_counts,
+        "split_held_out": job.split_held_out,
         "near_correlation": job.near_correlation,
     }
     place = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:16]
@@ -72,7 +73,10 @@ def _read(source: Path, job: Prepare) -> tuple[dict[str, Faces], dict[str, Any]]
     """The faces of each split, and what the manifest says of where they come from."""
     with _Bar("reading") as show:
         splits, report = fer2013.read_source(
-            source, allow_other_counts=job.allow_other_counts, on_progress=show
+            source,
+            allow_other_counts=job.allow_other_counts,
+            split_held_out=job.split_held_out,
+            on_progress=show,
         )
     hashes = {split: face_set.content_hash(faces) for split, faces in splits.items()}
     name, messages = release.set_name(source, hashes), list(report.messages)

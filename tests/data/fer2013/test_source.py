@@ -405,6 +405,60 @@ def test_test_folder_without_prefixes(tmp_path):
     text = refused(source)
     assert "PublicTest or PrivateTest?" in text
     assert "folders public/ and private/" in text
+    assert text.endswith("or split_held_out=true, which divides the folder")
+
+
+def held_out_files(folder: str) -> dict[str, bytes]:
+    """Per class one training face, and in the held-out folder two: a of public, b of private."""
+    return {
+        f"{'train' if split == 'train' else folder}/{name}/{file}.png": png(face(split, label))
+        for split, file in (("train", "a"), ("public", "a"), ("private", "b"))
+        for label, name in enumerate(CLASSES)
+    }
+
+
+@pytest.mark.parametrize("folder", ["test", "Validation", "private"])
+def test_one_held_out_folder_is_divided_on_request(tmp_path, folder):
+    source = write_folder(tmp_path / "x", held_out_files(folder))
+    assert "split_held_out=true" in refused(source)
+    splits, report = fer2013.read_source(source, allow_other_counts=True, split_held_out=True)
+    check_small_set(splits)
+    assert report.messages[0] == (
+        "split_held_out=true: of each class of the 14 held-out images, the first half is the "
+        "public split, the rest the private one"
+    )
+
+
+def test_a_csv_without_private_rows_is_divided_on_request(tmp_path):
+    rows = table(SPLITS, ("emotion", "pixels", "Usage"))
+    one = [[*rest, "Training" if usage == "Training" else "PublicTest"] for *rest, usage in rows]
+    (tmp_path / "x.csv").write_bytes(csv_bytes([rows[0], *one[1:]]))
+    assert (
+        "the private split has no images; expected 3,589; split_held_out=true divides"
+        in refused(tmp_path / "x.csv")
+    )
+    splits, _ = fer2013.read_source(
+        tmp_path / "x.csv", allow_other_counts=True, split_held_out=True
+    )
+    check_small_set(splits)
+
+
+def test_of_an_odd_class_the_first_half_has_one_more(tmp_path):
+    files = held_out_files("test") | {"test/happy/c.png": png(face("train", 0))}
+    source = write_folder(tmp_path / "x", files)
+    splits, _ = fer2013.read_source(source, allow_other_counts=True, split_held_out=True)
+    assert splits["private"].names.tolist() == [
+        f"test/{name}/{'c' if name == 'happy' else 'b'}.png" for name in CLASSES
+    ]
+    assert len(splits["public"]) == 8
+
+
+@pytest.mark.parametrize("prefixes", [PREFIXES, PREFIXES | {"private": "im"}])
+def test_release_names_are_not_divided_again(tmp_path, prefixes):
+    """Nor guessed at where some files have them and some have not."""
+    source = write_folder(tmp_path / "x", image_files(prefixes=prefixes))
+    with pytest.raises(UserError, match=r"are there already|PublicTest or PrivateTest"):
+        fer2013.read_source(source, allow_other_counts=True, split_held_out=True)
 
 
 def test_prefix_against_its_folder(tmp_path):
@@ -424,10 +478,26 @@ def test_images_too_deep(tmp_path):
     assert "expected images in train/<emotion>/" in refused(write_zip(tmp_path / "x.zip", files))
 
 
-def test_file_that_is_no_image_by_name(tmp_path):
-    files = image_files() | {"train/happy/notes.txt": b"x"}
+STRAY = ("train/README.md", "train/happy/list.txt", "train/more/notes", "readme.txt")
+JUNK = (".DS_Store", "train/.DS_Store", "test/sad/Thumbs.db", "__MACOSX/train/happy/._1.png")
+
+
+def test_stray_files_are_skipped_counted_and_named(tmp_path):
+    files = image_files() | dict.fromkeys(STRAY + JUNK, b"x")
+    for source in (write_zip(tmp_path / "x.zip", files), write_folder(tmp_path / "x", files)):
+        splits, report = read(source)
+        check_small_set(splits)
+        want = "files that are no images, skipped: 8, the first is .DS_Store"
+        assert report.messages[0] == want
+    splits, report = read(write_zip(tmp_path / "y.zip", image_files() | {STRAY[1]: b"x"}))
+    assert report.messages[0].endswith("skipped: 1, the first is train/happy/list.txt")
+
+
+def test_images_of_a_format_that_is_not_read_are_not_skipped(tmp_path):
+    """Faces would be missing."""
+    files = image_files() | {"train/happy/face.webp": b"x"}
     text = refused(write_zip(tmp_path / "x.zip", files))
-    assert "train/happy/notes.txt: is not an image; expected .jpg" in text
+    assert "train/happy/face.webp: is not an image; expected .jpg" in text
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", png(face("train", 3))[:900]])

@@ -46,10 +46,11 @@ FORMS = (
 
 
 class Files(Protocol):
-    """What a source holds: file names with "/", less the junk of file managers, and bytes."""
+    """What a source holds: file names with "/", bytes, and apart the junk of file managers."""
 
     source: Path
     names: list[str]
+    junk: list[str]
 
     def size(self, name: str) -> int:
         """Bytes of the file, unpacked."""
@@ -118,6 +119,7 @@ class FolderFiles:
         """Names: paths below `root` with "/"."""
         self.source, self.root = source, root
         self.names = [name for name in names if not _is_junk(name)]
+        self.junk = [name for name in names if _is_junk(name)]
 
     def size(self, name: str) -> int:
         """Bytes of the file."""
@@ -136,6 +138,7 @@ class ZipFiles:
         self.source, self._packed = source, packed
         self._members = _checked_members(source, packed.infolist())
         self.names = [name for name in self._members if not _is_junk(name)]
+        self.junk = [name for name in self._members if _is_junk(name)]
 
     def size(self, name: str) -> int:
         """Bytes of the member, as its header says; `open` gives no more than these."""

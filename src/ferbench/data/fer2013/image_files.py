@@ -19,6 +19,7 @@ from ferbench.data.fer2013 import archive, class_names
 from ferbench.data.fer2013.archive import Files, Record, refusal
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+UNREAD = (".gif", ".tif", ".tiff", ".webp", ".heic", ".avif", ".jfif", ".jp2", ".pgm", ".ppm")
 MAX_SIDE_PX = 4096
 ORIENTATION = 0x0112  # the EXIF tag
 
@@ -57,6 +58,7 @@ _SPLIT_FOLDERS = (
 )
 _PREFIXES = {"training": "train", "publictest": "public", "privatetest": "private"}
 _PREFIX = re.compile("(training|publictest|privatetest)(?![a-z])", re.IGNORECASE)
+_HELD_OUT_NAME = re.compile("/(publictest|privatetest)(?![a-z])[^/]*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -71,21 +73,28 @@ class Member:
 
 @dataclass(frozen=True)
 class Layout:
-    """The images of a source by split, class and name, and how many lie outside the layout."""
+    """The images of a source by split, class and name.
+
+    outside: paths of images elsewhere; others: of the files that are no images.
+    """
 
     members: list[Member]
     outside: list[str]
+    others: list[str]
 
 
-def find_layout(files: Files) -> Layout | None:
+def find_layout(files: Files, *, split_held_out: bool = False) -> Layout | None:
     """The image files in <split>/<emotion>/ folders, at any one depth; None if there are none.
 
     Folders tell the class, by name and never by order; the split is told by the folder, and
-    within `test` by the prefix PublicTest or PrivateTest of the file's name.
-    Raises UserError for an unknown class, a file that is no image, a split that cannot be told,
-    and two copies of the layout in one source.
+    within `test` by the prefix PublicTest or PrivateTest of the file's name. Files that are no
+    images by their name are passed over. split_held_out: a `test` folder where no name has such a
+    prefix is one split ("private"), which the caller divides.
+    Raises UserError for an unknown class, an image of a format that is not read, a split that
+    cannot be told, and two copies of the layout in one source.
     """
-    inside = [path for path in files.names if _split_depth(path) is not None]
+    pictures = [path for path in files.names if path.lower().endswith(SUFFIXES + UNREAD)]
+    inside = [path for path in pictures if _split_depth(path) is not None]
     if not inside:
         return None
     tops = sorted({_top(path) for path in inside})
@@ -93,12 +102,15 @@ def find_layout(files: Files) -> Layout | None:
         both = " and ".join(f"'{top or '.'}'" for top in tops[:2])
         raise refusal(files.source, f"train and test folders in {both}; expected one set of them")
     split_folders = {path.removeprefix(tops[0]).split("/")[0].lower() for path in inside}
-    has_public = any(_SPLIT_FOLDERS[folder] == "public" for folder in split_folders)
-    members = [_member(files.source, path, tops[0], has_public) for path in inside]
+    is_private = any(_SPLIT_FOLDERS[folder] == "public" for folder in split_folders) or (
+        split_held_out and not any(_HELD_OUT_NAME.search(path) for path in inside)
+    )
+    members = [_member(files.source, path, tops[0], is_private) for path in inside]
     members.sort(key=lambda member: (SPLITS.index(member.split), member.label, member.name))
     known = set(inside)
     outside = [path for path in files.names if path not in known and _is_image(path)]
-    return Layout(members, outside)
+    others = [path for path in files.names if path not in known and not _is_image(path)]
+    return Layout(members, outside, others)
 
 
 def records(files: Files, members: list[Member]) -> Iterator[Record]:
@@ -199,7 +211,8 @@ def _is_image(path: str) -> bool:
     return path.lower().endswith(SUFFIXES)
 
 
-def _member(source: Path, path: str, top: str, has_public: bool) -> Member:
+def _member(source: Path, path: str, top: str, is_private: bool) -> Member:
+    """The file as a member of the layout; is_private: what a file of `test` without prefix is."""
     name = path.removeprefix(top)
     parts = name.split("/")
     if not _is_image(path):
@@ -209,20 +222,21 @@ def _member(source: Path, path: str, top: str, has_public: bool) -> Member:
     if parts[1].lower() not in class_names.LABELS:
         text = f"unknown class folder '{top}{parts[0]}/{parts[1]}'; expected {', '.join(CLASSES)}"
         raise refusal(source, text)
-    split = _split(source, path, _SPLIT_FOLDERS[parts[0].lower()], parts[2], has_public)
+    split = _split(source, path, _SPLIT_FOLDERS[parts[0].lower()], parts[2], is_private)
     return Member(path, split, class_names.LABELS[parts[1].lower()], archive.printable(name))
 
 
-def _split(source: Path, path: str, folder: str, file: str, has_public: bool) -> str:
+def _split(source: Path, path: str, folder: str, file: str, is_private: bool) -> str:
     """The split of a file: its prefix where it has one, which must agree with its folder."""
     match = _PREFIX.match(file)
     by_name = _PREFIXES[match[1].lower()] if match else None
     allowed = ("public", "private") if folder == _TEST else (folder,)
     if by_name is None and folder == _TEST:
-        if has_public:
+        if is_private:
             return "private"
         text = "PublicTest or PrivateTest? expected file names PublicTest_<id>, PrivateTest_<id>"
-        raise refusal(source, f"{path}: {text}, or folders public/ and private/")
+        ways = "folders public/ and private/, or split_held_out=true, which divides the folder"
+        raise refusal(source, f"{path}: {text}, {ways}")
     if by_name is not None and by_name not in allowed:
         raise refusal(source, f"{path}: the name says {by_name}; expected what its folder says")
     return by_name or folder

@@ -27,8 +27,9 @@ def set_name(source: Path, hashes: Mapping[str, str]) -> str:
     """
     if dict(hashes) == HASHES:
         return NAME
+    source = source.resolve()
     suffix = "" if source.is_dir() else source.suffix
-    stem = source.resolve().name.removesuffix(suffix)
+    stem = source.name.removesuffix(suffix)
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:_MAX_CHARS] or "faces"
     if name.lower() in _RESERVED:
         return f"{name}_{suffix[1:].lower() or 'folder'}"
