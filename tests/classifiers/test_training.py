@@ -260,7 +260,7 @@ def test_a_state_of_another_format_is_refused_in_one_line(tmp_path):
     assert state["format"] == STATE_FORMAT
     for form in (None, "ferbench classifier state 99"):
         torch.save({**state, "format": form}, tmp_path / "state.pt")
-        with pytest.raises(UserError, match=r"state\.pt: a state .*: delete the file") as caught:
+        with pytest.raises(UserError, match=r"state\.pt: a state .*; move the file away") as caught:
             fit(tmp_path / "state.pt", make_recipe())
         assert "\n" not in str(caught.value)
 

@@ -487,7 +487,7 @@ def test_a_state_of_another_format_is_refused_in_one_line(
     state = checkpoint.load_plain(path)
     assert state["format"] == STATE_FORMAT
     torch.save({**state, "format": form}, path)
-    with pytest.raises(UserError, match=r"state\.pt: a state .*: delete the file") as caught:
+    with pytest.raises(UserError, match=r"state\.pt: a state .*; move the file away") as caught:
         train_gan.run(gan_job("total_kimg=0.032", "judge=none"))
     assert "\n" not in str(caught.value)
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ferbench.classes import CLASSES, SPLITS
-from ferbench.data import duplicates
+from ferbench.data import duplicates, face_set
 from ferbench.data.face_set import Faces
+from ferbench.data.fer2013 import release
 from ferbench.data.fer2013 import source as fer2013
 from ferbench.errors import UserError
 from ferbench.similarity import near_copies
@@ -288,6 +289,7 @@ def test_real_archive(fer2013_zip):
     splits, source = fer2013.read_source(fer2013_zip, allow_other_counts=False)
     assert (source.kind, source.converted, source.messages) == ("zip", {}, ())
     assert {s: tuple(counts.values()) for s, counts in source.counts.items()} == fer2013.RELEASE
+    assert {s: face_set.content_hash(faces) for s, faces in splits.items()} == release.HASHES
     assert len({name for part in splits.values() for name in part.names.tolist()}) == 35_887
     report = duplicates.find(splits, near_correlation=0.95)
     summary = report.summary()

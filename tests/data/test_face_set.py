@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ferbench.classes import CLASSES
-from ferbench.data import face_set
+from ferbench.data import face_set, named_sets, synthetic_set
 from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
 
@@ -239,3 +239,39 @@ def test_an_absent_set_is_refused(tmp_path, written):
     written.write_text("a file")
     with pytest.raises(UserError):
         face_set.read(written)
+
+
+# --- other folders -------------------------------------------------------------------------------
+
+
+def test_a_synthetic_set_is_told_and_its_key_named(tmp_path):
+    synthetic_set.write(tmp_path / "made", make_faces().images, make_faces().labels, {})
+    with pytest.raises(UserError) as caught:
+        face_set.read(tmp_path / "made")
+    assert str(caught.value) == (
+        f"data.folder={tmp_path / 'made'}: this is a synthetic set; use data.synthetic=FOLDER "
+        "(data=synthetic, data=mixed) or set=FOLDER (fidelity, audit, bias, curate)"
+    )
+
+
+def test_prepared_faces_are_no_synthetic_set(written):
+    with pytest.raises(UserError, match=r"no synthetic set; use data\.folder="):
+        synthetic_set.read(written)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("images.npy", "is a synthetic set; use data.synthetic="),
+        ("run.json", "is the folder of a run; expected a folder that `ferbench prepare` wrote"),
+        ("train/happy/1.png", "holds no prepared faces; `ferbench prepare source=FOLDER` reads"),
+    ],
+)
+def test_what_is_no_face_set_is_told_and_never_replaced(tmp_path, file, said):
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_bytes(b"x")
+    with pytest.raises(UserError, match=f"data.folder={tmp_path}: this {said}"):
+        named_sets.open_real(tmp_path)
+    with pytest.raises(UserError, match=f"but this {said}.*it is left alone"):
+        face_set.write(tmp_path, {"train": make_faces()}, {})
+    assert (tmp_path / file).exists()

@@ -86,7 +86,7 @@ def test_a_state_of_another_format_is_refused_in_one_line(tmp_path, form):
     """None: as states were before they said their format."""
     path = tmp_path / "state.pt"
     torch.save(state() if form is None else {"format": form, **state()}, path)
-    with pytest.raises(UserError, match=r"expected 'made state 1': delete the file") as caught:
+    with pytest.raises(UserError, match=r"expected 'made state 1'; move the file away") as caught:
         checkpoint.load_state(path, format_name=FORM)
     assert "\n" not in str(caught.value)
     assert checkpoint.load_plain(path)["name"] == "x"

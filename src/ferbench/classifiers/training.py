@@ -275,7 +275,7 @@ class _Loop:
             self._load(state)
         except WRONG_STATE as error:
             reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path}: not a state of this run ({reason}); delete it") from None
+            raise UserError(f"{path}: not a state of this run ({reason}); move it away") from None
 
     def _load(self, state: dict[str, Any]) -> None:
         self.learner.load_state_dict(state["learner"])

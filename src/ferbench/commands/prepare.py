@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import time
@@ -14,13 +15,15 @@ from tqdm import tqdm
 from ferbench.classes import CLASSES
 from ferbench.config.commands import Prepare
 from ferbench.data import face_set, named_sets
-from ferbench.data.fer2013 import kaggle
+from ferbench.data.face_set import Faces
+from ferbench.data.fer2013 import kaggle, release
 from ferbench.data.fer2013 import source as fer2013
 from ferbench.data.named_sets import ToySize
+from ferbench.errors import UserError
 from ferbench.report.grid import Cell, Grid, terminal
 
 WIDE = 200  # characters: the table is not cut
-FORMAT = 1  # of what is cached beside the arrays; another number makes an old cache void
+FORMAT = 2  # of what is cached beside the arrays; another number makes an old cache void
 
 
 def run(job: Prepare) -> None:
@@ -37,35 +40,71 @@ def run(job: Prepare) -> None:
 
 
 def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
-    """The manifest of the cache, which is written first where it does not fit the source."""
+    """The manifest of the cache, which is written first where it does not fit the source.
+
+    Raises UserError if it holds another source's faces and `force` is not set.
+    """
     wanted = {
-        "name": "fer2013",
         "prepare": FORMAT,
         "fingerprint": fer2013.fingerprint(source),
         "allow_other_counts": job.allow_other_counts,
+        "split_held_out": job.split_held_out,
         "near_correlation": job.near_correlation,
     }
+    place = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:16]
+    face_set.check_replaceable(folder)
     if not job.force and (folder / face_set.MANIFEST).exists():
         manifest = face_set.read_manifest(folder)
         if all(manifest.get(key) == value for key, value in wanted.items()):
             print(f"{source} is prepared already; force=true reads it again")
             return manifest
+        if not _is_same_source(manifest, wanted["fingerprint"], place):
+            raise UserError(_other_source(source, folder, manifest))
     began = time.perf_counter()
-    with _Bar("reading") as show:
-        splits, report = fer2013.read_source(
-            source, allow_other_counts=job.allow_other_counts, on_progress=show
-        )
-    facts = {
-        **wanted,
-        "source": source.name,
-        "kind": report.kind,
-        "converted": report.converted,
-        "messages": list(report.messages),
-    }
-    print(f"read {source} ({report.kind}); looking for copies")
+    splits, facts = _read(source, job)
+    print(f"read {source} ({facts['kind']}); looking for copies")
+    facts |= {**wanted, "place": place}
     named_sets.store(folder, splits, facts, near_correlation=job.near_correlation)
     print(f"done in {time.perf_counter() - began:.1f} s")
     return face_set.read_manifest(folder)
+
+
+def _read(source: Path, job: Prepare) -> tuple[dict[str, Faces], dict[str, Any]]:
+    """The faces of each split, and what the manifest says of where they come from."""
+    with _Bar("reading") as show:
+        splits, report = fer2013.read_source(
+            source,
+            allow_other_counts=job.allow_other_counts,
+            split_held_out=job.split_held_out,
+            on_progress=show,
+        )
+    hashes = {split: face_set.content_hash(faces) for split, faces in splits.items()}
+    name, messages = release.set_name(source, hashes), list(report.messages)
+    if name != release.NAME:
+        messages.append(f"not the content of the FER2013 release: the set is called {name}")
+    return splits, {
+        "name": name,
+        "source": source.name,
+        "kind": report.kind,
+        "converted": report.converted,
+        "messages": messages,
+    }
+
+
+def _is_same_source(manifest: dict[str, Any], fingerprint: str, place: str) -> bool:
+    """Whether the cache was made of this source, or of one of the same path that is no FER2013."""
+    if manifest.get("fingerprint") == fingerprint:
+        return True
+    return manifest.get("name") != release.NAME and manifest.get("place") == place
+
+
+def _other_source(source: Path, folder: Path, manifest: dict[str, Any]) -> str:
+    images = sum(sum(by_class.values()) for by_class in manifest["counts"].values())
+    origin = f" of {manifest['source']}" if "source" in manifest else ""
+    return (
+        f"source={source}: {folder} holds {manifest.get('name')} ({images:,} images{origin}); "
+        "force=true replaces it, outputs=FOLDER keeps both"
+    )
 
 
 class _Bar:

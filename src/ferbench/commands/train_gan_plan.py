@@ -118,7 +118,7 @@ def _shards(recipe: GanRecipe, state: dict[str, Any] | None) -> int:
         try:
             shards = len(state["trainer"]["streams"])
         except (LookupError, TypeError):
-            raise UserError("the state is not one of ferbench train-gan; delete it") from None
+            raise UserError("the state is not one of ferbench train-gan; move it away") from None
     if shards % processes.count() or recipe.batch % shards:
         raise UserError(
             f"{processes.count()} processes: expected a number that divides the {shards} shards "

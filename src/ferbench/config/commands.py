@@ -69,6 +69,7 @@ class Prepare:
     outputs: AsTyped[str]
     source: AsTyped[str]
     allow_other_counts: bool
+    split_held_out: bool
     force: bool
     near_correlation: float
     data: FacesConfig

@@ -20,6 +20,7 @@ from ferbench.errors import UserError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+ANEW = "move the folder away and prepare the faces again"
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def write(
 
     manifest: what the caller knows (name, source, ...); class order, counts and hashes are added.
     extras: further arrays, `<stem>.npy`; texts: further files by name.
-    Raises OSError (a full disk, say) with nothing left behind.
+    Raises OSError (a full disk, say) with nothing left behind, UserError as `check_replaceable`.
     """
+    check_replaceable(root)
     root.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
@@ -113,7 +115,7 @@ def read(root: Path) -> FaceSet:
         extras = {stem: _load(root / f"{stem}.npy") for stem in manifest["extras"]}
     except (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{root}: the set is damaged ({reason}); delete the folder") from error
+        raise UserError(f"{root}: the set is damaged ({reason}); {ANEW}") from error
     return FaceSet(root, splits, manifest, extras)
 
 
@@ -124,12 +126,39 @@ def read_manifest(root: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{root}: no face set here ({MANIFEST} is missing)") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{root}: the manifest is damaged ({error}); delete the folder") from None
+        raise UserError(f"{root}: the manifest is damaged ({error}); {ANEW}") from None
+    if isinstance(manifest, dict) and manifest.get("kind") == "synthetic":
+        raise UserError(f"data.folder={root}: this {what_is(root)}")
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(f"{root}: not a face set of format {FORMAT}; prepare it again")
     if tuple(manifest.get("classes", ())) != CLASSES:
         raise UserError(f"{root}: classes are {manifest.get('classes')}; expected {list(CLASSES)}")
     return manifest
+
+
+def check_replaceable(root: Path) -> None:
+    """UserError if something else than a face set is at `root`: it is never replaced."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return
+    if not ((root / MANIFEST).is_file() and any(root.glob("*_images.npy"))):
+        raise UserError(
+            f"{root}: a face set belongs here, but this {what_is(root)}; it is left alone; "
+            "expected another folder (outputs=, data.folder=)"
+        )
+
+
+def what_is(root: Path) -> str:
+    """What a file or folder is that should be a face set and is none, and which key takes it."""
+    if not root.is_dir():
+        return "is a file"
+    if (root / "images.npy").exists():  # `synthetic_set` writes it
+        return (
+            "is a synthetic set; use data.synthetic=FOLDER (data=synthetic, data=mixed) or "
+            "set=FOLDER (fidelity, audit, bias, curate)"
+        )
+    if (root / "run.json").exists():
+        return "is the folder of a run; expected a folder that `ferbench prepare` wrote"
+    return "holds no prepared faces; `ferbench prepare source=FOLDER` reads images and CSV files"
 
 
 def _facts(splits: Mapping[str, Faces]) -> dict[str, Any]:

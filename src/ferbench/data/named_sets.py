@@ -41,6 +41,8 @@ class ToySize:
 def open_real(folder: Path) -> FaceSet:
     """The prepared FER2013; UserError with the way to it if it is not there."""
     if not (folder / face_set.MANIFEST).exists():
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise UserError(f"data.folder={folder}: this {face_set.what_is(folder)}")
         raise UserError(
             f"data=real: FER2013 is not prepared ({folder} is missing); {HOW_TO_GET_FER2013}; "
             "data=toy works without it"
@@ -51,8 +53,10 @@ def open_real(folder: Path) -> FaceSet:
 def open_toy(folder: Path, size: ToySize, *, workers: int) -> FaceSet:
     """The toy set of this size and seed, rendered unless `folder` holds just that.
 
-    Processes that ask at the same time wait for the one that renders.
+    Processes that ask at the same time wait for the one that renders. Raises UserError if
+    something else than toy faces is there.
     """
+    face_set.check_replaceable(folder)
     wanted = {"name": "toy", "size": vars(size), "renderer": TOY_RENDERER}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
@@ -112,4 +116,9 @@ def _holds(folder: Path, wanted: Mapping[str, Any]) -> bool:
     if not (folder / face_set.MANIFEST).exists():
         return False
     manifest = face_set.read_manifest(folder)
+    if manifest.get("name") != wanted["name"]:
+        raise UserError(
+            f"data.folder={folder}: holds the faces {manifest.get('name')}, which are left alone; "
+            "expected another folder for toy faces"
+        )
     return all(manifest.get(key) == value for key, value in wanted.items())

@@ -77,6 +77,8 @@ def read_manifest(root: Path) -> dict[str, Any]:
         raise UserError(f"{root}: the manifest is damaged ({error}); make the set again") from None
     kind = (manifest.get("format"), manifest.get("kind")) if isinstance(manifest, dict) else None
     if kind != (FORMAT, KIND):
+        if isinstance(manifest, dict) and "hashes" in manifest and "action_units" in manifest:
+            raise UserError(f"{root}: holds prepared faces, no synthetic set; use data.folder=")
         raise UserError(f"{root}: not a synthetic set of format {FORMAT}; {HOW_TO_MAKE_ONE}")
     if manifest.get("classes") != list(CLASSES):
         raise UserError(

@@ -115,7 +115,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
         kept: np.ndarray = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: damaged ({error}); delete it") from None
+        raise UserError(f"{path}: damaged ({error}); move it away") from None
     if kept.shape != shape or kept.dtype != np.float32 or not np.isfinite(kept).all():
-        raise UserError(f"{path}: not {shape[0]} predictions of this set; delete it")
+        raise UserError(f"{path}: not {shape[0]} predictions of this set; move it away")
     return kept

@@ -55,7 +55,7 @@ def load_state(path: Path, *, format_name: str) -> dict[str, Any]:
         named = "without a format" if written is None else f"of format {_one_line(written)!r}"
         raise UserError(
             f"{path}: a state {named}, so another version of ferbench wrote it; expected "
-            f"{format_name!r}: delete the file, and the run starts from its beginning"
+            f"{format_name!r}; move the file away, and the run starts from its beginning"
         )
     return state
 

@@ -107,7 +107,9 @@ def status_of(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); delete the folder to run it again") from None
+        raise UserError(
+            f"{path}: damaged ({error}); move the folder away to run it again"
+        ) from None
     return facts if isinstance(facts, dict) else {}
 
 

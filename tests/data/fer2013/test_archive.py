@@ -256,6 +256,91 @@ def test_16_bit_gray_is_scaled_and_not_clipped():
     assert converted.startswith("I")
 
 
+@pytest.mark.parametrize(("factor", "bits"), [(1, 8), (16, 12)])
+def test_16_bit_gray_with_levels_of_fewer_bits_is_not_black(factor, bits):
+    """Level v of 255 is v of 8 bits and 16 v of 12 bits."""
+    face = noise(48, 48)
+    image, converted = image_files.decode(encoded(face.astype(np.uint16) * factor))
+    assert np.array_equal(image, face)
+    assert converted == f"I;16 of {bits} bits"
+
+
+def test_a_black_16_bit_image_stays_black():
+    assert not image_files.decode(encoded(np.zeros((48, 48), np.uint16)))[0].any()
+
+
+@pytest.mark.parametrize(("factor", "is_read"), [(16, False), (257, True)])
+def test_16_bit_color_of_12_bits_is_refused(factor, is_read):
+    """Pillow would read it as black."""
+    data = png_16_bit_color(noise(48, 48).astype(np.uint16) * factor)
+    if is_read:
+        assert np.array_equal(image_files.decode(data)[0], noise(48, 48))
+        return
+    with pytest.raises(ValueError, match="16-bit color with levels of 12 bits or less"):
+        image_files.decode(data)
+
+
+def png_16_bit_color(levels):
+    """A PNG of 16 bits a channel, red = green = blue = levels [H, W] uint16."""
+
+    def chunk(kind, data):
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    height, width = levels.shape
+    rows = np.repeat(levels[..., None], 3, axis=2).astype(">u2")
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+# How a camera's picture that is stored so is brought upright: EXIF 2.3, tag 0x0112.
+UPRIGHT = {
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.T,
+    6: lambda stored: np.rot90(stored, -1),  # a quarter clockwise
+    7: lambda stored: stored[::-1, ::-1].T,
+    8: lambda stored: np.rot90(stored),
+}
+
+
+def with_orientation(stored, kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = io.BytesIO()
+    Image.fromarray(stored).save(data, kind, exif=exif)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("orientation", list(UPRIGHT))
+def test_faces_are_turned_upright(orientation):
+    stored = noise(48, 48)
+    image, converted = image_files.decode(with_orientation(stored, "PNG", orientation))
+    assert np.array_equal(image, UPRIGHT[orientation](stored))
+    assert converted == "turned"
+
+
+def test_a_turned_photograph_is_the_upright_one():
+    """A smooth picture, so that JPEG changes it little; sideways it is 40 levels off."""
+    upright = np.add.outer(np.arange(96) * 2.0, np.arange(96) * 0.5).astype(np.uint8)
+    data = with_orientation(np.ascontiguousarray(np.rot90(upright)), "JPEG", 6)
+    image, converted = image_files.decode(data)
+    plain, _ = image_files.decode(encoded(upright))
+    assert np.abs(image.astype(int) - plain).mean() < 1
+    assert converted == "96x96 turned"
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 300])
+def test_other_orientations_change_nothing(orientation):
+    data = with_orientation(noise(48, 48), "PNG", orientation)
+    image, converted = image_files.decode(data)
+    assert np.array_equal(image, noise(48, 48))
+    assert converted is None
+
+
 def test_larger_faces_are_resampled_with_antialiasing():
     """A checkerboard of single pixels averages to gray; without antialiasing it stays black."""
     board = np.indices((96, 96)).sum(axis=0) % 2 * 255

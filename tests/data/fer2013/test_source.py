@@ -70,9 +70,9 @@ def table(splits: tuple[str, ...], columns: tuple[str, ...]) -> list[list[str]]:
     return [list(columns), *rows]
 
 
-def csv_bytes(rows: list[list[str]]) -> bytes:
+def csv_bytes(rows: list[list[str]], **form) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, **{"lineterminator": "\n", **form}).writerows(rows)
     return text.getvalue().encode()
 
 
@@ -186,6 +186,53 @@ def test_csv(tmp_path, data, kind):
     splits, report = read(tmp_path / "fer2013.csv")
     check_small_set(splits)
     assert report.kind == kind
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_csv_as_spreadsheets_save_it(tmp_path, delimiter, end, start, quoting):
+    rows = table(SPLITS, ("emotion", "pixels", "Usage"))
+    data = csv_bytes(rows, delimiter=delimiter, lineterminator=end, quoting=quoting)
+    (tmp_path / "mine.csv").write_bytes(start.encode() + data)
+    check_small_set(read(tmp_path / "mine.csv")[0])
+
+
+def test_pair_with_semicolons(tmp_path):
+    """Each half by itself: the one has commas, the other semicolons."""
+    rows = table(("public", "private"), ("emotion", "pixels"))
+    write_folder(tmp_path, {"train.csv": TRAIN, "test.csv": csv_bytes(rows, delimiter=";")})
+    check_small_set(read(tmp_path)[0])
+
+
+def test_labels_as_words(tmp_path):
+    words = ["Anger", "disgust", "FEAR", "happiness", " sad ", "surprised", "neutral"]
+    rows = table(SPLITS, ("emotion", "pixels", "Usage"))
+    named = [[words[int(label)], *rest] for label, *rest in rows[1:]]
+    (tmp_path / "mine.csv").write_bytes(csv_bytes([rows[0], *named]))
+    splits, report = read(tmp_path / "mine.csv")
+    check_small_set(splits)
+    assert len(report.messages) == 1  # the counts; nothing was guessed
+
+
+def test_the_reading_of_numbers_is_told_with_a_doubt(tmp_path):
+    """The labels of another tool's order come through as other expressions, but not silently."""
+    rows = table(SPLITS, ("emotion", "pixels", "Usage"))
+    (tmp_path / "mine.csv").write_bytes(csv_bytes([*rows, rows[4], rows[4]]))
+    _, report = read(tmp_path / "mine.csv")
+    assert report.messages[-2] == (
+        "the labels are numbers and were read as 0=angry (3 images), 1=disgust (3 images), "
+        "2=fear (3 images), 3=happy (5 images), 4=sad (3 images), 5=surprise (3 images), "
+        "6=neutral (3 images)"
+    )
+    assert "this order is a guess" in report.messages[-1]
+
+
+def test_numbers_with_the_counts_of_the_release_are_no_guess(tmp_path, monkeypatch):
+    monkeypatch.setattr(fer2013, "RELEASE", dict.fromkeys(SPLITS, (1,) * 7))
+    (tmp_path / "mine.csv").write_bytes(WHOLE)
+    assert read(tmp_path / "mine.csv")[1].messages == ()
 
 
 def test_names_of_csv_faces_are_rows_as_a_spreadsheet_counts(tmp_path):
@@ -358,6 +405,60 @@ def test_test_folder_without_prefixes(tmp_path):
     text = refused(source)
     assert "PublicTest or PrivateTest?" in text
     assert "folders public/ and private/" in text
+    assert text.endswith("or split_held_out=true, which divides the folder")
+
+
+def held_out_files(folder: str) -> dict[str, bytes]:
+    """Per class one training face, and in the held-out folder two: a of public, b of private."""
+    return {
+        f"{'train' if split == 'train' else folder}/{name}/{file}.png": png(face(split, label))
+        for split, file in (("train", "a"), ("public", "a"), ("private", "b"))
+        for label, name in enumerate(CLASSES)
+    }
+
+
+@pytest.mark.parametrize("folder", ["test", "Validation", "private"])
+def test_one_held_out_folder_is_divided_on_request(tmp_path, folder):
+    source = write_folder(tmp_path / "x", held_out_files(folder))
+    assert "split_held_out=true" in refused(source)
+    splits, report = fer2013.read_source(source, allow_other_counts=True, split_held_out=True)
+    check_small_set(splits)
+    assert report.messages[0] == (
+        "split_held_out=true: of each class of the 14 held-out images, the first half is the "
+        "public split, the rest the private one"
+    )
+
+
+def test_a_csv_without_private_rows_is_divided_on_request(tmp_path):
+    rows = table(SPLITS, ("emotion", "pixels", "Usage"))
+    one = [[*rest, "Training" if usage == "Training" else "PublicTest"] for *rest, usage in rows]
+    (tmp_path / "x.csv").write_bytes(csv_bytes([rows[0], *one[1:]]))
+    assert (
+        "the private split has no images; expected 3,589; split_held_out=true divides"
+        in refused(tmp_path / "x.csv")
+    )
+    splits, _ = fer2013.read_source(
+        tmp_path / "x.csv", allow_other_counts=True, split_held_out=True
+    )
+    check_small_set(splits)
+
+
+def test_of_an_odd_class_the_first_half_has_one_more(tmp_path):
+    files = held_out_files("test") | {"test/happy/c.png": png(face("train", 0))}
+    source = write_folder(tmp_path / "x", files)
+    splits, _ = fer2013.read_source(source, allow_other_counts=True, split_held_out=True)
+    assert splits["private"].names.tolist() == [
+        f"test/{name}/{'c' if name == 'happy' else 'b'}.png" for name in CLASSES
+    ]
+    assert len(splits["public"]) == 8
+
+
+@pytest.mark.parametrize("prefixes", [PREFIXES, PREFIXES | {"private": "im"}])
+def test_release_names_are_not_divided_again(tmp_path, prefixes):
+    """Nor guessed at where some files have them and some have not."""
+    source = write_folder(tmp_path / "x", image_files(prefixes=prefixes))
+    with pytest.raises(UserError, match=r"are there already|PublicTest or PrivateTest"):
+        fer2013.read_source(source, allow_other_counts=True, split_held_out=True)
 
 
 def test_prefix_against_its_folder(tmp_path):
@@ -377,10 +478,26 @@ def test_images_too_deep(tmp_path):
     assert "expected images in train/<emotion>/" in refused(write_zip(tmp_path / "x.zip", files))
 
 
-def test_file_that_is_no_image_by_name(tmp_path):
-    files = image_files() | {"train/happy/notes.txt": b"x"}
+STRAY = ("train/README.md", "train/happy/list.txt", "train/more/notes", "readme.txt")
+JUNK = (".DS_Store", "train/.DS_Store", "test/sad/Thumbs.db", "__MACOSX/train/happy/._1.png")
+
+
+def test_stray_files_are_skipped_counted_and_named(tmp_path):
+    files = image_files() | dict.fromkeys(STRAY + JUNK, b"x")
+    for source in (write_zip(tmp_path / "x.zip", files), write_folder(tmp_path / "x", files)):
+        splits, report = read(source)
+        check_small_set(splits)
+        want = "files that are no images, skipped: 8, the first is .DS_Store"
+        assert report.messages[0] == want
+    splits, report = read(write_zip(tmp_path / "y.zip", image_files() | {STRAY[1]: b"x"}))
+    assert report.messages[0].endswith("skipped: 1, the first is train/happy/list.txt")
+
+
+def test_images_of_a_format_that_is_not_read_are_not_skipped(tmp_path):
+    """Faces would be missing."""
+    files = image_files() | {"train/happy/face.webp": b"x"}
     text = refused(write_zip(tmp_path / "x.zip", files))
-    assert "train/happy/notes.txt: is not an image; expected .jpg" in text
+    assert "train/happy/face.webp: is not an image; expected .jpg" in text
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", png(face("train", 3))[:900]])
@@ -409,10 +526,11 @@ def refused_row(tmp_path: Path, row: int, column: int, cell: str) -> str:
     return refused(tmp_path / "fer2013.csv")
 
 
-@pytest.mark.parametrize("label", ["7", "-1", "1.0", "happy", ""])
+@pytest.mark.parametrize("label", ["7", "-1", "1.0", "joyful", ""])
 def test_wrong_label(tmp_path, label):
     text = refused_row(tmp_path, 5, 0, label)
-    assert text == f"row 5 of fer2013.csv: label '{label}'; expected an integer 0 to 6"
+    want = f"row 5 of fer2013.csv: label '{label}'; expected an integer 0 to 6 or a word of angry, "
+    assert text == f"{want}disgust, fear, happy, sad, surprise, neutral"
 
 
 @pytest.mark.parametrize(

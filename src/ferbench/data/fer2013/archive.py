@@ -46,10 +46,11 @@ FORMS = (
 
 
 class Files(Protocol):
-    """What a source holds: file names with "/", less the junk of file managers, and bytes."""
+    """What a source holds: file names with "/", bytes, and apart the junk of file managers."""
 
     source: Path
     names: list[str]
+    junk: list[str]
 
     def size(self, name: str) -> int:
         """Bytes of the file, unpacked."""
@@ -118,6 +119,7 @@ class FolderFiles:
         """Names: paths below `root` with "/"."""
         self.source, self.root = source, root
         self.names = [name for name in names if not _is_junk(name)]
+        self.junk = [name for name in names if _is_junk(name)]
 
     def size(self, name: str) -> int:
         """Bytes of the file."""
@@ -136,6 +138,7 @@ class ZipFiles:
         self.source, self._packed = source, packed
         self._members = _checked_members(source, packed.infolist())
         self.names = [name for name in self._members if not _is_junk(name)]
+        self.junk = [name for name in self._members if _is_junk(name)]
 
     def size(self, name: str) -> int:
         """Bytes of the member, as its header says; `open` gives no more than these."""
@@ -254,7 +257,8 @@ class Record:
 
     image: [48, 48] uint8; label: index into `CLASSES`; name: unique in the source, as people can
     look it up there ("train/happy/Training_1.jpg", "fer2013.csv:2" for the file's second row);
-    converted: what the file held if not 48 x 48 gray ("RGB", "96x96", "RGB 96x96").
+    converted: what the file held if not 48 x 48 gray ("RGB", "96x96", "RGB 96x96");
+    numbered: whether the source gives the class as a number.
     """
 
     split: str
@@ -262,3 +266,4 @@ class Record:
     name: str
     image: np.ndarray
     converted: str | None = None
+    numbered: bool = False

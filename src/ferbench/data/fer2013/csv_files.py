@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import IO
 
 import numpy as np
 
 from ferbench.classes import CLASSES, IMAGE_PX
-from ferbench.data.fer2013 import archive
+from ferbench.data.fer2013 import archive, class_names
 from ferbench.data.fer2013.archive import Files, Record, opened, printable, refusal
 from ferbench.errors import UserError
 
@@ -20,18 +20,23 @@ PIXELS = IMAGE_PX**2
 MAX_LINE_CHARS = 2**16  # a row of FER2013 has under 9,300
 
 _LEVELS = {str(level): level for level in range(256)}
-_LABELS = {str(label): label for label in range(len(CLASSES))}
+_DELIMITERS = (",", ";", "\t")
+_NUMBERS = {str(label): label for label in range(len(CLASSES))}
 _SPLITS = {"training": "train", "publictest": "public", "privatetest": "private"}
 _USUAL = ("fer2013.csv", "icml_face_data.csv")  # the first is taken where a source holds both
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file with pixels: its name in the source and the position of each known column."""
+    """A CSV file with pixels: its name in the source and the position of each known column.
+
+    delimiter: "," or ";" or a tab, whichever shows most known columns in the header.
+    """
 
     name: str
     columns: dict[str, int]  # of "emotion", "pixels", "usage", as far as present
     spaced: bool  # header names start with a space: icml_face_data.csv
+    delimiter: str = ","
 
     @property
     def file(self) -> str:
@@ -50,13 +55,23 @@ def read_header(files: Files, name: str) -> Table:
     """The known columns of one CSV file; none if its first line is no text."""
     with opened(files, name, max_bytes=archive.MAX_CSV_BYTES) as stream:
         try:
-            header = next(csv.reader(_lines(stream)), [])
-        except (UnicodeDecodeError, csv.Error, _TooLong):
-            header = []
+            line = next(_lines(stream), "")
+        except (UnicodeDecodeError, _TooLong):
+            line = ""
+    readings = [_read_header(name, line, delimiter) for delimiter in _DELIMITERS]
+    return max(readings, key=lambda table: len(table.columns))  # the first of equal ones
+
+
+def _read_header(name: str, line: str, delimiter: str) -> Table:
+    try:
+        header = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        header = []
     names = [column.strip().lower() for column in header]
     known = [column for column in ("emotion", "pixels", "usage") if column in names]
     spaced = any(column.startswith(" ") for column in header)
-    return Table(name, {column: names.index(column) for column in known}, spaced)
+    columns = {column: names.index(column) for column in known}
+    return Table(name, columns, spaced, delimiter)
 
 
 def whole(files: Files, csvs: list[Table]) -> Table | None:
@@ -116,7 +131,7 @@ def pair_records(files: Files, train: Table, test: Table) -> Iterator[Record]:
     half = len(faces) // 2
     yield from faces[:half]
     for face in faces[half:]:
-        yield Record("private", face.label, face.name, face.image)
+        yield replace(face, split="private")
 
 
 def parse_pixels(text: str) -> np.ndarray:
@@ -146,7 +161,7 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 def _rows(files: Files, table: Table) -> Iterator[tuple[int, list[str]]]:
     """Row number (the header is 1, as a spreadsheet counts) and cells; empty lines are skipped."""
     with opened(files, table.name, max_bytes=archive.MAX_CSV_BYTES) as stream:
-        reader = csv.reader(_lines(stream))
+        reader = csv.reader(_lines(stream), delimiter=table.delimiter)
         try:
             width = len(next(reader))
             for cells in reader:
@@ -167,15 +182,18 @@ def _rows(files: Files, table: Table) -> Iterator[tuple[int, list[str]]]:
 
 
 def _record(files: Files, table: Table, row: int, cells: list[str], split: str) -> Record:
-    label = cells[table.columns["emotion"]].strip()
-    if label not in _LABELS:
-        text = f"label '{_short(label)}'; expected an integer 0 to {len(CLASSES) - 1}"
+    cell = cells[table.columns["emotion"]].strip()
+    label = _NUMBERS.get(cell, class_names.LABELS.get(cell.lower()))
+    if label is None:
+        text = f"label '{_short(cell)}'; expected an integer 0 to {len(CLASSES) - 1}"
+        text += f" or a word of {', '.join(CLASSES)}"
         raise _row_refusal(files, table, row, text)
     try:
         image = parse_pixels(cells[table.columns["pixels"]])
     except ValueError as error:
         raise _row_refusal(files, table, row, str(error)) from None
-    return Record(split, _LABELS[label], printable(f"{table.file}:{row}"), image)
+    name = printable(f"{table.file}:{row}")
+    return Record(split, label, name, image, numbered=cell in _NUMBERS)
 
 
 def _row_refusal(files: Files, table: Table, row: int, text: str) -> UserError:

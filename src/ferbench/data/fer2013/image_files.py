@@ -15,11 +15,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
-from ferbench.data.fer2013 import archive
+from ferbench.data.fer2013 import archive, class_names
 from ferbench.data.fer2013.archive import Files, Record, refusal
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+UNREAD = (".gif", ".tif", ".tiff", ".webp", ".heic", ".avif", ".jfif", ".jp2", ".pgm", ".ppm")
 MAX_SIDE_PX = 4096
+ORIENTATION = 0x0112  # the EXIF tag
 
 _FORMATS = ("JPEG", "PNG", "BMP")
 _DECODE_ERRORS = (
@@ -36,6 +38,16 @@ _DECODE_ERRORS = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_BITS = {8: 1, 12: 16, 16: 257}  # of gray levels: what one of 255 levels is in them
 _TEST = "test"  # a folder of both test splits: the file names tell which
 _SPLIT_FOLDERS = (
     dict.fromkeys(("train", "training"), "train")
@@ -44,21 +56,9 @@ _SPLIT_FOLDERS = (
     | dict.fromkeys(("private", "privatetest", "private_test"), "private")
     | dict.fromkeys(("test", "testing"), _TEST)
 )
-_CLASS_FOLDERS = {name: label for label, name in enumerate(CLASSES)} | {
-    synonym: CLASSES.index(name)
-    for name, synonyms in {
-        "angry": ("anger",),
-        "disgust": ("disgusted",),
-        "fear": ("fearful", "afraid", "scared"),
-        "happy": ("happiness",),
-        "sad": ("sadness",),
-        "surprise": ("surprised", "suprise"),
-        "neutral": ("neutrality",),
-    }.items()
-    for synonym in synonyms
-}
 _PREFIXES = {"training": "train", "publictest": "public", "privatetest": "private"}
 _PREFIX = re.compile("(training|publictest|privatetest)(?![a-z])", re.IGNORECASE)
+_HELD_OUT_NAME = re.compile("/(publictest|privatetest)(?![a-z])[^/]*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,21 +73,28 @@ class Member:
 
 @dataclass(frozen=True)
 class Layout:
-    """The images of a source by split, class and name, and how many lie outside the layout."""
+    """The images of a source by split, class and name.
+
+    outside: paths of images elsewhere; others: of the files that are no images.
+    """
 
     members: list[Member]
     outside: list[str]
+    others: list[str]
 
 
-def find_layout(files: Files) -> Layout | None:
+def find_layout(files: Files, *, split_held_out: bool = False) -> Layout | None:
     """The image files in <split>/<emotion>/ folders, at any one depth; None if there are none.
 
     Folders tell the class, by name and never by order; the split is told by the folder, and
-    within `test` by the prefix PublicTest or PrivateTest of the file's name.
-    Raises UserError for an unknown class, a file that is no image, a split that cannot be told,
-    and two copies of the layout in one source.
+    within `test` by the prefix PublicTest or PrivateTest of the file's name. Files that are no
+    images by their name are passed over. split_held_out: a `test` folder where no name has such a
+    prefix is one split ("private"), which the caller divides.
+    Raises UserError for an unknown class, an image of a format that is not read, a split that
+    cannot be told, and two copies of the layout in one source.
     """
-    inside = [path for path in files.names if _split_depth(path) is not None]
+    pictures = [path for path in files.names if path.lower().endswith(SUFFIXES + UNREAD)]
+    inside = [path for path in pictures if _split_depth(path) is not None]
     if not inside:
         return None
     tops = sorted({_top(path) for path in inside})
@@ -95,12 +102,15 @@ def find_layout(files: Files) -> Layout | None:
         both = " and ".join(f"'{top or '.'}'" for top in tops[:2])
         raise refusal(files.source, f"train and test folders in {both}; expected one set of them")
     split_folders = {path.removeprefix(tops[0]).split("/")[0].lower() for path in inside}
-    has_public = any(_SPLIT_FOLDERS[folder] == "public" for folder in split_folders)
-    members = [_member(files.source, path, tops[0], has_public) for path in inside]
+    is_private = any(_SPLIT_FOLDERS[folder] == "public" for folder in split_folders) or (
+        split_held_out and not any(_HELD_OUT_NAME.search(path) for path in inside)
+    )
+    members = [_member(files.source, path, tops[0], is_private) for path in inside]
     members.sort(key=lambda member: (SPLITS.index(member.split), member.label, member.name))
     known = set(inside)
     outside = [path for path in files.names if path not in known and _is_image(path)]
-    return Layout(members, outside)
+    others = [path for path in files.names if path not in known and not _is_image(path)]
+    return Layout(members, outside, others)
 
 
 def records(files: Files, members: list[Member]) -> Iterator[Record]:
@@ -118,9 +128,13 @@ def records(files: Files, members: list[Member]) -> Iterator[Record]:
 def decode(data: bytes) -> tuple[np.ndarray, str | None]:
     """The face in a JPEG, PNG or BMP file: ([48, 48] uint8, what was converted or None).
 
-    Colors become luma (ITU-R 601-2); 16-bit gray is scaled to 8 bits; other sizes are cut to a
-    centered square and resampled with antialiasing (Lanczos).
-    Raises ValueError with the reason if the bytes are no image, cut short or over 4096 pixels wide.
+    A face that lies or is mirrored by its EXIF orientation is turned upright ("turned"). Colors
+    become luma (ITU-R 601-2). 16-bit gray is scaled to 8 bits by the levels in use: if none is
+    over 255, they are of 8 bits, if none is over 4,095, of 12 bits, else of 16; a face that is
+    darker than a sixteenth of full white all over would be taken for one of fewer bits. Other
+    sizes are cut to a centered square and resampled with antialiasing (Lanczos).
+    Raises ValueError with the reason if the bytes are no image, cut short, over 4096 pixels wide,
+    or 16-bit color with levels of 12 bits or less (Pillow keeps the upper 8 bits alone).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -128,7 +142,10 @@ def decode(data: bytes) -> tuple[np.ndarray, str | None]:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 if max(image.size) > MAX_SIDE_PX:
                     raise ValueError(f"{image.width}x{image.height} pixels")
+                deep = "16" in str(image.tile[0].args) if image.tile else False
                 image.load()
+                if deep and not image.mode.startswith("I") and _is_dark(image):
+                    raise ValueError("16-bit color with levels of 12 bits or less")
                 return _gray_48(image)
         except UnidentifiedImageError:
             raise ValueError("is not an image") from None
@@ -140,20 +157,43 @@ def _gray_48(image: Image.Image) -> tuple[np.ndarray, str | None]:
     kinds = [] if image.mode == "L" else [image.mode]
     if image.size != (IMAGE_PX, IMAGE_PX):
         kinds.append(f"{image.width}x{image.height}")
-    gray = _gray(image)
+    gray, bits = _gray(image)
+    if bits < 16:
+        kinds[0] += f" of {bits} bits"
+    if (orientation := _orientation(image)) in _UPRIGHT:
+        kinds.append("turned")
+        gray = gray.transpose(_UPRIGHT[orientation])
     if gray.size != (IMAGE_PX, IMAGE_PX):
         gray = ImageOps.fit(gray, (IMAGE_PX, IMAGE_PX), Image.Resampling.LANCZOS)
     return np.asarray(gray), " ".join(kinds) or None
 
 
-def _gray(image: Image.Image) -> Image.Image:
-    """8-bit gray; Pillow itself would clip 16-bit values at 255."""
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) where there is none that can be read."""
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except _DECODE_ERRORS:
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _is_dark(image: Image.Image) -> bool:
+    """Whether no color level is over 15 of 255: what is left of 12 bits in 16."""
+    return bool(np.asarray(image)[..., : 1 if image.mode == "LA" else 3].max() <= 15)
+
+
+def _gray(image: Image.Image) -> tuple[Image.Image, int]:
+    """8-bit gray, and how many of 16 bits were in use (16 too for images of 8 bits).
+
+    Pillow itself would clip 16-bit values at 255.
+    """
     if image.mode.startswith("I"):
         levels = np.asarray(image).astype(np.int64)
         if levels.min() < 0 or levels.max() > 65535:
             raise ValueError(f"gray levels {levels.min()} to {levels.max()}")
-        return Image.fromarray((levels // 257).astype(np.uint8))
-    return image.convert("L")
+        bits = next(bits for bits in _BITS if levels.max() < 2**bits)
+        return Image.fromarray((levels // _BITS[bits]).astype(np.uint8)), bits
+    return image.convert("L"), 16
 
 
 def _split_depth(path: str) -> int | None:
@@ -171,30 +211,32 @@ def _is_image(path: str) -> bool:
     return path.lower().endswith(SUFFIXES)
 
 
-def _member(source: Path, path: str, top: str, has_public: bool) -> Member:
+def _member(source: Path, path: str, top: str, is_private: bool) -> Member:
+    """The file as a member of the layout; is_private: what a file of `test` without prefix is."""
     name = path.removeprefix(top)
     parts = name.split("/")
     if not _is_image(path):
         raise refusal(source, f"{path}: is not an image; expected {', '.join(SUFFIXES)} files")
     if len(parts) != 3:
         raise refusal(source, f"{path}: expected images in {parts[0]}/<emotion>/ and no deeper")
-    if parts[1].lower() not in _CLASS_FOLDERS:
+    if parts[1].lower() not in class_names.LABELS:
         text = f"unknown class folder '{top}{parts[0]}/{parts[1]}'; expected {', '.join(CLASSES)}"
         raise refusal(source, text)
-    split = _split(source, path, _SPLIT_FOLDERS[parts[0].lower()], parts[2], has_public)
-    return Member(path, split, _CLASS_FOLDERS[parts[1].lower()], archive.printable(name))
+    split = _split(source, path, _SPLIT_FOLDERS[parts[0].lower()], parts[2], is_private)
+    return Member(path, split, class_names.LABELS[parts[1].lower()], archive.printable(name))
 
 
-def _split(source: Path, path: str, folder: str, file: str, has_public: bool) -> str:
+def _split(source: Path, path: str, folder: str, file: str, is_private: bool) -> str:
     """The split of a file: its prefix where it has one, which must agree with its folder."""
     match = _PREFIX.match(file)
     by_name = _PREFIXES[match[1].lower()] if match else None
     allowed = ("public", "private") if folder == _TEST else (folder,)
     if by_name is None and folder == _TEST:
-        if has_public:
+        if is_private:
             return "private"
         text = "PublicTest or PrivateTest? expected file names PublicTest_<id>, PrivateTest_<id>"
-        raise refusal(source, f"{path}: {text}, or folders public/ and private/")
+        ways = "folders public/ and private/, or split_held_out=true, which divides the folder"
+        raise refusal(source, f"{path}: {text}, {ways}")
     if by_name is not None and by_name not in allowed:
         raise refusal(source, f"{path}: the name says {by_name}; expected what its folder says")
     return by_name or folder

@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
+from ferbench.classes import CLASSES, SPLITS
 from ferbench.data.face_set import Faces
 from ferbench.data.fer2013 import archive, csv_files, image_files
 from ferbench.data.fer2013.archive import Files, Record, refusal
+from ferbench.data.fer2013.gather import Gathered
+from ferbench.data.fer2013.image_files import Layout
 from ferbench.data.label_counts import counts_by_name
 from ferbench.errors import UserError
 
@@ -57,7 +57,11 @@ class SourceReport:
 
 
 def read_source(
-    source: Path, *, allow_other_counts: bool, on_progress: Progress | None = None
+    source: Path,
+    *,
+    allow_other_counts: bool,
+    split_held_out: bool = False,
+    on_progress: Progress | None = None,
 ) -> tuple[dict[str, Faces], SourceReport]:
     """The faces of each split of `SPLITS`, and what there is to say about them.
 
@@ -65,17 +69,22 @@ def read_source(
     name, so that a zip and its unpacked folder give the same arrays; CSV rows in file order.
     allow_other_counts: take a source whose counts are not those of the release, such as a
     cleaned copy or another split; the report says so.
+    split_held_out: divide the only held-out split into public and private (`gather.halves`).
     on_progress(done, expected): called every 256 images and at the end.
     Raises UserError, one line that names the file or row, for anything that cannot be read as
     FER2013: see `archive`, `archive_images` and `archive_csv`.
     """
     source = source.expanduser()
     with archive.open_files(source) as files:
-        form = find_form(files)
-        splits, converted = _collect(source, form, on_progress)
+        form = find_form(files, split_held_out=split_held_out)
+        gathered = _gather(source, form, on_progress)
+    splits = gathered.faces(RELEASE, split_held_out=split_held_out)
     counts = {split: counts_by_name(faces.labels) for split, faces in splits.items()}
-    messages = form.messages + _count_messages(source, counts, allow_other_counts)
+    doubts = _count_messages(source, counts, allow_other_counts)
+    messages = form.messages + gathered.messages + doubts
+    messages += _reading(gathered.numbered) if doubts else ()
     key = fingerprint(source)
+    converted = dict(gathered.converted.most_common())
     return splits, SourceReport(str(source), form.kind, key, counts, converted, messages)
 
 
@@ -105,8 +114,11 @@ class Form:
     messages: tuple[str, ...] = ()
 
 
-def find_form(files: Files) -> Form:
-    """The form of a source, told by its content: a whole CSV, then a pair of them, then images."""
+def find_form(files: Files, *, split_held_out: bool) -> Form:
+    """The form of a source, told by its content: a whole CSV, then a pair of them, then images.
+
+    split_held_out: as of `image_files.find_layout`.
+    """
     tables = csv_files.tables(files)
     if table := csv_files.whole(files, tables):
         kind = "icml csv" if table.spaced else "csv"
@@ -116,10 +128,10 @@ def find_form(files: Files) -> Form:
         text = f"{halves[1].name} has no Usage: its first half is PublicTest, the rest PrivateTest"
         records = csv_files.pair_records(files, *halves)
         return Form("train+test csv", records, RELEASE_IMAGES, (text,))
-    if layout := image_files.find_layout(files):
+    if layout := image_files.find_layout(files, split_held_out=split_held_out):
         kind = "folder" if files.source.is_dir() else "zip"
         records = image_files.records(files, layout.members)
-        return Form(kind, records, len(layout.members), _outside_messages(layout.outside))
+        return Form(kind, records, len(layout.members), _left_messages(files, layout))
     raise _no_form(files)
 
 
@@ -138,50 +150,32 @@ def _no_form(files: Files) -> UserError:
     return refusal(files.source, f"found no FER2013 in {where}{hint}; {archive.FORMS}")
 
 
-def _outside_messages(outside: list[str]) -> tuple[str, ...]:
-    if not outside:
-        return ()
-    text = f"{len(outside):,} images outside the train and test folders were not read"
-    return (f"{text}, the first is {archive.printable(outside[0])}",)
+def _left_messages(files: Files, layout: Layout) -> tuple[str, ...]:
+    """What was not read: images elsewhere, and files of other kinds with those of file managers."""
+    messages = []
+    if layout.outside:
+        text = f"{len(layout.outside):,} images outside the train and test folders were not read"
+        messages.append(f"{text}, the first is {archive.printable(layout.outside[0])}")
+    if others := sorted(layout.others + files.junk):
+        messages.append(
+            f"files that are no images, skipped: {len(others):,}, "
+            f"the first is {archive.printable(others[0])}"
+        )
+    return tuple(messages)
 
 
-def _collect(
-    source: Path, form: Form, on_progress: Progress | None
-) -> tuple[dict[str, Faces], dict[str, int]]:
-    """The records as arrays by split; pixels are gathered as bytes, one copy in memory."""
-    pixels = {split: bytearray() for split in SPLITS}
-    labels: dict[str, list[int]] = {split: [] for split in SPLITS}
-    names: dict[str, list[str]] = {split: [] for split in SPLITS}
-    converted: Counter[str] = Counter()
-    done = 0
+def _gather(source: Path, form: Form, on_progress: Progress | None) -> Gathered:
+    """All records of the source; UserError if there are too many."""
+    gathered, done = Gathered(source), 0
     for done, record in enumerate(form.records, start=1):
-        pixels[record.split] += record.image.tobytes()
-        labels[record.split].append(record.label)
-        names[record.split].append(record.name)
-        if record.converted:
-            converted[record.converted] += 1
+        gathered.add(record)
         if done > MAX_IMAGES:
             raise refusal(source, f"over {MAX_IMAGES:,} images; expected {RELEASE_IMAGES:,}")
         if on_progress and done % PROGRESS_IMAGES == 0:
             on_progress(done, max(done, form.expected))
     if on_progress:
         on_progress(done, done)
-    splits = {s: _faces(source, s, pixels.pop(s), labels[s], names[s]) for s in SPLITS}
-    return splits, dict(converted.most_common())
-
-
-def _faces(
-    source: Path, split: str, pixels: bytearray, labels: list[int], names: list[str]
-) -> Faces:
-    """One split as arrays; UserError if it or one of its classes is empty."""
-    if not labels:
-        raise refusal(source, f"the {split} split has no images; expected {sum(RELEASE[split]):,}")
-    missing = [name for label, name in enumerate(CLASSES) if label not in set(labels)]
-    if missing:
-        text = f"the {split} split has no images of {', '.join(missing)}"
-        raise refusal(source, f"{text}; expected all of {', '.join(CLASSES)}")
-    images = np.frombuffer(pixels, np.uint8).reshape(-1, IMAGE_PX, IMAGE_PX)
-    return Faces(images, np.array(labels, np.int64), np.array(names, np.str_))
+    return gathered
 
 
 def _count_messages(
@@ -195,6 +189,18 @@ def _count_messages(
     if not allow_other_counts:
         raise refusal(source, f"{text}; set allow_other_counts=true to take it all the same")
     return (text,)
+
+
+def _reading(numbered: Counter[int]) -> tuple[str, ...]:
+    """How labels as numbers were read, and that this may be wrong; nothing if there were none."""
+    if not numbered:
+        return ()
+    parts = [f"{i}={name} ({numbered[i]:,} images)" for i, name in enumerate(CLASSES)]
+    return (
+        f"the labels are numbers and were read as {', '.join(parts)}",
+        "the counts are not the release's, so this order is a guess: if your file numbers the "
+        "classes otherwise, write words in the column emotion",
+    )
 
 
 def _difference(split: str, counts: dict[str, int]) -> str | None:
