@@ -2,28 +2,91 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 PARTIAL = ".part"
+LOCK_POLL_SECONDS = 0.02
+# numpy's and torch's words for a disk that did not take all bytes
+NOT_WHOLE = re.compile(r"\d+ requested and \d+ written|PytorchStreamWriter|unexpected pos")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then rename it: a reader sees the old or the new."""
+    """Let `write` fill a file beside `path`, then rename it: a reader sees the old or the new.
+
+    What the disk refuses is an OSError that names `path`, whichever library was writing.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         write(beside)
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
+    except Exception as error:
+        of_disk = _error_of_disk(error, path, beside)
+        if of_disk is None:
+            raise
+        raise of_disk from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _error_of_disk(error: Exception, path: Path, beside: Path) -> OSError | None:
+    """The OSError behind what a library raised, None for another error or one that names a path.
+
+    numpy, safetensors and torch say in their own words that the disk did not take all bytes.
+    """
+    number = getattr(error, "errno", None)
+    if isinstance(error, OSError) and number is not None:
+        if error.filename not in (None, str(beside)):
+            return None
+        return OSError(number, error.strerror, str(path))
+    named = re.search(r"\(os error (\d+)\)", str(error))
+    if named:
+        return OSError(int(named[1]), os.strerror(int(named[1])), str(path))
+    if NOT_WHOLE.search(str(error)):
+        return OSError(errno.ENOSPC, "could not be written whole, as on a full disk", str(path))
+    return None
+
+
+@contextmanager
+def locked(path: Path, *, wait_seconds: float | None = None) -> Iterator[None]:
+    """For one process at a time: the lock is the kernel's, on the file `path`, which stays.
+
+    So a lock ends with its process, and a file that nobody holds is no lock. wait_seconds: how
+    long to wait for another process; None: as long as it takes.
+    Raises TimeoutError if another process keeps the lock, OSError that names `path` if the file
+    system has no locks.
+    """
+    import fcntl  # not on Windows, where the command line ends before it comes here
+
+    with path.open("ab") as file:
+        began = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except (BlockingIOError, InterruptedError):
+                if wait_seconds is not None and time.monotonic() - began >= wait_seconds:
+                    raise TimeoutError(errno.ETIMEDOUT, "held by another", str(path)) from None
+                time.sleep(LOCK_POLL_SECONDS)
+            except OSError as error:
+                reason = f"no file locks on this file system: {error.strerror}"
+                raise OSError(error.errno, reason, str(path)) from error
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def remove_partial(folder: Path) -> None:

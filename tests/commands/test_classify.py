@@ -36,6 +36,13 @@ def table_rows(outputs):
     return results.read(outputs, ClassifierRow)
 
 
+def test_every_epoch_is_a_line_with_the_time_left(outputs, make_job, capsys):
+    classify.run(make_job("classify", *SMALL))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert [line.partition(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert all("accuracy on held-out faces 0." in line and ", left 0:" in line for line in lines)
+
+
 def test_a_run_leaves_its_folder_and_one_row(outputs, make_job):
     classify.run(make_job("classify", *SMALL, "name=first"))
     (folder,) = runs_in(outputs)

@@ -1,5 +1,6 @@
 """The tables: many writers, killed writers, spreadsheets, disks that are full or read-only."""
 
+import fcntl
 import logging
 import os
 import signal
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 
 from ferbench import results
 from ferbench.errors import UserError
+from ferbench.files import locked
 from ferbench.results import KINDS
 from ferbench.results.csv_lines import csv_header, csv_line
 from ferbench.results.rows import ClassifierRow, FidelityRow
@@ -267,16 +268,16 @@ def test_a_table_saved_by_a_spreadsheet_is_the_same_table(tmp_path, make_row, ch
 
 def test_a_lock_that_stays_held_is_named(tmp_path, monkeypatch, make_row):
     monkeypatch.setattr("ferbench.results.store.LOCK_SECONDS", 0.05)
-    with FileLock(tmp_path / "tables.lock"), pytest.raises(UserError, match=r"tables\.lock for"):
+    with locked(tmp_path / "tables.lock"), pytest.raises(UserError, match=r"tables\.lock for"):
         results.append(tmp_path, make_row())
 
 
-@pytest.mark.parametrize("error", [OSError(37, "No locks available"), NotImplementedError("no")])
+@pytest.mark.parametrize("error", [OSError(37, "No locks available"), OSError(38, "no function")])
 def test_a_disk_without_locks_is_one_line(tmp_path, monkeypatch, make_row, error):
-    def acquire(self):
+    def flock(file, operation):
         raise error
 
-    monkeypatch.setattr(FileLock, "acquire", acquire)
+    monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(UserError, match=r"metrics\.csv: cannot be written \(.*adds the row of"):
         results.append(tmp_path, make_row())
 

@@ -165,9 +165,19 @@ def _parsed(command: str, key: str, value: str, sweep: bool) -> Override:
     try:
         (parsed,) = OverridesParser.create().parse_overrides([f"{key}={value}"])
     except HydraException:
+        if key in yaml_files.groups_of(command):
+            options = yaml_files.options_for(command, key)
+            raise UserError(f"{key}={value}: no such option; {nearest(value, options)}") from None
         kind = keys_of(COMMANDS[command]).get(key, str)
         expected = QUOTED if kind is str else in_words(kind)
         raise UserError(f"{key}={value}: cannot be read; expected {expected}") from None
+    except AttributeError:  # Hydra's parser leaves out steps that stand in its asserts
+        if __debug__:
+            raise
+        raise UserError(
+            f"{key}={value}: Hydra cannot read functions like range() with PYTHONOPTIMIZE or -O; "
+            "expected values with commas, or Python without it"
+        ) from None
     if not parsed.is_sweep_override():
         return parsed
     if not sweep:

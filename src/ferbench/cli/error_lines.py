@@ -1,16 +1,16 @@
-"""How an error ends: one line for a user's mistake or a stop, a traceback for a bug."""
+"""How an error ends: one line for a user's mistake, trouble or a stop, a traceback for a bug."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
+from ferbench.cli import machine_trouble
 from ferbench.config.commands import COMMANDS, keys_of
 from ferbench.config.yaml_files import keys_of_command
 from ferbench.errors import UserError, nearest
@@ -88,24 +88,27 @@ def _type_expected(key: str, kind: Any) -> str:
 
 
 BUG, USER_MISTAKE, INTERRUPTED = 1, 2, 130
-
-
-NOBODY_READS = 128 + signal.SIGPIPE
+NOBODY_READS = 128 + 13  # SIGPIPE, which Windows has no name for
 
 
 def report(error: BaseException, full_error: bool) -> int:
-    """Print an error, a user's mistake or a stop as one line, a bug as traceback; its status."""
+    """Print an error and return its status.
+
+    A user's mistake, the machine's trouble or a stop is one line, a bug its traceback.
+    """
     if isinstance(error, BrokenPipeError) and _nobody_reads():
         return NOBODY_READS
     stopped = isinstance(error, KeyboardInterrupt)
-    if full_error or not (stopped or isinstance(error, UserError)):
+    mistake = isinstance(error, UserError)
+    text = str(error) if stopped or mistake else machine_trouble.sentence(error, None, None)
+    if full_error or text is None:
         traceback.print_exception(error)
     else:
         new_line = "\n" if stopped and sys.stderr.isatty() else ""  # after the terminal's ^C
-        print(f"{new_line}ferbench: {str(error) or 'interrupted'}", file=sys.stderr, flush=True)
+        print(f"{new_line}ferbench: {text or 'interrupted'}", file=sys.stderr, flush=True)
     if stopped:
         return int(getattr(error, "exit_status", INTERRUPTED))
-    return USER_MISTAKE if isinstance(error, UserError) else BUG
+    return BUG if text is None else USER_MISTAKE
 
 
 def _nobody_reads() -> bool:

@@ -12,8 +12,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferbench.cli import arguments
+from ferbench.cli import arguments, machine_trouble
 from ferbench.cli.error_lines import one_line, report
+from ferbench.cli.streams import print_substitutes
 from ferbench.config.commands import COMMANDS, LENGTHS
 from ferbench.config.store import read_config, register
 from ferbench.config.yaml_files import CONF, file_name
@@ -30,7 +31,18 @@ def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: boo
 
     given: the words of the command line, which a resumed run must not contradict.
     full_error: show the traceback of errors that a command that runs others goes on after.
+    Raises UserError for a mistake and for the machine's trouble.
     """
+    try:
+        return _run(command, cfg, given, full_error)
+    except (OSError, MemoryError, ImportError, RuntimeError) as error:
+        text = machine_trouble.sentence(error, command, cfg.get("outputs"))
+        if text is None:
+            raise
+        raise UserError(text) from error
+
+
+def _run(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> Any:
     job = _checked(command, cfg)
     resume = getattr(job, "resume", None)
     if resume and not is_network(resume):
@@ -78,8 +90,9 @@ def _resumed(schema: type, job: Any, given: Sequence[str]) -> Any:
 
 
 def join_sweep() -> None:
-    """What a job does first that others run beside: its share of the cores, whole lines."""
+    """What a job does first that others run beside: its share of the cores, and its lines."""
     _share_cores()
+    print_substitutes()
     _keep_lines_whole()
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ferbench.cli import arguments as overrides
 from ferbench.cli import completion, help
-from ferbench.cli.error_lines import NOBODY_READS, one_line, report
+from ferbench.cli.error_lines import NOBODY_READS, USER_MISTAKE, one_line, report
 from ferbench.cli.jobs import join_sweep, run_job
+from ferbench.cli.statuses import Statuses
+from ferbench.cli.streams import print_substitutes
 from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, file_name
 from ferbench.errors import UserError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Entry point of `ferbench`: do what the command line says and exit with its status."""
+    print_substitutes()
+    _check_system()
     full_error = os.environ.get("HYDRA_FULL_ERROR") == "1"
     signal.signal(signal.SIGTERM, partial(_terminate, os.getpid()))
     try:
@@ -36,6 +38,13 @@ def main() -> None:
     except (Exception, KeyboardInterrupt) as error:
         status = report(error, full_error)
     raise SystemExit(status)
+
+
+def _check_system() -> None:
+    """End in one line on Windows, which lacks the signals and file locks that runs rely on."""
+    if os.name == "nt":
+        print("ferbench: for Linux and macOS; on Windows it runs in WSL", file=sys.stderr)
+        raise SystemExit(USER_MISTAKE)
 
 
 def _main(arguments: list[str], full_error: bool) -> int:
@@ -84,13 +93,13 @@ def _compose_and_run(command: str, arguments: list[str], full_error: bool) -> in
     own_files.register()
     sys.argv = ["ferbench", *arguments]
     compose = hydra.main(version_base="1.3", config_path=str(CONF), config_name=file_name(command))
-    with tempfile.NamedTemporaryFile("r", prefix="ferbench-status-") as statuses:
+    with Statuses.of_this_command() as statuses:
         try:
             with _raising_hydra():
-                compose(_Job(command, Path(statuses.name), full_error))()
+                compose(_Job(command, statuses, full_error))()
         except (HydraException, OmegaConfBaseException, YAMLError) as error:
             raise UserError(one_line(error, command)) from error
-        return min(map(int, statuses.read().split()), default=0)
+        return statuses.worst()
 
 
 @contextmanager
@@ -109,12 +118,11 @@ class _Job:
     """What Hydra calls with a composed config: one job of a sweep, or the only one.
 
     Hydra adds lines of its own to an error that reaches it, so errors end here: they are printed,
-    and the other jobs of a sweep go on. The exit status is added to a file, because a launcher
-    may run the job in another process.
+    and the other jobs of a sweep go on.
     """
 
     command: str
-    statuses: Path
+    statuses: Statuses
     full_error: bool
 
     def __call__(self, cfg: DictConfig) -> None:
@@ -133,8 +141,7 @@ class _Job:
             status = report(error, self.full_error)
             if status == NOBODY_READS:
                 raise SystemExit(status) from None
-            with self.statuses.open("a") as file:
-                file.write(f"{status}\n")
+            self.statuses.add(status)
 
 
 # --- signals --------------------------------------------------------------------------------------

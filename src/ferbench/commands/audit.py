@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
-from tqdm import tqdm
 
 from ferbench import runs
 from ferbench.classifiers import batches
@@ -23,6 +23,7 @@ from ferbench.privacy.network_attacks import Inversion, NetworkOptions
 from ferbench.privacy.real import Real
 from ferbench.report.audit import Context, command_line, generator, image_set, software
 from ferbench.runs import Compute, Record
+from ferbench.runs.progress import steps
 from ferbench.similarity import views
 
 
@@ -36,8 +37,8 @@ def run(job: Audit) -> Path:
 
 def _audit(job: Audit, read: AuditInputs, compute: Compute, record: Record) -> Outcome:
     images = read.sample.images
-    with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
-        bar.set_description_str("the real images")
+    with steps() as on_step:
+        on_step("the real images")
         real_images = _real(job, read)
         findings = audit.run(
             images,
@@ -45,9 +46,9 @@ def _audit(job: Audit, read: AuditInputs, compute: Compute, record: Record) -> O
             real_images,
             _options(job),
             seed=job.seed,
-            on_step=bar.set_description_str,
+            on_step=on_step,
         )
-        attacks = _network_attacks(job, read, real_images, compute, bar)
+        attacks = _network_attacks(job, read, real_images, compute, on_step)
     findings = replace(findings, attacks=[*findings.attacks, *attacks])
     drawn = figures.draw(record.folder, findings, images=images if job.show_real else None)
     context = Context(_facts(read, findings, record), drawn, _again(job, read), read.notes)
@@ -96,7 +97,7 @@ def _real(job: Audit, read: AuditInputs) -> Real:
 
 
 def _network_attacks(
-    job: Audit, read: AuditInputs, real: Real, compute: Compute, bar: Any
+    job: Audit, read: AuditInputs, real: Real, compute: Compute, on_step: Callable[[str], None]
 ) -> list[AttackResult]:
     """The attacks that need the generator's networks."""
     if read.generator is None:
@@ -110,7 +111,7 @@ def _network_attacks(
 
     inversion = Inversion(how.steps, how.rate, how.batch, features if how.loss == "judge" else None)
     options = NetworkOptions(inversion, how.images, job.privacy.bootstrap, job.seed, compute.device)
-    return network_attacks.run(read.generator, real, options, on_step=bar.set_description_str)
+    return network_attacks.run(read.generator, real, options, on_step=on_step)
 
 
 # --- what is left --------------------------------------------------------------------------------

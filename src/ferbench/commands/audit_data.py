@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ferbench import models, runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers.training import Stopped
@@ -27,7 +25,6 @@ from ferbench.data_audit.findings import Findings, LabelNoise
 from ferbench.data_audit.label_noise import Search
 from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.data_audit.pool import Pool
-from ferbench.errors import UserError
 from ferbench.files import remove_partial
 from ferbench.report.audit import Context, command_line, software
 from ferbench.runs import Compute, Interrupted, Record, StopSignal
@@ -127,17 +124,9 @@ def _cache(job: AuditData, read: AuditDataInputs, fitting: Fitting) -> Iterator[
         "folds": job.label_noise.folds,
     }
     folder = Path(job.outputs) / "cache" / "labels" / runs.hash_of(fits)[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / runs.LOCK_FILE, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"{folder}: another process is at work on these predictions") from None
-    try:
+    with runs.alone(folder, "these predictions"):
         remove_partial(folder)
         yield folder
-    finally:
-        lock.release()
 
 
 # --- what is left --------------------------------------------------------------------------------

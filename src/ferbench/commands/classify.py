@@ -26,6 +26,7 @@ from ferbench.gan.fresh_faces import FreshFaces, sampler_of
 from ferbench.models import FaceClassifier, NetworkOptions, build
 from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint
 from ferbench.runs.loggers import Logger, open_logger
+from ferbench.runs.progress import epoch_line, say
 
 STATE, HISTORY = "state.pt", "metrics.jsonl"
 
@@ -36,7 +37,8 @@ def run(job: Classify) -> Path:
     job, read = classify_inputs.open_all(job, compute)
     this = run_of(job, read, compute)
     folder = measured.run(this, lambda record: _fit_and_score(job, read, compute, record))
-    (folder / STATE).unlink(missing_ok=True)
+    if (folder / STATE).exists():  # a disk that can only be read refuses even to remove nothing
+        (folder / STATE).unlink()
     return folder
 
 
@@ -163,6 +165,7 @@ class _Progress:
         text = "".join(json.dumps(row) + "\n" for row in history)
         path = self.folder / HISTORY
         write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+        say(epoch_line(history, self.job.train.epochs))
         row = history[-1]
         if self.logger is not None:
             self.logger.log(int(row["epoch"]), {key: row[key] for key in row if key != "epoch"})

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.commands import curate_inputs, inputs, measured
@@ -24,6 +23,7 @@ from ferbench.data.synthetic_set import SetWriter, SyntheticSet
 from ferbench.files import save_array
 from ferbench.gan import gate
 from ferbench.runs import Compute, Record
+from ferbench.runs.progress import steps
 
 # What the manifest of the pool says of the pool alone.
 OF_THE_POOL = (
@@ -62,16 +62,16 @@ def run(job: Curate, other_commands: Launcher) -> Path:
 def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
     pool = read.pool
     print(f"pool: {pool.root}, {len(pool):,} images")
-    with tqdm(disable=None, leave=False, bar_format="{desc} ({elapsed})") as bar:
+    with steps() as on_step:
         curated = chain.run(
             Pool(pool.images, pool.labels),
             RealFaces(read.faces.splits["train"], read.faces.splits["public"].images),
             read.judge,
             _settings(job),
             batch=job.batch,
-            on_step=bar.set_description_str,
+            on_step=on_step,
         )
-        bar.set_description_str("writing")
+        on_step("writing")
         gates = _write(job, record.folder, read, curated)
     row = _row(job, record.folder, read) | numbers.row_columns(curated, gates.of_set)
     row["pool_class_accuracy"] = gates.pool_class_accuracy

@@ -18,7 +18,7 @@ from ferbench.errors import UserError, is_network
 from ferbench.files import save_json
 from ferbench.report import Block
 from ferbench.results.row import RunRow
-from ferbench.runs import Compute, Record
+from ferbench.runs import Compute, Record, loggers
 
 SET_FOLDERS = {"curate": "synth"}  # of commands that leave a set, below outputs/
 
@@ -99,12 +99,13 @@ class Outcome:
 def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
     """Do the work and keep what it came to, or say that it was done; the run's folder.
 
-    Raises UserError if the inputs of a stopped run have changed.
+    Raises UserError if the inputs of a stopped run have changed, or if table or logger would fail.
     """
     if is_done(this):
         repeat(this)
         return this.folder
     check_inputs(this)
+    _try_before_work(this)
     runs.keep_freed_memory()
     with runs.recorded(this.folder, this.command, _config(this.job), this.inputs) as record:
         record.update(environment=runs.environment(this.compute.device))
@@ -113,6 +114,19 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
         outcome = work(record)
         _complete(this, record, outcome, began)
     return this.folder
+
+
+def _try_before_work(this: Run) -> None:
+    """What fails after hours otherwise: the logger's package, the table, locks.
+
+    The folder itself is tried by `recorded`, which writes there first.
+    """
+    logger = getattr(this.job, "logger", None)
+    if logger is not None:
+        loggers.require(logger.name)
+    kinds = [kind for kind in results.KINDS.values() if this.command in kind.commands]
+    for kind in kinds:
+        results.require_table(Path(this.job.outputs), kind)
 
 
 def is_done(this: Run) -> bool:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from ferbench.classes import SPLITS
 from ferbench.data import duplicates, face_set
 from ferbench.data.duplicates import DuplicateReport
 from ferbench.data.face_set import Faces, FaceSet
 from ferbench.errors import UserError
+from ferbench.files import locked
 
 HOW_TO_GET_FER2013 = (
     "FER2013 is a free download at https://www.kaggle.com/datasets/msambare/fer2013 (with a "
@@ -58,8 +58,10 @@ def open_toy(folder: Path, size: ToySize, *, workers: int) -> FaceSet:
     """
     face_set.check_replaceable(folder)
     wanted = {"name": "toy", "size": vars(size), "renderer": TOY_RENDERER}
+    if _holds(folder, wanted):  # needs no lock, which a disk that can only be read would refuse
+        return face_set.read(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    with locked(folder.with_name(f".{folder.name}.lock")):
         if not _holds(folder, wanted):
             from ferbench.data.toy import faces as toy_faces
 

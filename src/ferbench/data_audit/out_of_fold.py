@@ -18,6 +18,7 @@ from ferbench.errors import UserError
 from ferbench.files import save_array
 from ferbench.recipes.classifier import Recipe
 from ferbench.runs.precision import Precision
+from ferbench.runs.progress import epoch_line, say
 
 WATCHED = 512  # images of a fold that are scored after each epoch; nothing depends on it
 VIEWS = "flip"  # predictions are averaged over each face and its mirror image
@@ -96,13 +97,14 @@ def logits(
     model, state = how.make().to(how.device), path.with_suffix(".pt")
     shown = batches.to_device(images[held], labels[held], how.device)
     watched = batches.DeviceFaces(shown.images[:WATCHED], shown.labels[:WATCHED])
+    say_epoch = lambda history: say(epoch_line(history, how.recipe.epochs))  # noqa: E731
     fit = training.fit(
         model,
         batches.to_device(images[~held], labels[~held], how.device),
         watched,
         training.Settings(how.recipe, how.seed, how.precision),
         state=state,
-        hooks=training.Hooks(on_epoch=lambda _: None, should_stop=should_stop),
+        hooks=training.Hooks(on_epoch=say_epoch, should_stop=should_stop),
     )
     model.load_state_dict(fit.weights)
     held_logits = predict(model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers.judge import Description, Judge
@@ -23,6 +22,7 @@ from ferbench.fidelity.inception import Inception
 from ferbench.files import save_arrays
 from ferbench.metrics import classification
 from ferbench.results.rows import ClassifierRow
+from ferbench.runs.progress import Counter
 
 REFERENCE, FLOOR = "train", "public"
 BLOCK = 4096  # images between two steps of the progress bar
@@ -100,7 +100,7 @@ def _features(
     """[N, F] float32 features and [N, K] float32 logits."""
     parts: list[Description] = []
     total = len(images.labels)
-    with tqdm(total=total, unit="img", desc=images.name, disable=None, leave=False) as bar:
+    with Counter(total, images.name) as bar:
         for start in range(0, total, BLOCK):
             block = resize.resize(images.images[start : start + BLOCK], IMAGE_PX)
             parts.append(extractor.describe(block, batch=batch))

@@ -10,10 +10,10 @@ from typing import Any
 import stylegan2_ada as sg
 from ferbench.classifiers.judge import Judge
 from ferbench.gan import score, trained
-from ferbench.gan.lines import say
 from ferbench.gan.score import Reference, Score
 from ferbench.gan.setup import Training
 from ferbench.gan.weights import Weights
+from ferbench.runs.progress import say
 
 
 class Judging:

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tqdm import tqdm
-
-
-def say(line: str) -> None:
-    """Print above the progress bar, at once where stdout is a file too."""
-    tqdm.write(line)
-    sys.stdout.flush()
+from ferbench.runs.progress import clock
 
 
 def tick_line(row: Mapping[str, Any], total_kimg: float, names: Sequence[str]) -> str:
@@ -29,7 +22,7 @@ def tick_line(row: Mapping[str, Any], total_kimg: float, names: Sequence[str]) -
 
     text = (
         f"{row['kimg']:8.1f} kimg {row['images_per_second']:6.1f} img/s "
-        f"{row['seconds_per_kimg']:6.2f} s/kimg, left {_clock(left)}, p {row['augment_p']:.3f}, "
+        f"{row['seconds_per_kimg']:6.2f} s/kimg, left {clock(left)}, p {row['augment_p']:.3f}, "
         f"loss G {number('loss_g', 2)} D {number('loss_d', 2)}, "
         f"logits {number('real_logit', 2, '+')} {number('fake_logit', 2, '+')}, "
         f"gradients {number('grad_norm_g', 2)} {number('grad_norm_d', 2)}, "
@@ -42,8 +35,3 @@ def tick_line(row: Mapping[str, Any], total_kimg: float, names: Sequence[str]) -
     if "class_accuracy" in row:
         text += f", class accuracy {row['class_accuracy']:.3f}"
     return text
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(max(seconds, 0)), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 import stylegan2_ada as sg
 from ferbench.files import write_whole
-from ferbench.gan.lines import say, tick_line
+from ferbench.gan.lines import tick_line
 from ferbench.gan.setup import Training
 from ferbench.runs.loggers import Logger
+from ferbench.runs.progress import say
 
 HISTORY = "metrics.jsonl"
 

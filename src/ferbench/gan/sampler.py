@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 import stylegan2_ada as sg
 from ferbench.data.resize import resize_tensor
@@ -20,6 +17,7 @@ from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
 from ferbench.gan.trained import TrainedGenerator, condition_table
 from ferbench.runs.precision import Precision
+from ferbench.runs.progress import Counter
 
 CENTER_SEED = 0  # of the latents behind the class centers
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -203,7 +201,7 @@ def stream(
     as one in one go. Memory does not grow with the set. Raises Stopped when should_stop() is true.
     """
     saved = time.monotonic()
-    with _bar(len(labels), writer.done) as bar:
+    with Counter(len(labels), "drawn", done=writer.done) as bar:
         while writer.done < len(labels):
             if should_stop():
                 writer.save_progress()
@@ -215,8 +213,3 @@ def stream(
             if time.monotonic() - saved > SAFE_SECONDS:
                 writer.save_progress()
                 saved = time.monotonic()
-
-
-def _bar(total: int, done: int) -> tqdm[Any]:
-    """Progress for people: on a terminal alone, and gone at the end."""
-    return tqdm(total=total, initial=done, unit="img", disable=None, leave=False, file=sys.stderr)

@@ -8,6 +8,7 @@ from ferbench.results.store import (
     kinds_with_rows,
     read,
     read_frame,
+    require_table,
     restore,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "read",
     "read_frame",
     "rebuild",
+    "require_table",
     "restore",
 ]

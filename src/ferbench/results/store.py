@@ -6,12 +6,11 @@ import logging
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from filelock import FileLock, Timeout
-
+from ferbench import files
 from ferbench.errors import UserError, one_of
 from ferbench.results.csv_lines import (
     csv_header,
@@ -58,6 +57,16 @@ def append(outputs: Path, row: RunRow) -> None:
                 file.write(csv_line(row) if whole else csv_header(kind) + csv_line(row))
                 file.flush()
                 os.fsync(file.fileno())
+
+
+def require_table(outputs: Path, kind: Kind) -> None:
+    """Refuse a table that could not take a row, as `append` would; before the work for that row."""
+    table = outputs / kind.file
+    hint = f"expected one that can be written, or {how_to_rebuild(outputs)}, or another outputs="
+    with one_line(table, "cannot be written", hint), locked(outputs):
+        _parted(table, kind)
+        if table.exists():
+            table.open("ab").close()
 
 
 def restore(outputs: Path, folder: Path, cells: Any) -> None:
@@ -204,17 +213,14 @@ def locked(outputs: Path) -> Iterator[None]:
     """For one process at a time that changes a table. UserError if another one keeps it."""
     outputs.mkdir(parents=True, exist_ok=True)
     path = outputs / LOCK_FILE
-    lock = FileLock(path, timeout=LOCK_SECONDS)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(
-            f"outputs={outputs}: another process has held {path} for {LOCK_SECONDS:.0f} s"
-        ) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(path, wait_seconds=LOCK_SECONDS))
+        except TimeoutError:
+            raise UserError(
+                f"outputs={outputs}: another process has held {path} for {LOCK_SECONDS:.0f} s"
+            ) from None
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from ferbench.runs.machine import (
     seed_everything,
 )
 from ferbench.runs.record import (
-    LOCK_FILE,
     Record,
+    alone,
     free_folder,
     hash_of,
     name_in,
@@ -23,11 +23,11 @@ from ferbench.runs.record import (
 )
 
 __all__ = [
-    "LOCK_FILE",
     "Compute",
     "Interrupted",
     "Record",
     "StopSignal",
+    "alone",
     "code_version",
     "environment",
     "free_folder",

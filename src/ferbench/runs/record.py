@@ -8,15 +8,13 @@ import os
 import platform
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ferbench.errors import UserError
-from ferbench.files import remove_partial, save_json, write_whole
+from ferbench.files import locked, remove_partial, save_json, write_whole
 
 RUN_FILE = "run.json"
 LOCK_FILE = ".lock"
@@ -61,21 +59,25 @@ def recorded(
     a complete run stays complete, whatever fails after it.
     Raises UserError if another process is at work in this folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK_FILE, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"{folder}: another process is at work on this run") from None
-    try:
+    with alone(folder, "this run"):
         remove_partial(folder)
         write_whole(folder / "config.yaml", lambda p: p.write_text(config, "utf-8"))
         record = Record(folder, {"command": command, "pid": os.getpid(), "host": platform.node()})
         record.update(status="running", started=now(), inputs=dict(inputs), error=None, row=None)
         with _status_of_errors(record):
             yield record
-    finally:
-        lock.release()
+
+
+@contextmanager
+def alone(folder: Path, work: str) -> Iterator[None]:
+    """For one process at a time that works in a folder; UserError if another one does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / LOCK_FILE, wait_seconds=0))
+        except TimeoutError:
+            raise UserError(f"{folder}: another process is at work on {work}") from None
+        yield
 
 
 @contextmanager
@@ -84,7 +86,8 @@ def _status_of_errors(record: Record) -> Iterator[None]:
         yield
     except BaseException as error:
         if record.facts["status"] != "complete":  # what fails after the result leaves it as it is
-            record.update(**_failure(error), finished=now())
+            with suppress(OSError):  # a full disk: what was to be said is `error`
+                record.update(**_failure(error), finished=now())
         raise
 
 

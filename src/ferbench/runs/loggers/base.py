@@ -52,17 +52,26 @@ def open_logger(
     """
     if name == "none":
         return NoLogger()
+    logger: Logger = _module(name).open_run(
+        folder, config=config, project=project, address=address, first_step=first_step
+    )
+    return logger
+
+
+def require(name: str) -> None:
+    """Refuse a logger whose package is not installed, before there is anything to log."""
+    if name != "none":
+        _module(name)
+
+
+def _module(name: str) -> Any:
     try:
-        module = import_module(f"ferbench.runs.loggers.{name}_logger")
+        return import_module(f"ferbench.runs.loggers.{name}_logger")
     except ModuleNotFoundError as error:
         raise UserError(
             f"logger={name}: the package {error.name} is not installed; "
             f'expected pip install "{PACKAGES[name]}", or logger=none'
         ) from None
-    logger: Logger = module.open_run(
-        folder, config=config, project=project, address=address, first_step=first_step
-    )
-    return logger
 
 
 def stored_id(path: Path, first_step: int) -> str | None:
