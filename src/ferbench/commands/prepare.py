@@ -44,7 +44,7 @@ def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
 
     Raises UserError if it holds another source's faces and `force` is not set.
     """
-    wanted = {
+    wanted: dict[str, Any] = {
         "prepare": FORMAT,
         "fingerprint": fer2013.fingerprint(source),
         "allow_other_counts": job.allow_other_counts,

@@ -70,7 +70,7 @@ def _read_header(name: str, line: str, delimiter: str) -> Table:
     names = [column.strip().lower() for column in header]
     known = [column for column in ("emotion", "pixels", "usage") if column in names]
     spaced = any(column.startswith(" ") for column in header)
-    columns = {column: names.index(column) for column in known}
+    columns: dict[str, int] = {column: names.index(column) for column in known}
     return Table(name, columns, spaced, delimiter)
 
 
