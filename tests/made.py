@@ -1,6 +1,8 @@
 """Made things that tests of several packages use; conftest files hand them on as fixtures."""
 
+import contextlib
 import copy
+import io
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -33,18 +35,18 @@ def once(base: Path, name: str, make: Callable[[Path], None]) -> Path:
     """The folder that `make` fills: once in a run of the tests, for all its processes.
 
     base: `tmp_path_factory.getbasetemp()`; a worker of pytest-xdist has its own in that of the run.
-    A test reads it or copies it, and changes nothing in it.
+    A test reads it or copies it, and changes nothing in it. What `make` prints is not shown.
     """
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = shared / "once" / name
+    folder, whole = shared / "once" / name, shared / "once" / f"{name}.whole"
     folder.parent.mkdir(exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not folder.exists():
-            part = folder.with_suffix(".part")
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir()
-            make(part)
-            part.rename(folder)
+    with FileLock(f"{folder}.lock"):
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            with contextlib.redirect_stdout(io.StringIO()):
+                make(folder)
+            whole.touch()
     return folder
 
 

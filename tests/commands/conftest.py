@@ -1,5 +1,7 @@
-"""Small face sets and composed configs, for running commands in this process."""
+"""Small face sets, composed configs and finished runs, for running commands in this process."""
 
+import base64
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -8,13 +10,37 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import made
+from ferbench import results
 from ferbench.classes import SPLITS
+from ferbench.commands import classify
 from ferbench.data import named_sets
+from ferbench.results.rows import ClassifierRow
+
+ONE_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.fixture
+def real_figures() -> None:
+    """Figures are drawn as for a user."""
+
+
+@pytest.fixture(autouse=True)
+def _quick_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PNG of one pixel stands for every figure: drawing takes most of the time of a small run."""
+    if "real_figures" not in request.fixturenames:
+        monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: path.write_bytes(ONE_PIXEL))
+
+
+# --- faces ---------------------------------------------------------------------------------------
 
 
 def prepare_barred_faces(outputs: Path) -> None:
+    """A prepared FER2013 of made images."""
     rng = np.random.default_rng(0)
     sizes = zip(SPLITS, (20, 10, 10), strict=True)
     splits = {split: made.barred_faces(split, n, rng) for split, n in sizes}
@@ -33,6 +59,47 @@ def outputs(tmp_path: Path, once: Callable[..., Path]) -> Path:
     return tmp_path / "outputs"
 
 
+# --- configs and runs ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make_job(outputs: Path) -> Callable[..., Any]:
+    """make_job(command, override, ...): the checked config of a command on those outputs."""
+    return lambda command, *words: made.job(command, f"outputs={outputs}", *words)
+
+
+@pytest.fixture
+def finished(outputs: Path, once: Callable[..., Path]) -> Callable[..., Path]:
+    """finished(word, ...): the folder of a complete run of classify on those faces, with its row.
+
+    It was made once, and is copied here.
+    """
+
+    def train(folder: Path, words: tuple[str, ...]) -> None:
+        prepare_barred_faces(folder)
+        classify.run(made.job("classify", f"outputs={folder}", *words))
+
+    def copy(*words: str) -> Path:
+        name = hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
+        source = once(f"classify_{name}", lambda folder: train(folder, words))
+        (run,) = (source / "classify").iterdir()
+        return copied(run, outputs)
+
+    return copy
+
+
+def copied(run: Path, outputs: Path) -> Path:
+    """A finished run of classify, copied into other outputs; its files name those, and its row."""
+    copy = outputs / "classify" / run.name
+    shutil.copytree(run, copy)
+    for name in ("config.yaml", "run.json"):
+        text = (copy / name).read_text("utf-8")
+        (copy / name).write_text(text.replace(str(run.parents[1]), str(outputs)), "utf-8")
+    row = json.loads((copy / "run.json").read_text("utf-8"))["row"]
+    results.append(outputs, ClassifierRow(**row))
+    return copy
+
+
 @pytest.fixture
 def change_inputs() -> Callable[..., None]:
     """change_inputs(folder, name=hash, ...): as if a stopped run had read something else."""
@@ -44,9 +111,3 @@ def change_inputs() -> Callable[..., None]:
         path.write_text(json.dumps(facts))
 
     return change
-
-
-@pytest.fixture
-def make_job(outputs: Path) -> Callable[..., Any]:
-    """make_job(command, override, ...): the checked config of a command on those outputs."""
-    return lambda command, *words: made.job(command, f"outputs={outputs}", *words)

@@ -36,6 +36,12 @@ def table_rows(outputs):
     return results.read(outputs, ClassifierRow)
 
 
+@pytest.fixture
+def run_before(finished):
+    """The folder of a complete run of these settings."""
+    return finished(*SMALL)
+
+
 def test_every_epoch_is_a_line_with_the_time_left(outputs, make_job, capsys):
     classify.run(make_job("classify", *SMALL))
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
@@ -43,7 +49,7 @@ def test_every_epoch_is_a_line_with_the_time_left(outputs, make_job, capsys):
     assert all("accuracy on held-out faces 0." in line and ", left 0:" in line for line in lines)
 
 
-def test_a_run_leaves_its_folder_and_one_row(outputs, make_job):
+def test_a_run_leaves_its_folder_and_one_row(outputs, make_job, real_figures):
     classify.run(make_job("classify", *SMALL, "name=first"))
     (folder,) = runs_in(outputs)
     left = {path.name for path in folder.iterdir()}
@@ -66,18 +72,16 @@ def test_a_run_leaves_its_folder_and_one_row(outputs, make_job):
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
 
 
-def test_the_row_is_what_the_predictions_say(outputs, make_job):
-    classify.run(make_job("classify", *SMALL))
-    (folder,), (row,) = runs_in(outputs), table_rows(outputs)
-    saved = np.load(folder / "predictions.npz", allow_pickle=False)
+def test_the_row_is_what_the_predictions_say(outputs, run_before):
+    (row,) = table_rows(outputs)
+    saved = np.load(run_before / "predictions.npz", allow_pickle=False)
     hits = saved["logits"].argmax(1) == saved["labels"]
     assert row.accuracy == hits.mean()
     assert row.accuracy_dedup == hits[saved["clean"]].mean()
     assert tuple(saved["classes"]) == CLASSES
 
 
-def test_a_second_run_is_skipped_and_force_runs_it_again(outputs, make_job, capsys):
-    classify.run(make_job("classify", *SMALL))
+def test_a_second_run_is_skipped_and_force_runs_it_again(outputs, make_job, run_before, capsys):
     classify.run(make_job("classify", *SMALL))
     assert "done already" in capsys.readouterr().out
     assert len(table_rows(outputs)) == 1
@@ -88,8 +92,7 @@ def test_a_second_run_is_skipped_and_force_runs_it_again(outputs, make_job, caps
     assert first.accuracy == second.accuracy
 
 
-def test_a_lost_table_comes_back_from_a_skipped_run(outputs, make_job):
-    classify.run(make_job("classify", *SMALL))
+def test_a_lost_table_comes_back_from_a_skipped_run(outputs, make_job, run_before):
     rows = table_rows(outputs)
     (outputs / "metrics.csv").unlink()
     classify.run(make_job("classify", *SMALL))
@@ -110,12 +113,9 @@ def test_logger_name_and_outputs_do_not_change_the_cell(outputs, make_job):
     assert plain == named
 
 
-def test_stopped_and_resumed_equals_uninterrupted(outputs, make_job, monkeypatch):
+def test_stopped_and_resumed_equals_uninterrupted(outputs, make_job, run_before, monkeypatch):
     """SIGTERM after 11 of 16 steps; the same command goes on and ends in the same weights."""
-    whole = make_job("classify", *SMALL, "name=whole")
-    classify.run(whole)
-    (folder,) = runs_in(outputs)
-    wanted = load_weights(folder / "model.safetensors")
+    wanted = load_weights(run_before / "model.safetensors")
 
     steps = iter(range(1, 100))
     real_step = training._Loop._step
@@ -170,34 +170,29 @@ def test_without_fer2013_one_line_says_how_to_get_it(tmp_path, make_job):
         classify.run(make_job("classify", *SMALL, f"outputs={tmp_path / 'empty'}"))
 
 
-def test_evaluate_scores_another_split_with_the_same_weights(outputs, make_job, capsys):
-    classify.run(make_job("classify", *SMALL))
-    (folder,) = runs_in(outputs)
-    evaluate.run(make_job("evaluate", f"run={folder}", "eval.split=kaggle", "device=cpu"))
+def test_evaluate_scores_another_split_with_the_same_weights(outputs, make_job, run_before, capsys):
+    evaluate.run(make_job("evaluate", f"run={run_before}", "eval.split=kaggle", "device=cpu"))
     first, again = table_rows(outputs)
     assert (again.command, again.test_split, again.n_test) == ("evaluate", "kaggle", 140)
     assert (again.model, again.seed, again.cell) == (first.model, first.seed, first.cell)
-    evaluate.run(make_job("evaluate", f"run={folder}", "eval.split=kaggle", "device=cpu"))
+    evaluate.run(make_job("evaluate", f"run={run_before}", "eval.split=kaggle", "device=cpu"))
     assert "done already" in capsys.readouterr().out
     assert len(table_rows(outputs)) == 2
 
 
-def test_evaluate_repeats_the_run_exactly(outputs, make_job):
-    classify.run(make_job("classify", *SMALL))
-    (folder,) = runs_in(outputs)
-    evaluate.run(make_job("evaluate", f"run={folder}", "device=cpu", "precision=fp32"))
+def test_evaluate_repeats_the_run_exactly(outputs, make_job, run_before):
+    evaluate.run(make_job("evaluate", f"run={run_before}", "device=cpu", "precision=fp32"))
     (scored,) = runs_in(outputs, "evaluate")
-    one, two = (np.load(path / "predictions.npz") for path in (folder, scored))
+    one, two = (np.load(path / "predictions.npz") for path in (run_before, scored))
     np.testing.assert_array_equal(one["logits"], two["logits"])
 
 
-def test_evaluate_knows_a_run_by_its_weights(outputs, make_job):
+def test_evaluate_knows_a_run_by_its_weights(outputs, make_job, run_before):
     """A folder of the same name with other weights is scored anew."""
-    folder = classify.run(make_job("classify", *SMALL))
-    words = ("evaluate", f"run={folder}", "device=cpu")
+    words = ("evaluate", f"run={run_before}", "device=cpu")
     first = evaluate.run(make_job(*words))
-    weights = load_weights(folder / "model.safetensors")
-    save_weights(folder / "model.safetensors", {k: 2 * v for k, v in weights.items()})
+    weights = load_weights(run_before / "model.safetensors")
+    save_weights(run_before / "model.safetensors", {k: 2 * v for k, v in weights.items()})
     assert evaluate.run(make_job(*words)) != first
     assert len(table_rows(outputs)) == 3
 
