@@ -109,6 +109,8 @@ def test_names_in_the_table_and_need_of_a_synthetic_set(
         ),
         ("data=synthetic data.base=toy data.toy_train=6", "data.toy.train=6: expected at least 7"),
         ("data=real data.toy_train=70", "data.toy.train=70: not with data=real; expected data=toy"),
+        ("data=toy data.toy_private=null", "data.toy.private=null: toy faces need a number"),
+        ("data=mixed data.base=toy mix=add data.toy_seed=null", "data.toy.seed=null: toy faces n"),
         ("data=real data.teacher_labels=all", "data.teacher.labels=all: not with data=real; expec"),
         ("data=mixed data.teacher_labels=real", "data.teacher.labels=real: unknown; expected one"),
         ("data=toy data.synthetic_online=true", "data.synthetic.online=True: not with data=toy; "),

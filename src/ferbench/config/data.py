@@ -78,7 +78,7 @@ class FacesConfig:
 
     def __post_init__(self) -> None:
         one_of("data.name", self.name, BASES)
-        _check_toy(self.toy, self.name)
+        _check_toy(self.toy, self.name, self.name)
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class DataConfig:
             self._check_meaning(key, names)
         if self.base is not None:
             one_of("data.base", self.base, BASES)
-        _check_toy(self.toy, self.name)
+        _check_toy(self.toy, self.name, self.faces)
         _check_limit(self.real_limit, self.draw_seed)
         self._check_balance()
 
@@ -275,11 +275,13 @@ class DataConfig:
         return "-".join(parts)
 
 
-def _check_toy(toy: ToyConfig, name: str) -> None:
-    """Refuse a number of toy faces where none are rendered."""
+def _check_toy(toy: ToyConfig, name: str, faces: str) -> None:
+    """Refuse a number of toy faces where none are rendered, and its absence where they are."""
     for key, value in vars(toy).items():
         if value is not None and name == "real":
             raise UserError(f"data.toy.{key}={value}: not with data=real; expected data=toy")
+        if value is None and faces == "toy":
+            raise UserError(f"data.toy.{key}=null: toy faces need a number")
 
 
 def _check_limit(real_limit: float | None, draw_seed: int) -> None:
