@@ -46,9 +46,10 @@ def test_letters_that_a_terminal_lacks_get_substitutes(encoding: str, expected: 
 
 
 def test_the_line_of_a_mistake_is_printed_in_ascii_too() -> None:
+    """With Python's escapes, which lose nothing of what was typed."""
     done = run("classify", "data=\u00e4\u00b1", PYTHONIOENCODING="ascii")
     assert done.returncode == 2
-    assert done.stderr.startswith(b"ferbench: data=a+-: ")
+    assert done.stderr.startswith(rb"ferbench: data=\xe4\xb1: ")
     assert done.stderr.count(b"\n") == 1
 
 

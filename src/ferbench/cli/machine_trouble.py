@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ferbench.config.commands import COMMANDS, keys_of
 from ferbench.config.yaml_files import CONF
-from ferbench.files import NOT_WHOLE
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -33,9 +32,13 @@ def sentence(error: BaseException, command: str | None, outputs: str | None) -> 
     """
     if _is_memory(error):
         return _memory(error, command)
-    if isinstance(error, OSError) and NOT_WHOLE.search(str(error)):  # numpy, on a full disk
+    if not isinstance(error, OSError):
+        return None
+    from ferbench.files import NOT_WHOLE  # imports numpy, which help does without
+
+    if NOT_WHOLE.search(str(error)):  # numpy, on a full disk
         return _disk(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), outputs, outputs)
-    if isinstance(error, OSError) and error.errno is not None and not _is_bug(error, outputs):
+    if error.errno is not None and not _is_bug(error, outputs):
         path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
         return _disk(error, path or outputs, outputs)
     return None

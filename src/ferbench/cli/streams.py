@@ -25,7 +25,7 @@ HANDLER = "ferbench-substitutes"
 def print_substitutes() -> None:
     """Let print() never fail in ASCII or GBK: +- stands for plus-minus, a for its umlaut.
 
-    A way that PYTHONIOENCODING names (`ascii:replace`) is kept.
+    A way that PYTHONIOENCODING names (`ascii:replace`) is kept, and so are the escapes of stderr.
     """
     codecs.register_error(HANDLER, _substituted)
     for stream in (sys.stdout, sys.stderr):
