@@ -174,7 +174,9 @@ def test_a_set_of_another_size_is_resized_and_said_so(outputs, make_job, train, 
     facts = {"generator": {"data_hash": train.manifest["hashes"]["train"]}}
     synthetic_set.write(outputs / "synth/big", images, np.arange(105) % 7, facts)
     audited(make_job, "judge=none")
-    assert "The set's images have 96 pixels a side; they were resized to 48" in capsys.readouterr().out
+    assert (
+        "The set's images have 96 pixels a side; they were resized to 48" in capsys.readouterr().out
+    )
 
 
 def test_how_alike_the_real_images_are_is_computed_once(outputs, make_job, make_set, monkeypatch):
