@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 import made
 from ferbench import results
 from ferbench.classes import SPLITS
+from ferbench.classifiers import figures
 from ferbench.commands import classify
 from ferbench.data import named_sets
 from ferbench.results.rows import ClassifierRow
@@ -32,8 +33,12 @@ def real_figures() -> None:
 @pytest.fixture(autouse=True)
 def _quick_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A PNG of one pixel stands for every figure: drawing takes most of the time of a small run."""
-    if "real_figures" not in request.fixturenames:
-        monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: path.write_bytes(ONE_PIXEL))
+    if "real_figures" in request.fixturenames:
+        return
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: path.write_bytes(ONE_PIXEL))
+    for name in ("confusion", "per_class", "reliability", "learning_curves"):
+        written = lambda *_, path, **__: path.write_bytes(ONE_PIXEL)  # noqa: E731
+        monkeypatch.setattr(figures, f"plot_{name}", written)
 
 
 # --- faces ---------------------------------------------------------------------------------------
@@ -70,20 +75,23 @@ def make_job(outputs: Path) -> Callable[..., Any]:
 
 @pytest.fixture
 def finished(outputs: Path, once: Callable[..., Path]) -> Callable[..., Path]:
-    """finished(word, ...): the folder of a complete run of classify on those faces, with its row.
+    """finished(word, ..., beside=): the folder of a complete run of classify, with its row.
 
-    It was made once, and is copied here.
+    It was made once, in outputs with the same faces, and is copied. beside: a function that puts
+    into those outputs what the run needs besides, a named one: by its name the run is known.
     """
 
-    def train(folder: Path, words: tuple[str, ...]) -> None:
-        prepare_barred_faces(folder)
-        classify.run(made.job("classify", f"outputs={folder}", *words))
+    def copy(*words: str, beside: Callable[[Path], object] | None = None) -> Path:
+        def train(folder: Path) -> None:
+            prepare_barred_faces(folder)
+            if beside:
+                beside(folder)
+            made_run = classify.run(made.job("classify", f"outputs={folder}", *words))
+            (folder / "run").write_text(made_run.name)
 
-    def copy(*words: str) -> Path:
-        name = hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
-        source = once(f"classify_{name}", lambda folder: train(folder, words))
-        (run,) = (source / "classify").iterdir()
-        return copied(run, outputs)
+        known_by = (f"{beside.__module__} {beside.__name__}" if beside else "", *words)
+        source = once(hashlib.sha256("\0".join(known_by).encode()).hexdigest()[:16], train)
+        return copied(source / "classify" / (source / "run").read_text(), outputs)
 
     return copy
 

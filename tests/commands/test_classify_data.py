@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ferbench import results
-from ferbench.classifiers import scoring, training
+from ferbench.classifiers import training
 from ferbench.commands import classify, evaluate
 from ferbench.commands.measured import Run
 from ferbench.config.commands import Classify
@@ -39,12 +39,6 @@ def make_set(folder, n=140, *, classes=7, px=48, **facts):
     for image, label in zip(images, labels, strict=True):
         image[6 * label + 2 : 6 * label + 7] += 100
     return synthetic_set.write(folder, images, labels, facts)
-
-
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch):
-    """They take most of the time of such small runs, and test_classify.py looks at them."""
-    monkeypatch.setattr(scoring, "write", lambda folder, tested, **kwargs: None)
 
 
 def table_rows(outputs):

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+import made
 from ferbench import results
-from ferbench.classifiers import scoring, training
+from ferbench.classifiers import training
 from ferbench.commands import classify, inputs, judges
 from ferbench.commands.judges import RealFaces, Wanted
 from ferbench.data import synthetic_set
@@ -38,13 +39,8 @@ TAUGHT = ("data=synthetic", "data.teacher=auto")
 ONLINE = ("data=synthetic", "data.synthetic_online=true", "data.synthetic_limit=42")
 
 
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch):
-    monkeypatch.setattr(scoring, "write", lambda folder, tested, **kwargs: None)
-
-
-@pytest.fixture
-def made_set(outputs):
+def write_set(outputs):
+    """A synthetic set of 70 images with bars like those of the real ones, and darker."""
     labels = np.arange(70) % 7
     images = np.random.default_rng(7).integers(0, 40, (70, 48, 48), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
@@ -53,12 +49,21 @@ def made_set(outputs):
 
 
 @pytest.fixture
-def gan(make_generator, outputs):
+def made_set(outputs):
+    return write_set(outputs)
+
+
+def write_gan(outputs):
     """The file of a complete run of train-gan."""
     folder = outputs / "train-gan/run_a"
-    path = make_generator(folder / "best.safetensors", data="real", kimg=3.0)
+    path = made.generator_file(folder / "best.safetensors", data="real", kimg=3.0)
     (folder / "run.json").write_text(json.dumps({"status": "complete", "finished": "2026"}))
     return path
+
+
+@pytest.fixture
+def gan(outputs):
+    return write_gan(outputs)
 
 
 @pytest.fixture
@@ -73,10 +78,25 @@ def fitted(outputs, make_job):
     return run
 
 
+TEACHER = (*SMALL, "train.epochs=1", "name=teacher")
+
+
 @pytest.fixture
-def teacher(fitted):
+def teacher(finished):
     """The folder of a run on the real faces."""
-    return fitted("train.epochs=1", "name=teacher")[1]
+    return finished(*TEACHER)
+
+
+def teach_and_draw(outputs):
+    """A teacher and a generator."""
+    write_gan(outputs)
+    classify.run(made.job("classify", f"outputs={outputs}", *TEACHER))
+
+
+@pytest.fixture
+def start(made_set, finished):
+    """The folder of a run on the synthetic set."""
+    return finished(*SMALL, "data=synthetic", beside=write_set)
 
 
 def seen_by_fit(monkeypatch, job):
@@ -223,12 +243,11 @@ def test_the_teacher_of_a_few_shot_run_knows_its_faces_alone(made_set, teacher, 
     assert facts["inputs"]["teacher"] == inputs.sha256_of(own / inputs.WEIGHTS)
 
 
-def test_what_saw_synthetic_images_does_not_teach(made_set, teacher, fitted, outputs):
-    _, synthetic = fitted("data=synthetic")
+def test_what_saw_synthetic_images_does_not_teach(teacher, start, fitted, outputs):
     with pytest.raises(UserError, match=r"^data\.teacher=.*: learned from synthetic faces"):
-        fitted("data=synthetic", f"data.teacher={synthetic}")
-    _, tuned = fitted(f"start={synthetic}", "name=tuned")
-    with pytest.raises(UserError, match=rf"began with the weights of run:{synthetic.name}; exp"):
+        fitted("data=synthetic", f"data.teacher={start}")
+    _, tuned = fitted(f"start={start}", "name=tuned")
+    with pytest.raises(UserError, match=rf"began with the weights of run:{start.name}; exp"):
         fitted("data=synthetic", f"data.teacher={tuned}")
     with pytest.raises(UserError, match=r"^judge=.*: began with the weights of run:"):
         inputs.open_judge(tuned, CPU)
@@ -279,7 +298,7 @@ def test_the_folder_depends_on_the_generator_s_file_and_the_draw(
 @pytest.mark.parametrize("stop", [stop_at_step, stop_at_draw])
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_stopped_and_resumed_equals_uninterrupted(
-    gan, teacher, fitted, make_job, outputs, monkeypatch, stop, number
+    gan, teacher, fitted, finished, make_job, monkeypatch, stop, number
 ):
     """With dropout, a teacher and real images; stopped in a step, or between two batches drawn."""
     monkeypatch.setattr("ferbench.gan.fresh_faces.BATCH", 16)
@@ -290,7 +309,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
         "data.synthetic_per_real=0.2",
         "data.teacher=auto",
     ]
-    _, whole = fitted(*words, "name=whole")
+    whole = finished(*SMALL, *words, "name=whole", beside=teach_and_draw)
     with monkeypatch.context() as patch:
         stop(patch, number)
         with pytest.raises(Interrupted, match="resume="):
@@ -330,18 +349,16 @@ def test_a_generator_stands_for_a_set_in_every_mix(gan, make_job, monkeypatch, w
 # --- from another run ----------------------------------------------------------------------------
 
 
-def test_training_starts_from_the_given_weights(made_set, fitted, make_job, monkeypatch):
+def test_training_starts_from_the_given_weights(start, make_job, monkeypatch):
     """Not from new ones: nothing trains before the first step."""
-    _, start = fitted("data=synthetic")
     words = ["train=finetune", *SMALL, f"start={start}"]
     seen = seen_by_fit(monkeypatch, make_job("classify", *words))
     want = load_weights(start / inputs.WEIGHTS)
     assert all(torch.equal(seen["weights"][name], want[name]) for name in want)
 
 
-def test_at_rate_zero_the_start_s_kernels_stay(made_set, fitted):
+def test_at_rate_zero_the_start_s_kernels_stay(start, fitted):
     """Only the running statistics of batch normalization move."""
-    _, start = fitted("data=synthetic")
     _, folder = fitted(f"start={start}", "train.peak_lr=0", "train.epochs=1", "train.ema_decay=0")
     found, want = (load_weights(path / inputs.WEIGHTS) for path in (folder, start))
     kept = [name for name in want if "running" not in name and "num_batches" not in name]
@@ -349,8 +366,7 @@ def test_at_rate_zero_the_start_s_kernels_stay(made_set, fitted):
     assert all(torch.equal(found[name], want[name]) for name in kept)
 
 
-def test_a_tuned_run_names_its_start(made_set, fitted, capsys):
-    _, start = fitted("data=synthetic")
+def test_a_tuned_run_names_its_start(start, fitted, capsys):
     tuned, folder = fitted(f"start={start}", "data.real_limit=0.1", "train=finetune", *SMALL)
     assert (tuned.data, tuned.synthetic_images) == ("real-limit-0.1", 0)
     assert tuned.pretrained == f"run:{start.name}"
@@ -361,9 +377,9 @@ def test_a_tuned_run_names_its_start(made_set, fitted, capsys):
     assert (plain.pretrained, plain.cell != tuned.cell) == ("none", True)
 
 
-def test_seeds_that_start_from_their_own_seed_share_a_cell(made_set, fitted):
+def test_seeds_that_start_from_their_own_seed_share_a_cell(start, fitted):
     """Each from its own run of one experiment; from another experiment it is another cell."""
-    starts = [fitted("data=synthetic", f"seed={seed}")[1] for seed in (0, 1)]
+    starts = [start, fitted("data=synthetic", "seed=1")[1]]
     first, second = (
         fitted(f"start={start}", f"seed={seed}")[0] for seed, start in enumerate(starts)
     )
