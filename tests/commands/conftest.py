@@ -26,19 +26,24 @@ ONE_PIXEL = base64.b64decode(
 
 
 @pytest.fixture
-def real_figures() -> None:
-    """Figures are drawn as for a user."""
+def report_figures() -> None:
+    """The figures of reports are drawn as for a user."""
+
+
+@pytest.fixture
+def classifier_figures(report_figures: None) -> None:
+    """Those of classifiers too."""
 
 
 @pytest.fixture(autouse=True)
 def _quick_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A PNG of one pixel stands for every figure: drawing takes most of the time of a small run."""
-    if "real_figures" in request.fixturenames:
-        return
-    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: path.write_bytes(ONE_PIXEL))
-    for name in ("confusion", "per_class", "reliability", "learning_curves"):
-        written = lambda *_, path, **__: path.write_bytes(ONE_PIXEL)  # noqa: E731
-        monkeypatch.setattr(figures, f"plot_{name}", written)
+    if "report_figures" not in request.fixturenames:
+        monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: path.write_bytes(ONE_PIXEL))
+    if "classifier_figures" not in request.fixturenames:
+        for name in ("confusion", "per_class", "reliability", "learning_curves"):
+            written = lambda *_, path, **__: path.write_bytes(ONE_PIXEL)  # noqa: E731
+            monkeypatch.setattr(figures, f"plot_{name}", written)
 
 
 # --- faces ---------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def the_run(outputs):
     return file.parent, json.loads(file.read_text("utf-8"))
 
 
-def test_copies_are_reported(outputs, make_job, make_set, capsys):
+def test_copies_are_reported(outputs, make_job, make_set, report_figures, capsys):
     made = make_set("leaky", copies=20)
     audited(make_job, f"set={made}", "judge=none")
     folder, facts = the_run(outputs)
@@ -111,7 +111,7 @@ def test_the_newest_set_is_taken_and_a_clean_one_passes(outputs, make_job, make_
     assert row.discriminator_auc is None
 
 
-def test_real_faces_are_shown_on_demand_alone(outputs, make_job, make_set):
+def test_real_faces_are_shown_on_demand_alone(outputs, make_job, make_set, report_figures):
     make_set("leaky", copies=10)
     audited(make_job, "judge=none")
     hidden, _ = the_run(outputs)

@@ -60,7 +60,7 @@ def test_copies_are_counted_and_reported(audited, capsys):
     assert numbers["copies"]["identical"]["groups"] == 1 and numbers["labels"] is None
 
 
-def test_labels_are_judged(audited, outputs):
+def test_labels_are_judged(audited, outputs, report_figures):
     folder, row = audited(*SMALL)
     assert (row.folds, row.fold_model, row.control_flips) == (2, "cnn", 0.1)
     assert 0 <= row.label_noise_low <= row.label_noise_high <= 1
@@ -82,7 +82,7 @@ def test_labels_are_judged(audited, outputs):
     assert {path.name for path in folder.glob("*.png")} == names
 
 
-def test_another_report_fits_nothing_again(audited, monkeypatch):
+def test_another_report_fits_nothing_again(audited, report_figures, monkeypatch):
     """The predictions are kept: showing real faces needs no training."""
     first, row = audited(*SMALL)
     monkeypatch.setattr("ferbench.classifiers.training.fit", None)

@@ -77,7 +77,7 @@ def metrics(folder):
 # --- sets ----------------------------------------------------------------------------------------
 
 
-def test_a_planted_bias_of_a_set_is_found_and_reported(looked, made_set, capsys):
+def test_a_planted_bias_of_a_set_is_found_and_reported(looked, made_set, report_figures, capsys):
     folder, row = looked(f"set={made_set}", figures=True)
     assert (row.command, row.set_name, row.set_images) == ("bias", "made", 84)
     assert (row.class_ratio, row.class_difference, row.classifier) == (1, 0, None)
@@ -146,7 +146,7 @@ def test_toy_faces(looked):
 # --- classifiers ---------------------------------------------------------------------------------
 
 
-def test_gaps_of_a_classifier_that_fails_in_the_dark(looked, trained, capsys):
+def test_gaps_of_a_classifier_that_fails_in_the_dark(looked, trained, report_figures, capsys):
     """All of the brighter half is right and nothing of the darker: a gap of 1."""
     folder, row = looked(f"run={trained}", "quantiles=2", "min_count=10", figures=True)
     assert (row.classifier, row.set_name) == ("classify/cnn_real_s0", "fer2013_private")
@@ -170,7 +170,7 @@ def test_small_groups_are_too_few_to_say(looked, trained):
     assert "too few to say" in (folder / "report.md").read_text("utf-8")
 
 
-def test_groups_of_a_file(looked, trained, outputs, tmp_path):
+def test_groups_of_a_file(looked, trained, outputs, report_figures, tmp_path):
     """Group b is the one that the classifier fails on; half of the images are in the file."""
     with np.load(trained / bias_inputs.PREDICTIONS) as file:
         names, right = file["names"], file["labels"] == file["logits"].argmax(axis=1)

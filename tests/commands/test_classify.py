@@ -49,7 +49,7 @@ def test_every_epoch_is_a_line_with_the_time_left(outputs, make_job, capsys):
     assert all("accuracy on held-out faces 0." in line and ", left 0:" in line for line in lines)
 
 
-def test_a_run_leaves_its_folder_and_one_row(outputs, make_job, real_figures):
+def test_a_run_leaves_its_folder_and_one_row(outputs, make_job, classifier_figures):
     classify.run(make_job("classify", *SMALL, "name=first"))
     (folder,) = runs_in(outputs)
     left = {path.name for path in folder.iterdir()}

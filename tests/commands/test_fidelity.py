@@ -11,7 +11,7 @@ import yaml
 from ferbench import results
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Description, Judge
-from ferbench.commands import classify, fidelity, fidelity_inputs, inputs, judges, table
+from ferbench.commands import fidelity, fidelity_inputs, inputs, judges, table
 from ferbench.data import face_set, synthetic_set
 from ferbench.errors import UserError
 from ferbench.fidelity import figures as fidelity_figures
@@ -125,9 +125,11 @@ def rows_of(outputs):
 # --- what it leaves ------------------------------------------------------------------------------
 
 
-def test_a_run_leaves_report_figures_numbers_and_a_row(outputs, made_set, make_job, capsys):
+def test_a_run_leaves_report_figures_numbers_and_a_row(
+    outputs, finished, made_set, make_job, report_figures, capsys
+):
     """With a judge that `ferbench classify` trained."""
-    classify.run(make_job("classify", *TRAIN))
+    finished(*TRAIN)
     measure(make_job, f"set={made_set}", figures=True)
     (folder,), (row,) = folders(outputs), rows_of(outputs)
     assert {path.name for path in folder.iterdir()} == NAMES
@@ -211,7 +213,7 @@ def test_the_feature_space_has_a_distance(judged, made_set, make_job):
 
 
 @pytest.mark.parametrize(("word", "pictures"), [("none", set()), ("pca", {"components.png"})])
-def test_maps_can_be_left_out(judged, made_set, make_job, word, pictures):
+def test_maps_can_be_left_out(judged, made_set, make_job, report_figures, word, pictures):
     measure(make_job, f"set={made_set}", f"map={word}", figures=True)
     names = {path.name for path in folders(judged)[0].glob("*.png")}
     assert names - {"classes.png", "confusion.png"} == pictures
@@ -408,7 +410,7 @@ class FakeInception:
 
 
 def test_inception_features_with_and_without_a_judge(
-    outputs, add_judge, make_job, monkeypatch, capsys
+    outputs, add_judge, make_job, report_figures, monkeypatch, capsys
 ):
     monkeypatch.setattr(inception, "load", lambda weights, device: FakeInception())
     measure(make_job, "set=public", "features=inception", figures=True)

@@ -52,7 +52,7 @@ def folder_of(job: Any) -> Path:
 
 
 def test_a_study_runs_every_cell_and_reports(
-    make_study: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    make_study: Callable[..., Any], report_figures: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = make_study({})
     study.run(job, LAUNCHER)
