@@ -18,15 +18,15 @@ from ferbench.data import face_set, synthetic_set
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "extending.md"
-BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.M | re.S)
+BLOCK = re.compile(r"^(?:`([^`\n]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.M | re.S)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code. file: the one that it is, or is added to; None for commands."""
+    """A block of code. file: named in the line above, what it is or is added to; None: commands."""
 
-    kind: str
     file: str | None
+    kind: str
     text: str
 
 

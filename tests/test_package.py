@@ -169,3 +169,12 @@ def test_every_import_is_declared() -> None:
 def test_every_dependency_is_used() -> None:
     unused = declared(for_developers=False) - imports_below("src", "third_party")
     assert unused == {module_of(name) for name in NOT_IMPORTED}
+
+
+def test_the_release_is_the_same_in_all_files() -> None:
+    """pyproject.toml has the version; the citation and the newest entry of the changelog agree."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    newest = re.search(r"^## (\S+) - (\S+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    assert newest is not None and newest[1] == version
+    assert f"\nversion: {version}\n" in citation and f"\ndate-released: {newest[2]}\n" in citation
