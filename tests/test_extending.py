@@ -15,6 +15,7 @@ from PIL import Image
 
 from ferbench.classes import CLASSES, SPLITS
 from ferbench.data import face_set, synthetic_set
+from ferbench.study import yaml_file
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "extending.md"
@@ -136,6 +137,14 @@ def test_the_study(checkout: Checkout) -> None:
     checkout.run(blocks)
     report = (checkout.root / "outputs/study/mine/cpu/report.md").read_text("utf-8")
     assert "label smoothing 0.1" in report and "noise" in report
+
+
+def test_the_study_with_all_keys(tmp_path: Path) -> None:
+    """The example of docs/studies.md is a study."""
+    text = (ROOT / "docs" / "studies.md").read_text("utf-8")
+    (example,) = [text for _, kind, text in BLOCK.findall(text) if kind == "yaml"]
+    (tmp_path / "mine.yaml").write_text(example, "utf-8")
+    assert len(yaml_file.read(tmp_path / "mine.yaml", budget="cpu").cells) == 3
 
 
 def test_blocks_without_a_file_are_commands() -> None:
