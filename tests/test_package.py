@@ -172,8 +172,8 @@ def test_every_dependency_is_used() -> None:
 
 
 def test_the_release_is_the_same_in_all_files() -> None:
-    """pyproject.toml has the version; the citation and the newest entry of the changelog agree."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    """The version that Python shows stands in the citation and in the changelog's newest entry."""
+    version = ferbench.__version__
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     newest = re.search(r"^## (\S+) - (\S+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
     assert newest is not None and newest[1] == version
