@@ -1,7 +1,10 @@
-"""The training loop on small networks and made faces. Run as a script it is the process that
-the SIGKILL test kills: python test_training.py STATE RESULT."""
+"""The training loop on small networks and made faces.
+
+Run as a script it starts the processes that the SIGKILL test kills, see `start_runs`.
+"""
 
 import math
+import os
 import random
 import signal
 import subprocess
@@ -49,15 +52,6 @@ RECIPES = {
     "constant rate, last epoch": {"schedule": "constant", "select": "last", "clip_norm": 0},
 }
 TIMES = ("seconds", "images_per_second")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums over threads of another number may round otherwise."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def make_recipe(**changes):
@@ -273,26 +267,58 @@ def killed_run(state, result):
     checkpoint.save_state(result, left, format_name="result")
 
 
-def test_sigkill_at_any_moment_leaves_a_whole_state(tmp_path):
+def start_runs():
+    """A process of its own for every line "STATE RESULT" of the input; its id, then how it ended.
+
+    Forked, so that they need not import everything again, which takes longer than the runs.
+    """
+    import torch._dynamo  # the first optimizer would import it
+
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            killed_run(*map(Path, line.rstrip("\n").split("\t")))
+            os._exit(0)
+        print(pid, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+@pytest.fixture
+def starter():
+    """A process that runs `start_runs`."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, __file__], **pipes) as process:
+        yield process
+        process.stdin.close()
+
+
+@pytest.mark.slow
+def test_sigkill_at_any_moment_leaves_a_whole_state(tmp_path, starter):
     """Killed three times at random moments, it still ends as the uninterrupted run does."""
     generator, state, result = random.Random(0), tmp_path / "state.pt", tmp_path / "result.pt"
 
     def start():
-        return subprocess.Popen([sys.executable, __file__, str(state), str(result)])
+        print(state, result, sep="\t", file=starter.stdin, flush=True)
+        return int(starter.stdout.readline())
+
+    def ended():
+        return int(starter.stdout.readline())
 
     epochs = [0]
     for _ in range(3):
-        process, before = start(), state.stat().st_mtime_ns if state.exists() else 0
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        process = start()
         while not state.exists() or state.stat().st_mtime_ns == before:
-            assert process.poll() is None, "it ended before it could be killed"
+            os.kill(process, 0)  # ProcessLookupError if it ended before it could be killed
             time.sleep(0.01)
         time.sleep(generator.uniform(0, 0.2))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        os.kill(process, signal.SIGKILL)
+        assert ended() == -signal.SIGKILL
         epochs.append(checkpoint.load_plain(state)["position"]["epoch"])
     assert epochs == sorted(epochs)
     assert 0 < epochs[1] < 25
-    assert start().wait() == 0
+    start()
+    assert ended() == 0
     found = checkpoint.load_plain(result)
     killed_run(tmp_path / "whole.pt", tmp_path / "whole_result.pt")
     want = checkpoint.load_plain(tmp_path / "whole_result.pt")
@@ -615,5 +641,4 @@ def test_a_gpu_learns_in_every_format(tmp_path, name):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    killed_run(Path(sys.argv[1]), Path(sys.argv[2]))
+    start_runs()

@@ -4,7 +4,9 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,17 @@ import made
 from ferbench import results
 from ferbench.classes import SPLITS
 from ferbench.classifiers import figures
-from ferbench.commands import classify
+from ferbench.cli import main
+from ferbench.commands import classify, train_gan
 from ferbench.data import named_sets
 from ferbench.results.rows import ClassifierRow
 
 ONE_PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
+
+
+RUN = {"classify": classify.run, "train-gan": train_gan.run}
 
 
 @pytest.fixture
@@ -79,37 +85,57 @@ def make_job(outputs: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture
+def ferbench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str]]]:
+    """ferbench(word, ...): type a command in a fresh folder; its status, and what it printed."""
+
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["ferbench", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out + printed.err
+
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(tmp_path)
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
 def finished(outputs: Path, once: Callable[..., Path]) -> Callable[..., Path]:
-    """finished(word, ..., beside=): the folder of a complete run of classify, with its row.
+    """finished(command, word, ..., beside=): the folder of a complete run, with its row.
 
     It was made once, in outputs with the same faces, and is copied. beside: a function that puts
     into those outputs what the run needs besides, a named one: by its name the run is known.
     """
 
-    def copy(*words: str, beside: Callable[[Path], object] | None = None) -> Path:
-        def train(folder: Path) -> None:
+    def copy(command: str, *words: str, beside: Callable[[Path], object] | None = None) -> Path:
+        def run(folder: Path) -> None:
             prepare_barred_faces(folder)
             if beside:
                 beside(folder)
-            made_run = classify.run(made.job("classify", f"outputs={folder}", *words))
-            (folder / "run").write_text(made_run.name)
+            left = RUN[command](made.job(command, f"outputs={folder}", *words))
+            (folder / "run").write_text(left.name)
 
-        known_by = (f"{beside.__module__} {beside.__name__}" if beside else "", *words)
-        source = once(hashlib.sha256("\0".join(known_by).encode()).hexdigest()[:16], train)
-        return copied(source / "classify" / (source / "run").read_text(), outputs)
+        known_by = (f"{beside.__module__} {beside.__name__}" if beside else "", command, *words)
+        source = once(hashlib.sha256("\0".join(known_by).encode()).hexdigest()[:16], run)
+        return copied(source / command / (source / "run").read_text(), outputs)
 
     return copy
 
 
 def copied(run: Path, outputs: Path) -> Path:
-    """A finished run of classify, copied into other outputs; its files name those, and its row."""
-    copy = outputs / "classify" / run.name
+    """A finished run, copied into other outputs: its files name those, the table has its row."""
+    copy = outputs / run.parent.name / run.name
     shutil.copytree(run, copy)
     for name in ("config.yaml", "run.json"):
         text = (copy / name).read_text("utf-8")
         (copy / name).write_text(text.replace(str(run.parents[1]), str(outputs)), "utf-8")
     row = json.loads((copy / "run.json").read_text("utf-8"))["row"]
-    results.append(outputs, ClassifierRow(**row))
+    if row:
+        results.append(outputs, ClassifierRow(**row))
     return copy
 
 

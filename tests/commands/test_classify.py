@@ -39,7 +39,7 @@ def table_rows(outputs):
 @pytest.fixture
 def run_before(finished):
     """The folder of a complete run of these settings."""
-    return finished(*SMALL)
+    return finished("classify", *SMALL)
 
 
 def test_every_epoch_is_a_line_with_the_time_left(outputs, make_job, capsys):

@@ -84,7 +84,7 @@ TEACHER = (*SMALL, "train.epochs=1", "name=teacher")
 @pytest.fixture
 def teacher(finished):
     """The folder of a run on the real faces."""
-    return finished(*TEACHER)
+    return finished("classify", *TEACHER)
 
 
 def teach_and_draw(outputs):
@@ -96,7 +96,7 @@ def teach_and_draw(outputs):
 @pytest.fixture
 def start(made_set, finished):
     """The folder of a run on the synthetic set."""
-    return finished(*SMALL, "data=synthetic", beside=write_set)
+    return finished("classify", *SMALL, "data=synthetic", beside=write_set)
 
 
 def seen_by_fit(monkeypatch, job):
@@ -309,7 +309,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
         "data.synthetic_per_real=0.2",
         "data.teacher=auto",
     ]
-    whole = finished(*SMALL, *words, "name=whole", beside=teach_and_draw)
+    whole = finished("classify", *SMALL, *words, "name=whole", beside=teach_and_draw)
     with monkeypatch.context() as patch:
         stop(patch, number)
         with pytest.raises(Interrupted, match="resume="):

@@ -129,7 +129,7 @@ def test_a_run_leaves_report_figures_numbers_and_a_row(
     outputs, finished, made_set, make_job, report_figures, capsys
 ):
     """With a judge that `ferbench classify` trained."""
-    finished(*TRAIN)
+    finished("classify", *TRAIN)
     measure(make_job, f"set={made_set}", figures=True)
     (folder,), (row,) = folders(outputs), rows_of(outputs)
     assert {path.name for path in folder.iterdir()} == NAMES

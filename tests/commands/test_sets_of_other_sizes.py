@@ -66,12 +66,12 @@ def test_a_classifier_learns_from_resized_images(
 
 
 def test_real_faces_have_no_synthetic_size(outputs, finished):
-    finished(*SMALL, "data=real")
+    finished("classify", *SMALL, "data=real")
     assert results.read(outputs, ClassifierRow)[-1].synthetic_px is None
 
 
 def test_fidelity_bias_and_curate_resize(outputs, finished, make_job, large, capsys):
-    finished(*SMALL, "data=real")
+    finished("classify", *SMALL, "data=real")
     fidelity.run(make_job("fidelity", *FAST, f"set={large}", "metrics.kid_subsets=3", "map=none"))
     assert said(capsys, large)
     assert results.read(outputs, FidelityRow)[-1].set_px == 64

@@ -1,12 +1,10 @@
 """The three commands that a user types one after the other, in a fresh folder, tiny."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from ferbench import results
-from ferbench.cli import main
 from ferbench.results.rows import ClassifierRow
 
 TINY_GAN = [
@@ -32,21 +30,6 @@ TINY_CLASSIFIER = [
     "device=cpu",
     "eval.tta=none",
 ]
-
-
-@pytest.fixture
-def ferbench(tmp_path, monkeypatch, capsys):
-    """ferbench(word, ...): type a command in a fresh folder; its status, and what it printed."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["ferbench", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
 
 
 @pytest.fixture

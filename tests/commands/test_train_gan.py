@@ -1,7 +1,6 @@
 """`ferbench train-gan`: what a run leaves, going on in the same bits, and what is refused."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -82,6 +81,18 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
     return judge
 
 
+@pytest.fixture
+def whole(finished: Callable[..., Path]) -> Path:
+    """The folder of a run of 192 images that nothing stopped."""
+    return finished("train-gan", *SMALL, "total_kimg=0.192", "judge=none", "name=whole")
+
+
+@pytest.fixture
+def short_run(finished: Callable[..., Path]) -> Path:
+    """The folder of a run of 64 images."""
+    return finished("train-gan", *SMALL, "total_kimg=0.064", "judge=none")
+
+
 def only_run(outputs: Path) -> Path:
     (folder,) = (outputs / "train-gan").iterdir()
     return folder
@@ -148,13 +159,9 @@ def test_activations_are_bounded_only_in_float16(
         assert network.config.conv_clamp == clamp
 
 
-def test_the_light_checkpoint_is_the_average_to_half_precision(
-    gan_job: Callable[..., Any], outputs: Path
-) -> None:
-    train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
-    folder = only_run(outputs)
-    state = checkpoint.load_plain(folder / "state.pt")["trainer"]["modules"]["ema"]
-    found = trained.load(folder / trained.LATEST, device=CPU).network.state_dict()
+def test_the_light_checkpoint_is_the_average_to_half_precision(short_run: Path) -> None:
+    state = checkpoint.load_plain(short_run / "state.pt")["trainer"]["modules"]["ema"]
+    found = trained.load(short_run / trained.LATEST, device=CPU).network.state_dict()
     for name, value in state.items():
         torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
 
@@ -163,14 +170,12 @@ def test_the_light_checkpoint_is_the_average_to_half_precision(
 
 
 def test_a_longer_run_goes_on_in_the_same_bits(
-    gan_job: Callable[..., Any], outputs: Path, capsys: pytest.CaptureFixture[str]
+    gan_job: Callable[..., Any], whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """run(2N) = run(N), then run(2N) in its folder; the reports too, but for the seconds."""
-    train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=whole"))
-    train_gan.run(gan_job("total_kimg=0.096", "judge=none", "name=parts"))
-    train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=parts"))
+    parts = train_gan.run(gan_job("total_kimg=0.096", "judge=none", "name=parts"))
+    assert train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=parts")) == parts
     assert "going on from the state of 0.1 kimg" in capsys.readouterr().out
-    whole, parts = sorted((outputs / "train-gan").iterdir(), reverse=True)
     assert_same_state(whole, parts)
     kept = [{k: v for k, v in row.items() if "second" not in k} for row in history(whole)]
     again = [{k: v for k, v in row.items() if "second" not in k} for row in history(parts)]
@@ -197,19 +202,15 @@ class StopAfter:
 
 
 def test_a_stopped_run_goes_on_in_the_same_bits(
-    gan_job: Callable[..., Any],
-    make_job: Callable[..., Any],
-    outputs: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    gan_job: Callable[..., Any], outputs: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stop falls between two ticks, inside the intervals of R1, path length and ADA."""
-    train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=whole"))
     with monkeypatch.context() as patch:
         patch.setattr(train_gan, "StopSignal", lambda: StopAfter(6))
         with pytest.raises(Interrupted, match=r"stopped after 0\.1 kimg.*resume=") as caught:
             train_gan.run(gan_job("total_kimg=0.192", "judge=none", "name=parts"))
     assert caught.value.exit_status == 128 + signal.SIGTERM
-    whole, parts = sorted((outputs / "train-gan").iterdir(), reverse=True)
+    (parts,) = (outputs / "train-gan").glob("parts*")
     assert runs.status_of(parts)["status"] == "interrupted"
     train_gan.run(gan_job("total_kimg=0.192", "judge=none", f"resume={parts}"))
     assert_same_state(whole, parts)
@@ -217,22 +218,24 @@ def test_a_stopped_run_goes_on_in_the_same_bits(
 
 
 def test_a_complete_run_is_not_done_again(
-    gan_job: Callable[..., Any], outputs: Path, capsys: pytest.CaptureFixture[str]
+    gan_job: Callable[..., Any],
+    outputs: Path,
+    short_run: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for _ in range(2):
-        train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
+    train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
     assert "done already" in capsys.readouterr().out
     train_gan.run(gan_job("total_kimg=0.064", "judge=none", "force=true"))
     assert len(list((outputs / "train-gan").iterdir())) == 2
 
 
 def test_a_run_starts_from_the_networks_of_another(
-    gan_job: Callable[..., Any], outputs: Path
+    gan_job: Callable[..., Any], short_run: Path
 ) -> None:
-    train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
-    source = only_run(outputs) / trained.LATEST
-    train_gan.run(gan_job("total_kimg=0.032", "judge=none", f"resume={source}", "gan.lr=0"))
-    (tuned,) = set((outputs / "train-gan").iterdir()) - {source.parent}
+    source = short_run / trained.LATEST
+    job = gan_job("total_kimg=0.032", "judge=none", f"resume={source}", "gan.lr=0")
+    tuned = train_gan.run(job)
+    assert tuned != short_run
     before = trained.load(source, device=CPU).network.state_dict()
     after = trained.load(tuned / trained.LATEST, device=CPU).network.state_dict()
     for name, value in before.items():
@@ -247,17 +250,14 @@ def words(outputs: Path, *more: str) -> list[str]:
     return ["train-gan", *SMALL, f"outputs={outputs}", "judge=none", *more]
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_last_state(
     gan_job: Callable[..., Any], outputs: Path
 ) -> None:
     """SIGKILL after the second state; the ended run equals one that was never killed."""
     train_gan.run(gan_job("total_kimg=0.256", "judge=none", "name=whole"))
     command = [sys.executable, "-m", "ferbench", *words(outputs, "total_kimg=0.256", "name=parts")]
-    process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     folders = outputs / "train-gan"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
@@ -274,25 +274,21 @@ def test_a_killed_run_goes_on_from_its_last_state(
 
 
 def test_the_command_line_goes_on_and_starts_from_networks(
-    outputs: Path, capfd: pytest.CaptureFixture[str]
+    ferbench: Callable[..., tuple[int, str]], outputs: Path
 ) -> None:
     """resume=FOLDER takes a new length and nothing else; resume=FILE is a run of its own."""
-
-    def ferbench(*more: str) -> int:
-        command = [sys.executable, "-m", "ferbench", *more]
-        return subprocess.run(command, env=environment(), timeout=300, check=False).returncode
-
-    assert ferbench(*words(outputs, "total_kimg=0.016")) == 0
+    assert ferbench(*words(outputs, "total_kimg=0.016"))[0] == 0
     folder = only_run(outputs)
-    assert ferbench("train-gan", f"resume={folder}", "total_kimg=0.032") == 0
+    assert ferbench("train-gan", f"resume={folder}", "total_kimg=0.032")[0] == 0
     assert runs.status_of(folder)["kimg"] == 0.032
-    assert ferbench("train-gan", f"resume={folder}", "gan.lr=1") == 2
-    assert "leave out gan.lr=1" in capfd.readouterr().err
+    status, text = ferbench("train-gan", f"resume={folder}", "gan.lr=1")
+    assert status == 2 and "leave out gan.lr=1" in text
     source = folder / trained.LATEST
-    assert ferbench(*words(outputs, "total_kimg=0.016", f"resume={source}")) == 0
+    assert ferbench(*words(outputs, "total_kimg=0.016", f"resume={source}"))[0] == 0
     assert len(list((outputs / "train-gan").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one_with_two_shards(
     gan_job: Callable[..., Any], outputs: Path
 ) -> None:
@@ -309,7 +305,7 @@ def test_two_processes_train_like_one_with_two_shards(
         "ferbench",
         *words(outputs, *both, "name=parts"),
     ]
-    subprocess.run(command, env=environment(), check=True, timeout=300)
+    subprocess.run(command, check=True, timeout=300)
     whole, parts = sorted((outputs / "train-gan").iterdir(), reverse=True)
     one, two = (
         checkpoint.load_plain(folder / "state.pt")["trainer"]["modules"]["ema"]
@@ -460,35 +456,31 @@ def test_a_published_pickle_is_trained_further(gan_job: Callable[..., Any], outp
         train_gan.run(gan_job(f"resume={published}", "gan.conditional=false"))
 
 
-def test_networks_of_another_size_are_refused(gan_job: Callable[..., Any], outputs: Path) -> None:
-    train_gan.run(gan_job("total_kimg=0.032", "judge=none"))
-    source = only_run(outputs) / trained.LATEST
+def test_networks_of_another_size_are_refused(gan_job: Callable[..., Any], short_run: Path) -> None:
+    source = short_run / trained.LATEST
     with pytest.raises(UserError, match=r"res=48: .* holds networks of 12 pixels"):
         train_gan.run(gan_job(f"resume={source}", "res=48"))
 
 
-def test_a_state_of_another_run_is_refused(gan_job: Callable[..., Any], outputs: Path) -> None:
-    train_gan.run(gan_job("total_kimg=0.032", "judge=none"))
-    folder = only_run(outputs)
-    state = checkpoint.load_plain(folder / "state.pt")
+def test_a_state_of_another_run_is_refused(gan_job: Callable[..., Any], short_run: Path) -> None:
+    state = checkpoint.load_plain(short_run / "state.pt")
     del state["trainer"]["modules"]["ema"]
-    checkpoint.save_state(folder / "state.pt", state, format_name=STATE_FORMAT)
+    checkpoint.save_state(short_run / "state.pt", state, format_name=STATE_FORMAT)
     with pytest.raises(UserError, match="not a state of this run"):
-        train_gan.run(gan_job("total_kimg=0.064", "judge=none"))
+        train_gan.run(gan_job("total_kimg=0.096", "judge=none"))
 
 
 @pytest.mark.parametrize("form", [None, "ferbench train-gan state 99"])
 def test_a_state_of_another_format_is_refused_in_one_line(
-    gan_job: Callable[..., Any], outputs: Path, form: str | None
+    gan_job: Callable[..., Any], short_run: Path, form: str | None
 ) -> None:
     """None: as states were before they said their format."""
-    train_gan.run(gan_job("total_kimg=0.016", "judge=none"))
-    path = only_run(outputs) / "state.pt"
+    path = short_run / "state.pt"
     state = checkpoint.load_plain(path)
     assert state["format"] == STATE_FORMAT
     torch.save({**state, "format": form}, path)
     with pytest.raises(UserError, match=r"state\.pt: a state .*; move the file away") as caught:
-        train_gan.run(gan_job("total_kimg=0.032", "judge=none"))
+        train_gan.run(gan_job("total_kimg=0.096", "judge=none"))
     assert "\n" not in str(caught.value)
 
 
