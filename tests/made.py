@@ -70,15 +70,9 @@ def job(command: str, *words: str) -> Any:
 
 @cache
 def _composed(command: str, options: tuple[str, ...]) -> DictConfig:
-    registered()
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(file_name(command), list(options))
-
-
-@cache
-def registered() -> None:
-    """Give Hydra the schemas; once is enough for a process."""
-    register()
 
 
 @cache

@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-import made
 from ferbench.config import yaml_files
 from ferbench.config.commands import COMMANDS, keys_of
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, groups_of, keys_of_command, keys_of_option, options_for
 
 MANDATORY = {"prepare": ["source=x"], "evaluate": ["run=x"], "study": ["name=gap"]}
@@ -23,7 +23,7 @@ OPTIONS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _hydra() -> Iterator[None]:
-    made.registered()
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 import made
 from ferbench.cli.arguments import for_hydra
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, file_name
 
 
@@ -25,7 +26,7 @@ from ferbench.config.yaml_files import CONF, file_name
 )
 def test_a_job_is_what_hydra_composes(line: str) -> None:
     command, *words = line.split()
-    made.registered()
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         wanted = OmegaConf.to_object(compose(file_name(command), for_hydra(command, words)))
     assert made.job(command, *words) == wanted

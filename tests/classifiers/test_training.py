@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -272,8 +273,7 @@ def start_runs():
 
     Forked, so that they need not import everything again, which takes longer than the runs.
     """
-    import torch._dynamo  # the first optimizer would import it
-
+    import_module("torch._dynamo")  # as the first optimizer does
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -10,9 +10,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-import made
 from ferbench.cli.arguments import for_hydra
 from ferbench.config.commands import COMMANDS, SHORT_KEYS, keys_of, texts_of
+from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, groups_of
 from ferbench.errors import UserError, at_least, between, nearest, one_of
 
@@ -48,7 +48,7 @@ TEXTS = [
 
 
 def composed(command: str, *arguments: str) -> Any:
-    made.registered()
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(command, for_hydra(command, list(arguments)))
 
