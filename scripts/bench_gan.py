@@ -1,8 +1,8 @@
 """Speed of GAN training, phase by phase, and of sampling.
 
     python scripts/bench_gan.py [--gan fer32 fer48] [--set gan.batch=64 ...] [--precision auto]
-                                [--augment none] [--impl auto] [--compile] [--seconds 10]
-                                [--repeats 5] [--device auto] [--json FILE]
+                                [--augment none] [--impl auto] [--compile] [--graphs auto]
+                                [--seconds 10] [--repeats 5] [--device auto] [--json FILE]
 
 For each preset of conf/gan/: images per second of training, with the lazy phases as often as the
 preset says; seconds a step of each phase by itself; images per second of sampling; peak memory.
@@ -47,6 +47,7 @@ from stylegan2_ada.ops import set_impl
 
 FACES = 2048
 SAMPLES = 256  # images of a batch when sampling
+WARM_UP = 3  # calls: from the third on a phase is a CUDA graph
 AUGMENT_P = 0.5  # where the pipeline runs: half of what may be is augmented
 
 
@@ -87,11 +88,12 @@ class Clock:
         self.device = device
 
     def per_call(self, call: Callable[[], object], seconds: float) -> float:
-        """Mean seconds of a call, repeated for about `seconds` after two calls to warm up.
+        """Mean seconds of a call, repeated for about `seconds` after some calls to warm up.
 
         All processes call equally often: they wait for each other inside.
         """
-        call()
+        for _ in range(WARM_UP):
+            call()
         began = self._now()
         call()
         once = self._now() - began
@@ -132,15 +134,13 @@ def measure(trainer: sg.Trainer, seconds: float, device: torch.device) -> dict[s
     """Seconds of each phase, images per second of training and of sampling."""
     clock, options = Clock(device), trainer.options
     images, conditions = real_batch(trainer, device)
-    phases: dict[str, Callable[[], object]] = {
-        "G main": trainer.generator_phase,
-        "D main": lambda: trainer.discriminator_phase(images, conditions),
+    trainer.take(images, conditions)
+    phases = ["G main", "D main"]
+    phases += ["G path length"] * (options.path_interval > 0) + ["D R1"] * (options.r1_interval > 0)
+    found = {
+        f"{name} s": clock.per_call(partial(trainer.run_phase, name), seconds / 4)
+        for name in phases
     }
-    if options.path_interval:
-        phases["G path length"] = trainer.path_length_phase
-    if options.r1_interval:
-        phases["D R1"] = lambda: trainer.r1_phase(images, conditions)
-    found = {f"{name} s": clock.per_call(call, seconds / 4) for name, call in phases.items()}
     shown = cycle_steps(trainer) * options.batch
     cycle = partial(run_cycle, trainer, images, conditions)
     found["training img/s"] = shown / clock.per_call(cycle, seconds)
@@ -168,7 +168,8 @@ def say(text: str) -> None:
 
 def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """All repeats of one preset; printed as they come."""
-    settings = [*options.set, *(["gan.compile=true"] if options.compile else [])]
+    settings = [*options.set, f"gan.graphs={options.graphs}"]
+    settings += ["gan.compile=true"] * options.compile
     recipe = recipe_of(gan, settings, augment=options.augment)
     chosen = precision.choose(options.precision, device).name
     trainer = trainer_of(recipe, chosen, device)
@@ -212,6 +213,7 @@ def main() -> None:
     parser.add_argument("--augment", default="none", help="none, or a pipe such as bgc, at p = 0.5")
     parser.add_argument("--impl", default="auto", help="operators: auto, cuda or ref")
     parser.add_argument("--compile", action="store_true", help="torch.compile both networks")
+    parser.add_argument("--graphs", default="auto", help="auto, true or false: CUDA graphs")
     parser.add_argument("--seconds", type=float, default=10, help="of training, a repeat")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="auto")

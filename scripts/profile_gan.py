@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -82,9 +83,10 @@ def main() -> None:
     recipe = recipe_of(options.gan, options.set, augment=options.augment)
     chosen = precision.choose(options.precision, device)
     trainer = trainer_of(recipe, chosen.name, device)
-    cycle = partial(run_cycle, trainer, *real_batch(trainer, device))
-    with FlopCounter() as counter:
-        cycle()
+    batch = real_batch(trainer, device)
+    cycle = partial(run_cycle, trainer, *batch)
+    with FlopCounter() as counter:  # it sees no operator of a graph
+        run_cycle(trainer_of(replace(recipe, graphs="false"), chosen.name, device), *batch)
     images = cycle_steps(trainer) * trainer.options.batch
     each = counter.flops / images / 1e9
     rate = images / Clock(device).per_call(cycle, 10)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -26,7 +27,23 @@ from ferbench.config.yaml_files import CONF, file_name, groups_of
 from ferbench.data.face_set import Faces, FaceSet
 from ferbench.gan import trained
 from ferbench.metrics.classification import scores
+from ferbench.recipes.gan import GanRecipe, GanSchedule
 from ferbench.results.rows import ClassifierRow, FidelityRow
+
+# --- recipes -------------------------------------------------------------------------------------
+
+
+def gan_recipe(*presets: str, **changes: Any) -> GanRecipe:
+    """The recipe of conf/gan/fer48.yaml with those of other presets over it, and changes."""
+    values: dict[str, Any] = {}
+    for preset in ("fer48", *presets):
+        values |= yaml.safe_load((CONF / f"gan/{preset}.yaml").read_text())
+    values.pop("defaults", None)
+    values |= changes
+    if isinstance(values["schedule"], dict):
+        values["schedule"] = GanSchedule(**values["schedule"])
+    return GanRecipe(**values)
+
 
 # --- once in a run of the tests ------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from ferbench.config.yaml_files import CONF
+import made
 from ferbench.gan import setup
 from ferbench.gan.faces import GanFaces, prepare
 from ferbench.gan.setup import Setting, Shards
@@ -28,9 +27,7 @@ SMALL = {
 
 def recipe_of(name: str, **changes: Any) -> GanRecipe:
     """conf/gan/NAME.yaml over fer48, with small networks."""
-    files = [yaml.safe_load((CONF / f"gan/{file}.yaml").read_text()) for file in ("fer48", name)]
-    values = {key: value for file in files for key, value in file.items() if key != "defaults"}
-    return GanRecipe(**{**values, **SMALL, **changes})
+    return made.gan_recipe(name, **{**SMALL, **changes})
 
 
 @pytest.fixture

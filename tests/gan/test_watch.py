@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import yaml
 
-from ferbench.config.yaml_files import CONF
+import made
 from ferbench.errors import UserError
 from ferbench.gan import watch
 from ferbench.gan.faces import prepare
 from ferbench.gan.watch import Warnings
-from ferbench.recipes.gan import GanRecipe
 
 
 def test_real_diversity_is_the_mean_distance_of_pairs() -> None:
@@ -42,8 +40,7 @@ def warnings_of(**changes: object) -> Warnings:
     images = np.zeros((28, 8, 8), np.uint8)
     images[::2] = 255
     faces = prepare(images, np.repeat(np.arange(7), 4), res=8, channels=1, conditional=True)
-    values = yaml.safe_load((CONF / "gan/fer48.yaml").read_text())
-    return Warnings(GanRecipe(**{**values, **changes}), faces)
+    return Warnings(made.gan_recipe(**changes), faces)
 
 
 def row(warnings: Warnings, **changes: float) -> dict[str, float]:

@@ -33,10 +33,14 @@ def test_auto_is_bfloat16_where_the_hardware_has_it(monkeypatch, hardware, name)
     assert precision.choose("fp32", CPU) == Precision("fp32", "cpu")
 
 
-@pytest.mark.parametrize(("capability", "found"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
-def test_gpus_have_bfloat16_from_ampere_on(monkeypatch, capability, found):
+@pytest.mark.parametrize(
+    ("capability", "name"),
+    [((6, 1), "fp32"), ((7, 0), "fp16"), ((7, 5), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")],
+)
+def test_auto_is_the_fastest_format_of_a_gpu(monkeypatch, capability, name):
+    """A T4 (7.5) has units for float16 alone, Ampere (8.0) and later ones for bfloat16."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert precision.has_bfloat16(CUDA) is found
+    assert precision.choose("auto", CUDA) == Precision(name, "cuda")
 
 
 @pytest.mark.parametrize("device", [CPU, torch.device("mps")])

@@ -13,7 +13,8 @@ from ferbench.data.label_counts import class_counts
 from ferbench.errors import UserError
 from ferbench.gan.faces import GanFaces, class_shares
 from ferbench.gan.trained import TrainedGenerator
-from ferbench.recipes.gan import GanRecipe
+from ferbench.recipes.gan import GanRecipe, GanSchedule
+from ferbench.recipes.switch import switch
 
 W_AVG_BETA = 0.995  # decay of the running mean of w, as published
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -99,7 +100,7 @@ def trainer(
         _optimizers(recipe, generator, discriminator),
         options(recipe, setting),
         streams=[sg.shard_streams(seed, shard, device=device) for shard in shards.own],
-        conditions=_conditions(recipe, faces),
+        conditions=_conditions(recipe, faces, device),
         augment=augment.to(device) if isinstance(augment, sg.AugmentPipe) else augment,
     )
 
@@ -166,7 +167,9 @@ def options(recipe: GanRecipe, setting: Setting) -> sg.TrainOptions:
     ada = sg.AdaOptions(recipe.ada_target, recipe.ada_interval, recipe.ada_ramp_kimg)
     return sg.TrainOptions(
         batch=recipe.batch,
+        loss=recipe.loss,
         r1_gamma=recipe.r1_gamma,
+        r2_gamma=recipe.r2_gamma,
         r1_interval=recipe.r1_interval,
         path_weight=recipe.path_weight,
         path_interval=recipe.path_interval,
@@ -184,16 +187,27 @@ def options(recipe: GanRecipe, setting: Setting) -> sg.TrainOptions:
         compile=recipe.compile,
         ada=ada if recipe.augment == "ada" else None,
         nonfinite_limit=recipe.nonfinite_limit,
-        read_late=setting.device.type == "cuda",
+        graphs=switch("gan.graphs", recipe.graphs),
+        schedules=_schedules(recipe.schedule),
     )
 
 
-def _conditions(recipe: GanRecipe, faces: GanFaces) -> sg.ConditionSampler:
+def _schedules(schedule: GanSchedule) -> sg.Schedules:
+    """Points by kimg as the loop's points by images."""
+
+    def points(pairs: list[list[float]]) -> tuple[tuple[float, float], ...]:
+        return tuple((1000 * kimg, factor) for kimg, factor in pairs)
+
+    return sg.Schedules(points(schedule.lr), points(schedule.penalty), points(schedule.augment_p))
+
+
+def _conditions(recipe: GanRecipe, faces: GanFaces, device: torch.device) -> sg.ConditionSampler:
     """Labels for G with the shares that D sees of the real classes."""
-    if len(faces.class_conditions) == 1:
-        return sg.condition_sampler(faces.class_conditions)
+    rows = faces.class_conditions.to(device)
+    if len(rows) == 1:
+        return sg.condition_sampler(rows)
     shares = torch.from_numpy(class_shares(faces.labels, recipe.class_sampling))
-    return sg.condition_sampler(faces.class_conditions, shares)
+    return sg.condition_sampler(rows, shares)
 
 
 def _augment(recipe: GanRecipe, start: TrainedGenerator | None) -> sg.AugmentPipe | str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ferbench.errors import UserError, at_least, between, one_of, positive
 from ferbench.recipes.marks import AsTyped, Neutral, Result
+from ferbench.recipes.switch import switch
 
 PIPES = (
     "blit",
@@ -41,6 +42,7 @@ _FROM_ONE = (
 )
 _FROM_ZERO = (
     "r1_gamma",
+    "r2_gamma",
     "r1_interval",
     "path_weight",
     "path_interval",
@@ -50,6 +52,31 @@ _FROM_ZERO = (
     "collapse_diversity",
     "collapse_from_kimg",
 )
+
+
+@dataclass(frozen=True)
+class GanSchedule:
+    """Factors of settings over a run: points [kimg, factor] with straight lines between them."""
+
+    lr: Result[list[list[float]]]
+    penalty: Result[list[list[float]]]
+    augment_p: Result[list[list[float]]]
+
+    def __post_init__(self) -> None:
+        for key in ("lr", "penalty", "augment_p"):
+            points = getattr(self, key)
+            whole = all(len(point) == 2 and min(point) >= 0 for point in points)
+            kimg = [point[0] for point in points] if whole else []
+            if not whole or kimg != sorted(set(kimg)):
+                raise UserError(
+                    f"gan.schedule.{key}={points}: expected [kimg, factor] pairs with rising kimg, "
+                    "such as [[0,1],[2000,0.1]]"
+                )
+
+    @property
+    def off(self) -> bool:
+        """Whether nothing changes over the run."""
+        return not (self.lr or self.penalty or self.augment_p)
 
 
 @dataclass(frozen=True)
@@ -79,7 +106,9 @@ class GanRecipe:
     adam_beta1: Result[float]
     adam_beta2: Result[float]
     adam_eps: Result[float]
+    loss: Result[str]
     r1_gamma: Result[float]
+    r2_gamma: Result[float]
     r1_interval: Result[int]
     path_weight: Result[float]
     path_interval: Result[int]
@@ -92,6 +121,8 @@ class GanRecipe:
     reuse_fakes: Result[bool]
     regularizer_fp32: Result[bool]
     compile: Result[bool]
+    graphs: Neutral[str]
+    schedule: Result[GanSchedule]
     augment: Result[str]
     pipe: Result[str]
     augment_p: Result[float]
@@ -122,6 +153,12 @@ class GanRecipe:
         one_of("gan.noise", self.noise, ("random", "const", "none"))
         one_of("gan.augment", self.augment, ("ada", "fixed", "diffaugment", "none"))
         one_of("gan.pipe", self.pipe, PIPES)
+        one_of("gan.loss", self.loss, ("logistic", "relativistic"))
+        switch("gan.graphs", self.graphs)
+        if self.schedule.augment_p and self.augment != "fixed":
+            raise UserError(
+                f"gan.schedule.augment_p: expected gan.augment=fixed with it, not {self.augment}"
+            )
         one_of("gan.select", self.select, ("distance", "accuracy"))
         for policy in self.diff_policy.split(","):
             one_of("gan.diff_policy", policy, ("color", "translation", "cutout"))

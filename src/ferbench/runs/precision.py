@@ -55,16 +55,18 @@ class _Float32Conv2d(nn.Conv2d):
 
 
 def choose(wanted: str, device: torch.device) -> Precision:
-    """The format for precision=`wanted`; auto is bfloat16 where the hardware has it, else float32.
+    """The format for precision=`wanted`; auto is the fastest that this hardware has.
 
-    Raises UserError for float16 off CUDA: CPUs emulate it.
+    That is bfloat16 where there is hardware for it, float16 on GPUs that have only that (Volta and
+    Turing, such as a T4), else float32. Raises UserError for float16 off CUDA: CPUs emulate it.
     """
     if wanted == "fp16" and device.type != "cuda":
         raise UserError(
             f"precision=fp16: needs a CUDA device; expected bf16 or fp32 on {device.type}"
         )
     if wanted == "auto":
-        wanted = "bf16" if has_bfloat16(device) else "fp32"
+        half = "fp16" if has_float16(device) else "fp32"
+        wanted = "bf16" if has_bfloat16(device) else half
     return Precision(wanted, device.type)
 
 
@@ -76,3 +78,8 @@ def has_bfloat16(device: torch.device) -> bool:
         return False
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in tests)
+
+
+def has_float16(device: torch.device) -> bool:
+    """True if float16 products run on units made for them: Volta and later GPUs."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)

@@ -10,7 +10,9 @@ import stylegan2_ada as sg
 
 OPTIONS = sg.TrainOptions(
     batch=8,
+    loss="logistic",
     r1_gamma=0.1,
+    r2_gamma=0.0,
     r1_interval=16,
     path_weight=2.0,
     path_interval=4,
@@ -23,7 +25,7 @@ OPTIONS = sg.TrainOptions(
     ema_rampup=None,
     noise="random",
     reuse_fakes=False,
-    read_late=False,
+    graphs=None,
     compile=False,
     dtype=torch.float32,
     regularizer_dtype=torch.float32,
@@ -37,7 +39,7 @@ def build(options=OPTIONS, *, res=8, augment=None, conditions=None, seed=0, shar
     torch.manual_seed(seed)
     sizes = {"img_resolution": res, "img_channels": 1, "c_dim": 2, "channel_base": 64}
     sizes["channel_max"] = 8
-    g = sg.Generator(sg.GeneratorConfig(**sizes, z_dim=8, w_dim=8, mapping_layers=2))
+    g = sg.Generator(sg.GeneratorConfig(**sizes, z_dim=8, w_dim=8, mapping_layers=2)).to(device)
     d = sg.Discriminator(sg.DiscriminatorConfig(**sizes, mbstd_group=4, mapping_layers=2)).to(
         device
     )
@@ -56,7 +58,7 @@ def build(options=OPTIONS, *, res=8, augment=None, conditions=None, seed=0, shar
         optimizers,
         options,
         streams=[sg.shard_streams(seed, shard, device=device) for shard in range(shards)],
-        conditions=conditions or sg.condition_sampler(torch.eye(2)),
+        conditions=conditions or sg.condition_sampler(torch.eye(2, device=device)),
         augment=augment.to(device) if isinstance(augment, sg.AugmentPipe) else augment,
     )
 
@@ -89,6 +91,12 @@ def snapshot(network):
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
+def phase(trainer, name, batch=None):
+    """One phase alone, on `batch` or the first of `batches`."""
+    trainer.take(*(batch or next(batches())))
+    trainer.run_phase(name)
+
+
 def run(trainer, data, images, on_tick=lambda tick: None, stop=lambda: False):
     sg.train(
         trainer,
@@ -106,4 +114,4 @@ def run(trainer, data, images, on_tick=lambda tick: None, stop=lambda: False):
 def tiny():
     """Options, and makers of trainer, real batches and pipe."""
     parts = {"options": OPTIONS, "build": build, "batches": batches, "pipe": pipe}
-    return SimpleNamespace(**parts, snapshot=snapshot, run=run)
+    return SimpleNamespace(**parts, snapshot=snapshot, run=run, phase=phase)

@@ -63,9 +63,9 @@ def test_statistics_move_once_a_step_by_the_mean_over_shards(plain, tiny):
         z = torch.randn(4, 6, generator=latents)
         again(z, trainer.losses.conditions(4, latents))
         want.append([norm.batch_statistics for norm in norms(again)])
-    trainer.generator_phase()
-    trainer.discriminator_phase(*next(tiny.batches()))
-    trainer.r1_phase(*next(tiny.batches()))
+    tiny.phase(trainer, "G main")
+    tiny.phase(trainer, "D main")
+    tiny.phase(trainer, "D R1")
     for norm, one, two in zip(norms(trainer.generator), *want, strict=True):
         start = torch.tensor([[0.0], [1.0]])
         torch.testing.assert_close(norm.statistics, 0.9 * start + 0.1 * (one + two) / 2)
@@ -84,11 +84,11 @@ def test_statistics_are_averaged_as_weights_are(plain, tiny):
     assert torch.equal(trainer.ema.mapping.w_avg, trainer.generator.mapping.w_avg)
 
 
-def test_statistics_of_a_bad_batch_are_left_out(plain):
+def test_statistics_of_a_bad_batch_are_left_out(plain, tiny):
     bad = sg.condition_sampler(torch.tensor([[1.0, 0.0]]))
     trainer = plain("cgan", conditions=bad)
     torch.nn.init.constant_(trainer.generator.mapping.embed.weight, torch.nan)
-    trainer.generator_phase()
+    tiny.phase(trainer, "G main")
     assert trainer.skips.total() == 1
     for norm in norms(trainer.generator):
         assert norm.statistics[0].eq(0).all()
@@ -128,9 +128,8 @@ def test_losses_of_an_undecided_discriminator(plain, tiny):
     d.classes.bias.copy_(torch.tensor([0.0, log(3)]))
     images, _ = next(tiny.batches())
     second = torch.tensor([[0.0, 1.0]]).expand(8, 2)
-    assert [loss.item() for loss in trainer.losses.generator_main()] == pytest.approx(
-        [log(2) + 0.5 * log(4)]
-    )
+    (loss,) = trainer.losses.generator_main(images, second)
+    assert loss.item() == pytest.approx(log(2) + 0.5 * log(4))
     fake, real = trainer.losses.discriminator_main(images, second)
     assert fake.item() == pytest.approx(log(2) + 0.5 * log(4))
     assert real.item() == pytest.approx(log(2) + 0.5 * log(4 / 3))
@@ -141,13 +140,13 @@ def test_losses_of_an_undecided_discriminator(plain, tiny):
     assert means["aux_loss_real"] == pytest.approx(log(4 / 3))
 
 
-def test_the_class_loss_reaches_the_generator(plain):
+def test_the_class_loss_reaches_the_generator(plain, tiny):
     """With logits constant it is all that does: gradients grow with its weight and are not 0."""
     grads = []
     for weight in (1.0, 2.0):
         trainer = plain(aux_weight=weight)
         torch.nn.init.zeros_(trainer.discriminator.out.weight)
-        trainer.generator_phase()
+        tiny.phase(trainer, "G main")
         grads.append([parameter.grad for parameter in trainer.generator.parameters()])
     embed = trainer.generator.mapping.embed.weight.grad
     assert embed.abs().max() > 1e-3
@@ -168,7 +167,7 @@ def test_a_class_loss_teaches_the_discriminator_on_reals_and_fakes(plain, tiny):
         for x, target in ((sg.from_uint8(images), c), (fakes, fake_c))
     ]
     want = torch.autograd.grad(sum(losses), d.classes.weight)[0]
-    trainer.discriminator_phase(images, c)
+    tiny.phase(trainer, "D main", (images, c))
     torch.testing.assert_close(trainer.discriminator.classes.weight.grad, want)
 
 

@@ -27,7 +27,7 @@ def test_average_of_a_constant_network():
     nn.init.zeros_(average.weight)
     network.running_mean.fill_(5.0)
     for _ in range(4):
-        ema_update(average, network, decay=0.9)
+        ema_update(average, network, renewed=torch.tensor(0.1))
     torch.testing.assert_close(average.weight.detach(), torch.full([3], 1 - 0.9**4))
     assert average.running_mean.tolist() == [5.0] * 3
     assert network.weight.tolist() == [1.0] * 3

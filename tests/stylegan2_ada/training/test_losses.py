@@ -8,10 +8,10 @@ from stylegan2_ada.training.losses import (
     discriminator_fake_loss,
     discriminator_real_loss,
     generator_loss,
+    gradient_penalty,
     lazy_adam,
     path_length_penalty,
     path_lengths,
-    r1_penalty,
 )
 
 
@@ -28,7 +28,7 @@ def test_logistic_losses():
 def test_r1_of_a_quadratic():
     """D(x) = sum(a x^2 / 2) has the gradient a x: the penalty is sum((a x)^2)."""
     a, images = torch.randn(3, 4, 4), torch.randn(5, 3, 4, 4, requires_grad=True)
-    penalty = r1_penalty((a * images.square() / 2).sum([1, 2, 3]), images)
+    penalty = gradient_penalty((a * images.square() / 2).sum([1, 2, 3]), images)
     torch.testing.assert_close(penalty, (a * images).square().sum([1, 2, 3]))
     (grad,) = torch.autograd.grad(penalty.sum(), images)
     torch.testing.assert_close(grad, 2 * a.square() * images)
@@ -38,7 +38,7 @@ def test_r1_needs_images_that_require_grad():
     images = torch.randn(2, 1, 4, 4)
     weight = torch.ones([], requires_grad=True)
     with pytest.raises(RuntimeError):
-        r1_penalty((images * weight).sum([1, 2, 3]), images)
+        gradient_penalty((images * weight).sum([1, 2, 3]), images)
 
 
 def test_path_lengths_of_a_linear_generator():

@@ -7,23 +7,23 @@ import torch
 import torch.nn.functional as F
 
 import stylegan2_ada as sg
-from stylegan2_ada.training.losses import r1_penalty
+from stylegan2_ada.training.losses import gradient_penalty
 
 
 @pytest.mark.parametrize(
     ("phase", "moves"),
     [
-        ("generator_phase", "generator"),
-        ("path_length_phase", "generator"),
-        ("discriminator_phase", "discriminator"),
-        ("r1_phase", "discriminator"),
+        ("G main", "generator"),
+        ("G path length", "generator"),
+        ("D main", "discriminator"),
+        ("D R1", "discriminator"),
     ],
 )
 def test_a_phase_moves_its_own_network_only(tiny, phase, moves):
-    trainer, data = tiny.build(), next(tiny.batches())
+    trainer = tiny.build()
     networks = {"generator": trainer.generator, "discriminator": trainer.discriminator}
     before = {name: tiny.snapshot(network) for name, network in networks.items()}
-    getattr(trainer, phase)(*(data if moves == "discriminator" else ()))
+    tiny.phase(trainer, phase)
     for name, network in networks.items():
         weights = dict(network.named_parameters())
         moved = any(not torch.equal(before[name][key], weight) for key, weight in weights.items())
@@ -35,12 +35,13 @@ def test_a_phase_moves_its_own_network_only(tiny, phase, moves):
 def test_lazy_phases_run_when_they_are_due(tiny, monkeypatch):
     """17 steps: path length at 0, 4, ..., 16, R1 at 0 and 16."""
     trainer, data = tiny.build(), tiny.batches()
-    due = {"path_length_phase": [], "r1_phase": []}
-    for name, steps in due.items():
-        monkeypatch.setattr(trainer, name, lambda *_, steps=steps: steps.append(trainer.steps))
+    due = {phase: [] for phase in ("G main", "G path length", "D main", "D R1")}
+    monkeypatch.setattr(trainer, "run_phase", lambda phase: due[phase].append(trainer.steps))
     for _ in range(17):
         trainer.step(*next(data))
-    assert due == {"path_length_phase": [0, 4, 8, 12, 16], "r1_phase": [0, 16]}
+    assert due["G main"] == due["D main"] == list(range(17))
+    assert due["G path length"] == [0, 4, 8, 12, 16]
+    assert due["D R1"] == [0, 16]
 
 
 def test_optimizers_are_corrected_for_lazy_phases(tiny):
@@ -58,9 +59,9 @@ def test_r1_phase_is_the_gradient_of_its_penalty(tiny):
     trainer, (images, c) = tiny.build(), next(tiny.batches())
     d = copy.deepcopy(trainer.discriminator).requires_grad_(True)
     x = sg.from_uint8(images).requires_grad_()
-    penalty = r1_penalty(d(x, c), x).mean() * 16 * 0.1 / 2
+    penalty = gradient_penalty(d(x, c), x).mean() * 16 * 0.1 / 2
     want = torch.autograd.grad(penalty, d.b8.conv0.weight)[0]
-    trainer.r1_phase(images, c)
+    tiny.phase(trainer, "D R1", (images, c))
     torch.testing.assert_close(trainer.discriminator.b8.conv0.weight.grad, want)
 
 
@@ -76,9 +77,9 @@ def test_reused_fakes_are_those_of_the_generator_before_its_step(tiny):
     loss = loss + F.softplus(-d(sg.from_uint8(images), real_c)).mean()
     want = torch.autograd.grad(loss, d.b8.conv0.weight)[0]
 
-    trainer.generator_phase()
+    tiny.phase(trainer, "G main")
     drawn = trainer.losses.streams[0].latents.get_state()
-    trainer.discriminator_phase(images, real_c)
+    tiny.phase(trainer, "D main", (images, real_c))
 
     torch.testing.assert_close(trainer.discriminator.b8.conv0.weight.grad, want)
     assert torch.equal(trainer.losses.streams[0].latents.get_state(), drawn)  # no fresh latents
@@ -89,7 +90,7 @@ def test_label_smoothing_adds_its_share_of_the_logits(tiny):
     means = []
     for smoothing in (0.0, 0.2):
         trainer = tiny.build(replace(tiny.options, label_smoothing=smoothing))
-        trainer.discriminator_phase(*next(tiny.batches()))
+        tiny.phase(trainer, "D main")
         means.append(trainer.losses.meter.take())
     difference = means[1]["loss_d"] - means[0]["loss_d"]
     assert difference == pytest.approx(0.2 * means[0]["real_logit"], rel=1e-4)
@@ -101,8 +102,8 @@ def test_center_moves_by_the_mean_style(tiny):
     again = sg.shard_streams(0, 0, device="cpu").latents
     z, c = torch.randn(8, 8, generator=again), trainer.losses.conditions(8, again)
     want = 0.005 * trainer.generator.mapping.style(z, c).mean(0)
-    trainer.generator_phase()
-    trainer.path_length_phase()
+    tiny.phase(trainer, "G main")
+    tiny.phase(trainer, "G path length")
     torch.testing.assert_close(trainer.generator.mapping.w_avg, want)
 
 

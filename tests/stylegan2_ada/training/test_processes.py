@@ -26,7 +26,9 @@ EPS = 1e-2
 def options():
     return sg.TrainOptions(
         batch=16,
+        loss="logistic",
         r1_gamma=0.1,
+        r2_gamma=0.0,
         r1_interval=4,
         path_weight=2.0,
         path_interval=2,
@@ -43,7 +45,7 @@ def options():
         ada=sg.AdaOptions(target=0.0, interval=2, ramp_kimg=1.0),
         nonfinite_limit=1,
         reuse_fakes=False,
-        read_late=False,
+        graphs=None,
         compile=False,
     )
 

@@ -22,11 +22,10 @@ def flat(state, prefix=""):
 # --- resume ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("read_late", "moves"), [(False, 4), (True, 3)])
-def test_resume_equals_uninterrupted(tiny, read_late, moves):
+def test_resume_equals_uninterrupted(tiny):
     """run(2N) = run(N) + save + load + run(N) in every bit: weights, streams, sums, everything."""
     ada = sg.AdaOptions(target=-2.0, interval=4, ramp_kimg=0.5)
-    options = replace(tiny.options, ada=ada, read_late=read_late)
+    options = replace(tiny.options, ada=ada)
     whole, data = tiny.build(options, augment=tiny.pipe(0.4)), tiny.batches()
     tiny.run(whole, data, 144)
     first, first_data = tiny.build(options, augment=tiny.pipe(0.4)), tiny.batches()
@@ -45,7 +44,7 @@ def test_resume_equals_uninterrupted(tiny, read_late, moves):
     for name, value in want.items():
         same = torch.equal(value, got[name]) if torch.is_tensor(value) else value == got[name]
         assert same, name
-    assert whole.augment_p == pytest.approx(0.4 + moves * 4 * 8 / 500)
+    assert whole.augment_p == pytest.approx(0.4 + 4 * 4 * 8 / 500)
     assert whole.losses.path_mean > 0
 
 
@@ -96,18 +95,6 @@ def test_ada_moves_p_every_interval(tiny, target, want):
     assert trainer.augment_p == pytest.approx(want)
 
 
-def test_read_late_moves_p_by_the_signs_of_the_interval_before(tiny):
-    """D takes one batch for real, the next for generated: p rises and falls a step later."""
-    ada = sg.AdaOptions(target=0.0, interval=1, ramp_kimg=1.0)
-    trainer = tiny.build(replace(tiny.options, ada=ada, read_late=True), augment=tiny.pipe(0.5))
-    batch, probabilities = next(tiny.batches()), []
-    for sign in (1.0, -1.0, 1.0, 1.0):
-        trainer.losses.ada_meter.add("real_sign", torch.full([10_000], sign))  # outweighs the step
-        trainer.step(*batch)
-        probabilities.append(trainer.augment_p)
-    assert probabilities == pytest.approx([0.5, 0.508, 0.5, 0.508])
-
-
 @pytest.mark.parametrize("augment", ["color,translation,cutout", "pipe"])
 def test_fixed_augmentation_changes_what_the_discriminator_sees(tiny, augment):
     """D's losses differ from the run without augmentation, and p stays where it was set."""
@@ -145,26 +132,18 @@ def test_nonfinite_updates_are_left_out_and_counted(tiny):
 
 
 def test_nonfinite_gradients_that_repeat_end_the_run(tiny):
-    trainer, (images, c) = tiny.build(), next(tiny.batches())
-    trainer.step(images, c * torch.inf)
-    trainer.step(images, c * torch.inf)
-    with pytest.raises(FloatingPointError, match=r"D main after 16 images: .* 3 times .*loss nan"):
-        trainer.step(images, c * torch.inf)
-
-
-def test_read_late_ends_such_a_run_at_a_tick(tiny):
-    trainer = tiny.build(replace(tiny.options, read_late=True))
+    """The first three steps of a limit of three, long before the first tick."""
     bad = ((images, c * torch.inf) for images, c in tiny.batches())
-    with pytest.raises(FloatingPointError, match=r"D main after 40 images: .* 5 times"):
-        tiny.run(trainer, bad, 96)
+    with pytest.raises(FloatingPointError, match=r"D main after 24 images: .* 3 times .*loss nan"):
+        tiny.run(tiny.build(), bad, 96)
 
 
 def test_skipped_steps_leave_running_means(tiny):
     """Bad conditions of G: neither the path length mean nor the centre becomes nan."""
     bad = sg.condition_sampler(torch.full([1, 2], torch.nan))
     trainer = tiny.build(replace(tiny.options, nonfinite_limit=9), conditions=bad)
-    trainer.generator_phase()
-    trainer.path_length_phase()
+    tiny.phase(trainer, "G main")
+    tiny.phase(trainer, "G path length")
     assert trainer.skips.total() == 2
     assert trainer.losses.path_mean == 0
     assert torch.equal(trainer.generator.mapping.w_avg, torch.zeros(8))
@@ -219,7 +198,7 @@ def test_a_step_reads_no_value(tiny):
 def test_a_step_never_waits_for_the_gpu(tiny):
     """Augmentation probability, checks and all."""
     ada = sg.AdaOptions(target=0.6, interval=2, ramp_kimg=1.0)
-    options = replace(tiny.options, ada=ada, read_late=True, nonfinite_limit=1)
+    options = replace(tiny.options, ada=ada, nonfinite_limit=1)
     trainer = tiny.build(options, augment=tiny.pipe(0.5), device="cuda")
     data = tiny.batches(device="cuda")
     trainer.step(*next(data))  # kernels are built and chosen
@@ -268,8 +247,8 @@ def test_losses_of_an_undecided_discriminator(tiny):
     """Logits 0: log 2 for G, 2 log 2 for D, mean sign 0."""
     trainer = tiny.build()
     torch.nn.init.zeros_(trainer.discriminator.b4.out.weight)
-    trainer.generator_phase()
-    trainer.discriminator_phase(*next(tiny.batches()))
+    tiny.phase(trainer, "G main")
+    tiny.phase(trainer, "D main")
     means = trainer.losses.meter.take()
     assert means["loss_g"] == pytest.approx(log(2))
     assert means["loss_d"] == pytest.approx(2 * log(2))

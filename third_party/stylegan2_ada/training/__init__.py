@@ -2,6 +2,7 @@
 
 from .batches import ConditionSampler, RealBatches, balanced_weights, condition_sampler
 from .loop import Tick, train
+from .schedule import Schedules
 from .setup import AdaOptions, TrainOptions, build_optimizers, shard_streams
 from .trainer import Trainer
 
@@ -9,6 +10,7 @@ __all__ = [
     "AdaOptions",
     "ConditionSampler",
     "RealBatches",
+    "Schedules",
     "Tick",
     "TrainOptions",
     "Trainer",

@@ -25,14 +25,16 @@ def balanced_weights(labels: Tensor) -> Tensor:
 def condition_sampler(rows: Tensor, weights: Tensor | None = None) -> ConditionSampler:
     """Draws rows of a table of conditions, with replacement.
 
-    rows: [R, c_dim] float32. `torch.eye(classes)` gives balanced classes; the conditions of the
-    real images give their natural distribution, whatever the numbers mean.
+    rows: [R, c_dim] float32, on the device where they are drawn: that of the generators.
+    `torch.eye(classes)` gives balanced classes; the conditions of the real images give their
+    natural distribution, whatever the numbers mean.
     weights: [R], how often each row is drawn; None: all alike.
     """
     total = _cumulative(torch.ones(len(rows)) if weights is None else weights, len(rows))
+    total = total.to(rows.device)
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
-        return rows[to_device(_weighted(total, n, generator), rows.device)]
+        return rows[_weighted(total, n, generator)]
 
     return draw
 
@@ -138,8 +140,10 @@ def _cumulative(weights: Tensor, rows: int) -> Tensor:
 
 
 def _weighted(total: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """[n] int64 draws with replacement; rows of weight zero are never drawn."""
-    device = generator.device
-    draws = torch.rand(n, generator=generator, device=device, dtype=torch.float64)
-    index = torch.searchsorted(total.to(device), draws * total[-1].to(device), right=True)
+    """[n] int64 draws with replacement; rows of weight zero are never drawn.
+
+    total: as `_cumulative` gives it, on the generator's device.
+    """
+    draws = torch.rand(n, generator=generator, device=total.device, dtype=torch.float64)
+    index = torch.searchsorted(total, draws * total[-1], right=True)
     return index.clamp(max=len(total) - 1)

@@ -1,4 +1,4 @@
-"""Numbers that a run keeps on its device: adding makes no device wait, reading may be put off."""
+"""Numbers that a run keeps on its device: counting makes no device wait, reading does."""
 
 from collections.abc import Mapping, Sequence
 
@@ -92,36 +92,3 @@ class Skips:
         self.in_all.zero_()
         self.in_all[0] = total
         self.in_a_row.copy_(torch.tensor([rows[phase] for phase in self.phases]))
-
-
-class LateReading:
-    """A tensor's values on the CPU, read one call after they were asked for.
-
-    By then a GPU has long written them, so that asking for them does not empty its queue.
-    """
-
-    def __init__(self) -> None:
-        self._copy: Tensor | None = None
-        self._written: torch.cuda.Event | None = None
-
-    def swap(self, tensor: Tensor) -> Tensor | None:
-        """Ask for `tensor`, of any shape; returns what the last call asked for, None at first."""
-        last = self.pending()
-        if tensor.device.type == "cuda":
-            self._copy = torch.empty_like(tensor, device="cpu", pin_memory=True)
-            self._copy.copy_(tensor, non_blocking=True)
-            self._written = torch.cuda.Event()
-            self._written.record()
-        else:
-            self._copy = tensor.clone()
-        return last
-
-    def pending(self) -> Tensor | None:
-        """What was asked for and not returned yet; waits until a GPU has written it."""
-        if self._written is not None:
-            self._written.synchronize()
-        return self._copy
-
-    def set_pending(self, values: Tensor | None) -> None:
-        """Go on from what `pending` returned."""
-        self._copy, self._written = values, None

@@ -1,7 +1,7 @@
 """Exponential moving average of a network's weights."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..networks import BatchNorm
 
@@ -21,15 +21,17 @@ def ema_decay(
 
 
 @torch.no_grad()
-def ema_update(average: nn.Module, network: nn.Module, *, decay: float) -> None:
-    """average = decay * average + (1 - decay) * network for parameters; buffers are copied.
+def ema_update(average: nn.Module, network: nn.Module, *, renewed: Tensor) -> None:
+    """average = (1 - renewed) * average + renewed * network for parameters; buffers are copied.
 
+    renewed: scalar tensor on the networks' device, 1 - `ema_decay`; it is not read here.
     The statistics of `BatchNorm` are averaged, too: those of the latest weights do not fit averaged
     ones.
     """
-    pairs = list(zip(average.parameters(), network.parameters(), strict=True))
-    torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1 - decay)
+    averages, weights = list(average.parameters()), list(network.parameters())
+    torch._foreach_mul_(averages, 1 - renewed)
+    torch._foreach_add_(averages, torch._foreach_mul(weights, renewed))
     for mine, theirs in zip(average.modules(), network.modules(), strict=True):
-        kept = decay if isinstance(mine, BatchNorm) else 0.0
+        averaged = isinstance(mine, BatchNorm)
         for a, b in zip(mine.buffers(recurse=False), theirs.buffers(recurse=False), strict=True):
-            a.lerp_(b, 1 - kept) if kept else a.copy_(b)
+            a.lerp_(b, renewed.to(a.dtype)) if averaged else a.copy_(b)

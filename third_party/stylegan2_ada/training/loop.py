@@ -33,6 +33,7 @@ class Tick:
     diversity: tuple[float, ...]  # of each class, see `class_diversity`
     aux_loss_real: float = 0.0  # AC-GAN's class loss before its weight, in D main; 0: none
     aux_loss_fake: float = 0.0  # the same of generated images, in G main
+    r2_penalty: float = 0.0  # of generated images, before gamma / 2; 0: none
 
 
 def train(
@@ -53,9 +54,11 @@ def train(
     seconds), each `tick_images` images and at the end: it prints and saves, this function does
     neither. Their diversity is that of the averaged generator at `tick_conditions` [K, c_dim] and
     `tick_seeds`. should_stop is asked after every step; one process whose answer is true stops all.
-    Returns the averaged generator, which is the trainer's. Raises FloatingPointError as `step`.
+    Returns the averaged generator, which is the trainer's. Raises FloatingPointError as
+    `Trainer.check_skips`, on a GPU at ticks only.
     """
     last, start = trainer.images, time.perf_counter()
+    on_cpu = trainer.losses.device.type == "cpu"
     while trainer.images < total_images:
         trainer.step(*next(batches))
         due = trainer.images % tick_images < trainer.options.batch
@@ -64,6 +67,8 @@ def train(
             seconds = time.perf_counter() - start
             on_tick(_tick(trainer, trainer.images - last, seconds, tick_conditions, tick_seeds))
             last, start = trainer.images, time.perf_counter()
+        elif on_cpu and trainer.steps % trainer.options.nonfinite_limit == 0:
+            trainer.check_skips()  # a GPU would be waited for
         if distributed.any_true(should_stop()):
             break
     return trainer.ema

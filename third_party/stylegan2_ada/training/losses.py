@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LOSSES = ("logistic", "relativistic")
+
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
     """-log sigmoid(logits), the non-saturating loss of Goodfellow et al. 2014; [N] to [N]."""
@@ -20,6 +22,15 @@ def discriminator_real_loss(real_logits: Tensor) -> Tensor:
     return F.softplus(-real_logits)
 
 
+def relativistic_loss(margins: Tensor) -> Tensor:
+    """-log sigmoid(margins), [N] to [N]: the pairing loss of R3GAN (Huang et al. 2024, eq. 2).
+
+    margins: for D the logit of each real image above that of the generated image it is paired
+    with, for G the reverse.
+    """
+    return F.softplus(-margins)
+
+
 def class_loss(class_logits: Tensor, c: Tensor) -> Tensor:
     """-sum_k c_k log softmax(class_logits)_k: AC-GAN's L_C (Odena et al. 2017, eq. 3), negated.
 
@@ -28,8 +39,10 @@ def class_loss(class_logits: Tensor, c: Tensor) -> Tensor:
     return F.cross_entropy(class_logits, c, reduction="none")
 
 
-def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """Squared gradient norm of the real logits (R1; Mescheder et al. 2018, eq. 9).
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """Squared gradient norm of D at images: R1 on real ones (Mescheder et al. 2018, eq. 9).
+
+    On generated images it is R2, eq. 10.
 
     logits: [N] float32, computed from `images`.
     images: [N, C, H, W] float32 in [-1, 1], requires_grad.

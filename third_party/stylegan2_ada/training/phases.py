@@ -18,7 +18,6 @@ from ..networks import (
     TwoStageGenerator,
     mix_styles,
 )
-from ..ops import to_device
 from ..sampling import from_uint8
 from . import distributed
 from .batches import ConditionSampler
@@ -28,9 +27,10 @@ from .losses import (
     discriminator_fake_loss,
     discriminator_real_loss,
     generator_loss,
+    gradient_penalty,
     path_length_penalty,
     path_lengths,
-    r1_penalty,
+    relativistic_loss,
 )
 from .setup import Streams, TrainOptions
 
@@ -46,6 +46,7 @@ NAMES = (
     "r1_penalty",
 )
 AUX_NAMES = ("aux_loss_real", "aux_loss_fake")  # of a discriminator with a class head
+R2_NAMES = ("r2_penalty",)  # with a penalty on generated images
 
 
 class PhaseLosses:
@@ -71,25 +72,36 @@ class PhaseLosses:
         self.shards = len(self.streams) * distributed.world()
         self.shard = options.batch // self.shards  # images
         self.device = generator.mapping.w_avg.device
+        self.paired = options.loss == "relativistic"
         self.path_mean = torch.zeros([], device=self.device)
-        names = NAMES + AUX_NAMES if options.aux_weight > 0 else NAMES
+        self.next_path_mean = self.path_mean
+        self.penalty_factor = torch.ones([], device=self.device)  # of the schedule
+        names = NAMES + AUX_NAMES * (options.aux_weight > 0) + R2_NAMES * (options.r2_gamma > 0)
         self.fakes: list[tuple[Tensor, Tensor]] = []  # of the last G phase, with their conditions
         self.meter = Meter(names, self.device)
         self.ada_meter = Meter(("real_sign",), self.device)
         self.norms = [part for part in generator.modules() if isinstance(part, BatchNorm)]
 
-    def generator_main(self) -> Iterator[Tensor]:
-        """-log sigmoid(D(G(z))), plus the class loss; running means move by the whole batch."""
+    def generator_main(self, images: Tensor, conditions: Tensor) -> Iterator[Tensor]:
+        """-log sigmoid(D(G(z))), plus the class loss; running means move by the whole batch.
+
+        The relativistic loss takes D(G(z)) - D(x) instead, x being the real image of the pair.
+        """
         means = []
         self.fakes = []
-        for streams in self.streams:
-            z, c = self._latents(streams, self.shard)
+        for streams, reals, real_c in self._real_shards(images, conditions):
+            z, c = self._latents(streams, self.shard, real_c)
             ws = self.generator.mapping(z, c)
-            images = self._images(self._mixed(ws, c, streams), streams)
+            fakes = self._images(self._mixed(ws, c, streams), streams)
             if self.options.reuse_fakes:
-                self.fakes.append((images.detach(), c))
-            logits, aux = self._logits(images, c, streams, "aux_loss_fake")
-            loss = generator_loss(logits)
+                self.fakes.append((fakes.detach(), c))
+            logits, aux = self._logits(fakes, c, streams, "aux_loss_fake")
+            if self.paired:
+                with torch.no_grad():
+                    real_logits, _ = self._logits(reals, real_c, streams)
+                loss = relativistic_loss(logits - real_logits)
+            else:
+                loss = generator_loss(logits)
             self.meter.add("loss_g", loss)
             means.append(self._batch_means(ws))
             yield (loss + aux).mean()
@@ -104,64 +116,100 @@ class PhaseLosses:
             images = self._images(ws, streams, regularizer=True)
             lengths.append(path_lengths(images, ws, self._normal(streams, *images.shape)))
         everyone = distributed.gather(torch.cat(lengths))
-        penalty, self.path_mean = path_length_penalty(
+        penalty, self.next_path_mean = path_length_penalty(
             everyone, self.path_mean, decay=options.path_decay
         )
         own = penalty.chunk(distributed.world())[distributed.rank()].mean()
         yield own * len(self.streams) * options.path_weight * options.path_interval
 
+    @torch.no_grad()
+    def move_path_mean(self, left_out: Tensor) -> None:
+        """Take up the running mean of the last `path_length`, unless its update was left out."""
+        self.path_mean.copy_(torch.where(left_out, self.path_mean, self.next_path_mean))
+
     def discriminator_main(self, images: Tensor, conditions: Tensor) -> Iterator[Tensor]:
         """-log(1 - sigmoid(D(G(z)))), then -log sigmoid(D(x)) with smoothed targets.
 
-        The class loss is added to both, as Odena et al. 2017 do. With reuse_fakes the generated
-        images are those of `generator_main`, which must have come before.
+        The relativistic loss is one of both, of D(x) - D(G(z)). The class loss is added to both
+        images', as Odena et al. 2017 do. With reuse_fakes the generated images are those of
+        `generator_main`, which must have come before.
         """
-        smoothing = self.options.label_smoothing
         shards = self._real_shards(images, conditions)
         for shard, (streams, reals, real_c) in enumerate(shards):
-            fakes, c = self._shown_fakes(shard)
-            fake_logits, aux = self._logits(fakes, c, streams)
-            fake_loss = discriminator_fake_loss(fake_logits)
-            yield (fake_loss + aux).mean()
+            fakes, c = self._shown_fakes(shard, real_c)
+            fake_logits, fake_aux = self._logits(fakes, c, streams)
+            if not self.paired:
+                fake_loss = discriminator_fake_loss(fake_logits)
+                yield (fake_loss + fake_aux).mean()
             logits, aux = self._logits(reals, real_c, streams, "aux_loss_real")
-            loss = discriminator_real_loss(logits).lerp(discriminator_fake_loss(logits), smoothing)
-            yield (loss + aux).mean()
-            self.meter.add("loss_d", fake_loss.detach() + loss.detach())
-            self.meter.add("fake_logit", fake_logits)
-            self.meter.add("real_logit", logits)
-            self.meter.add("real_sign", logits.detach().sign())
-            self.ada_meter.add("real_sign", logits.detach().sign())
+            if self.paired:
+                loss = self._smoothed(logits - fake_logits)
+                yield (loss + aux + fake_aux).mean()
+                self.meter.add("loss_d", loss)
+            else:
+                loss = self._smoothed(logits)
+                yield (loss + aux).mean()
+                self.meter.add("loss_d", fake_loss.detach() + loss.detach())
+            self._count_logits(logits.detach(), fake_logits.detach())
 
-    def r1(self, images: Tensor, conditions: Tensor) -> Iterator[Tensor]:
-        """gamma / 2 times the squared gradient norm of D at (unaugmented) real images."""
+    def _smoothed(self, logits: Tensor) -> Tensor:
+        """D's loss on logits that are to be positive, with a share of the other target."""
+        loss = discriminator_real_loss(logits)
+        return loss.lerp(discriminator_fake_loss(logits), self.options.label_smoothing)
+
+    def _count_logits(self, real: Tensor, fake: Tensor) -> None:
+        """Note both logits and the sign that tells overfitting.
+
+        Relativistic logits have no zero of their own: theirs is the sign within a pair.
+        """
+        sign = (real - fake if self.paired else real).sign()
+        for name, values in (("fake_logit", fake), ("real_logit", real), ("real_sign", sign)):
+            self.meter.add(name, values)
+        self.ada_meter.add("real_sign", sign)
+
+    def penalties(self, images: Tensor, conditions: Tensor) -> Iterator[Tensor]:
+        """gamma / 2 times the squared gradient norm of D: R1 at real images, R2 at generated ones.
+
+        The gradient is that of the images before their augmentation.
+        """
         options = self.options
-        for streams, reals, c in self._real_shards(images, conditions):
-            reals.requires_grad_()
-            augmented = self._augmented(reals, streams)
-            logits = self.discriminator(augmented, c, dtype=options.regularizer_dtype)
-            penalty = r1_penalty(logits, reals)
-            self.meter.add("r1_penalty", penalty)
-            yield penalty.mean() * (options.r1_gamma / 2 * options.r1_interval)
+        for shard, (streams, reals, c) in enumerate(self._real_shards(images, conditions)):
+            yield self._penalty(reals, c, streams, "r1_penalty") * options.r1_gamma
+            if options.r2_gamma > 0:
+                fakes, fake_c = self._shown_fakes(shard, c)
+                penalty = self._penalty(fakes.detach(), fake_c, streams, "r2_penalty")
+                yield penalty * options.r2_gamma
+
+    def _penalty(self, images: Tensor, c: Tensor, streams: Streams, count_as: str) -> Tensor:
+        """Mean squared gradient norm, corrected for the interval and the schedule."""
+        options, images = self.options, images.clone().requires_grad_()
+        augmented = self._augmented(images, streams)
+        logits = self.discriminator(augmented, c, dtype=options.regularizer_dtype)
+        penalty = gradient_penalty(logits, images)
+        self.meter.add(count_as, penalty)
+        return penalty.mean() * (options.r1_interval / 2) * self.penalty_factor
 
     @torch.no_grad()
-    def _shown_fakes(self, shard: int) -> tuple[Tensor, Tensor]:
+    def _shown_fakes(self, shard: int, real_c: Tensor) -> tuple[Tensor, Tensor]:
         """Generated images [shard, C, H, W] for D, without a graph, and their conditions."""
         if self.options.reuse_fakes:
             return self.fakes[shard]
         streams = self.streams[shard]
-        z, c = self._latents(streams, self.shard)
+        z, c = self._latents(streams, self.shard, real_c)
         ws = self._mixed(self.generator.mapping(z, c), c, streams)
         return self._images(ws, streams), c
 
-    def _latents(self, streams: Streams, n: int) -> tuple[Tensor, Tensor]:
-        """z [n, z_dim] and conditions [n, c_dim]."""
+    def _latents(
+        self, streams: Streams, n: int, real_c: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """z [n, z_dim] and conditions [n, c_dim]: those of real images where they are paired."""
         z = self._normal(streams, n, self.generator.config.z_dim)
-        return z, to_device(self.conditions(n, streams.latents), self.device)
+        if self.paired and real_c is not None:
+            return z, real_c
+        return z, self.conditions(n, streams.latents)
 
     def _normal(self, streams: Streams, *shape: int) -> Tensor:
-        generator = streams.latents
-        drawn = torch.randn(shape, generator=generator, device=generator.device)
-        return to_device(drawn, self.device)
+        return torch.randn(shape, generator=streams.latents, device=self.device)
 
     def _mixed(self, ws: Tensor, c: Tensor, streams: Streams) -> Tensor:
         """Style mixing with new latents of the same conditions."""

@@ -1,7 +1,7 @@
 """Settings of a training run: options, random streams, optimizers, and checks of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -12,7 +12,8 @@ from torch import nn
 from ..augment import AugmentPipe
 from ..networks import PlainDiscriminator, TwoStageGenerator, check_noise
 from .batches import ConditionSampler
-from .losses import lazy_adam
+from .losses import LOSSES, lazy_adam
+from .schedule import Schedules
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class TrainOptions:
     """How the two networks are trained (Karras et al. 2020, both)."""
 
     batch: int  # images a step, of all processes together
-    r1_gamma: float
-    r1_interval: int  # steps; 0: no R1
+    loss: str  # logistic | relativistic
+    r1_gamma: float  # of the gradient penalty on real images
+    r2_gamma: float  # of that on generated images; 0: none
+    r1_interval: int  # steps between two penalties; 0: none
     path_weight: float
     path_interval: int  # steps; 0: no path length regularisation
     path_decay: float  # of the running mean of the path length
@@ -47,7 +50,8 @@ class TrainOptions:
     compile: bool  # torch.compile both networks in the main phases
     ada: AdaOptions | None  # None: the probability stays where the pipe has it
     nonfinite_limit: int  # skipped steps in a row of one phase that end the run; 1: the first
-    read_late: bool  # read nothing from the device in a step: p moves an interval later
+    graphs: bool | None  # each phase as a CUDA graph; None: where that is possible
+    schedules: Schedules = field(default_factory=Schedules)
 
     def __post_init__(self) -> None:
         """Raise ValueError for values that no run can have."""
@@ -61,12 +65,16 @@ class TrainOptions:
             raise ValueError(f"label_smoothing={self.label_smoothing}: must be in [0, 0.5)")
         if not 0 <= self.aux_weight < inf:
             raise ValueError(f"aux_weight={self.aux_weight}: must be 0 or more")
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss={self.loss}: must be one of {', '.join(LOSSES)}")
+        if not min(self.r1_gamma, self.r2_gamma) >= 0:
+            raise ValueError(f"r2_gamma={self.r2_gamma}: must be 0 or more")
         check_noise(self.noise)
 
 
 @dataclass(frozen=True)
 class Streams:
-    """Random generators of one shard of the batch, on any device."""
+    """Random generators of one shard of the batch, on the networks' device."""
 
     latents: torch.Generator  # z, conditions, style mixing, directions of the path length
     augment: torch.Generator
@@ -85,17 +93,10 @@ class Streams:
 def shard_streams(seed: int, shard: int, *, device: torch.device | str) -> Streams:
     """Generators of shard number `shard`, independent of every other shard's.
 
-    device: where noise is drawn; the rest, which is small, is drawn on the CPU, so that it is the
-    same on all devices.
+    device: that of the networks. Another kind of device draws other numbers from the same seed.
     """
     seeds = np.random.SeedSequence([seed, shard]).generate_state(3, np.uint64)
-    devices = ("cpu", "cpu", device)
-    return Streams(
-        *(
-            torch.Generator(place).manual_seed(int(number) >> 1)
-            for number, place in zip(seeds, devices, strict=True)
-        )
-    )
+    return Streams(*(torch.Generator(device).manual_seed(int(number) >> 1) for number in seeds))
 
 
 def build_optimizers(
@@ -111,7 +112,7 @@ def build_optimizers(
     """Adam of G and of D, corrected for the lazy regularisers' steps (see `lazy_adam`).
 
     path_interval, r1_interval: steps between two regularising steps of G and D; 0: none, and no
-    correction.
+    correction. On a GPU a step of them can be captured.
     """
 
     def adam(network: nn.Module, interval: int) -> torch.optim.Adam:
@@ -119,7 +120,9 @@ def build_optimizers(
         if interval > 0:
             settings = lazy_adam(lr, betas, interval=interval)
         rate, decays = settings
-        return torch.optim.Adam(network.parameters(), rate, decays, eps, fused=True)
+        weights = list(network.parameters())
+        on_gpu = weights[0].device.type == "cuda"
+        return torch.optim.Adam(weights, rate, decays, eps, fused=True, capturable=on_gpu)
 
     return adam(generator, path_interval), adam(discriminator, r1_interval)
 
@@ -152,11 +155,15 @@ def check_setup(
                 raise ValueError(
                     f"{name}={getattr(options, name)}: must be 0 for a generator of one style"
                 )
-    _check_classes(discriminator, options, conditions)
+    device = generator.mapping.w_avg.device
+    _check_classes(discriminator, options, conditions, torch.Generator(device).manual_seed(0))
 
 
 def _check_classes(
-    discriminator: nn.Module, options: TrainOptions, conditions: ConditionSampler
+    discriminator: nn.Module,
+    options: TrainOptions,
+    conditions: ConditionSampler,
+    draws: torch.Generator,
 ) -> None:
     """Raise ValueError unless a class loss is asked of a class head and for class probabilities."""
     acgan = isinstance(discriminator, PlainDiscriminator) and discriminator.config.kind == "acgan"
@@ -166,6 +173,6 @@ def _check_classes(
     if not acgan and weight > 0:
         raise ValueError(f"aux_weight={weight}: must be 0, the discriminator has no class head")
     if acgan:
-        rows = conditions(16, torch.Generator().manual_seed(0)).double()
+        rows = conditions(16, draws).double()
         if (rows < 0).any() or not torch.allclose(rows.sum(1), torch.ones_like(rows[:, 0])):
             raise ValueError("conditions: must be class probabilities (one-hot) for an acgan")
