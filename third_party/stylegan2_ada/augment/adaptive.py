@@ -7,134 +7,120 @@ leak into its images (90-degree turns, large rotations, color): an unaugmented i
 likeliest. The upper bound of p keeps it there. A mirrored face is a face, so flips may leak.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from ..ops import setup_filter, to_device
+from . import geometry
 from .color import (
-    band_gains,
-    color_map,
+    BAND_POWER,
+    color_basis,
+    color_terms,
     cut_out,
     filter_bank,
     filter_images,
+    filter_taps,
+    filter_terms,
     recolor,
 )
 from .config import AugmentConfig
-from .draws import Draws
-from .geometry import backward_map, move
-
-# Low-pass taps of the sym6 wavelet (Daubechies 1992, table 6.3).
-SYM6 = (
-    0.015404109327027373,
-    0.0034907120842174702,
-    -0.11799011114819057,
-    -0.048311742585633,
-    0.4910559419267466,
-    0.787641141030194,
-    0.3379294217276218,
-    -0.07263752278646252,
-    -0.021060292512300564,
-    0.04472490177066578,
-    0.0017677118642428036,
-    -0.007800708325034148,
-)
+from .draws import Drawn, Draws, Term, normal_draws
 
 
 class AugmentPipe(nn.Module):
-    """The pipeline with its current probability p.
+    """The pipeline with its current probability p, a scalar float64 tensor on its device.
 
-    p is a plain number, so that no GPU has to be waited for to read it; checkpoints keep it.
+    Nothing here reads a value of the device or has a shape that depends on one, so a call can be
+    captured as a CUDA graph, after a first one with images of that size. p is all of its state.
     """
 
-    Hz_geom: Tensor
-    Hz_fbank: Tensor
+    p: Tensor
+    bank: Tensor
+    power: Tensor
+    basis: Tensor
 
     def __init__(self, config: AugmentConfig, *, p_max: float) -> None:
         super().__init__()
         assert 0 <= p_max <= 1
         self.config, self.p_max = config, p_max
-        self.p = 0.0
-        self.register_buffer("Hz_geom", setup_filter(SYM6))
-        self.register_buffer("Hz_fbank", filter_bank())
+        self.register_buffer("p", torch.zeros([], dtype=torch.float64))
+        self.register_buffer("bank", filter_bank(), persistent=False)
+        self.register_buffer("power", torch.tensor(BAND_POWER), persistent=False)
+        self.register_buffer("basis", color_basis(), persistent=False)
+        self.moves, self.recolors = geometry.terms(config), color_terms(config)
+        self.filters = filter_terms(config)
+        self.draws = Draws(self.moves + self.recolors + self.filters + _corruption_terms(config))
+        self.register_load_state_dict_post_hook(_clamp_p)
 
-    def set_p(self, p: float) -> float:
-        """Set p, clamped to [0, p_max]; returns what was set."""
-        self.p = min(max(p, 0.0), self.p_max)
-        return self.p
-
-    def get_extra_state(self) -> Tensor:
-        """p, for `state_dict`."""
-        return torch.tensor(self.p)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Take up p from `load_state_dict`."""
-        self.set_p(float(state))
+    def set_p(self, p: float) -> None:
+        """Set p, clamped to [0, p_max], in place."""
+        self.p.fill_(min(max(p, 0.0), self.p_max))
 
     def forward(
         self, images: Tensor, generator: torch.Generator, *, percentile: float | None = None
     ) -> Tensor:
         """Augment images [N, 1 or 3, H, W], float32 about [-1, 1]; the range may be exceeded.
 
-        All draws come from `generator`, on its device. At p = 0 the images are returned as they
-        are. Differentiable twice with respect to the images.
+        All draws come from `generator`, which lies on the images' device, as the module does.
+        Images to which nothing happens are returned as they are, to the bit: all of them at p = 0.
+        Differentiable twice with respect to the images.
         percentile: replaces every draw by this percentile of its distribution (for tests).
         """
-        if self.p == 0:
+        if not self.draws.columns:
             return images
-        draws = Draws(len(images), self.p, generator, percentile)
-        images = self.geometry(images, draws)
-        images = self.color(images, draws)
-        images = self.filter(images, draws)
-        return self.corruption(images, draws)
-
-    def geometry(self, images: Tensor, draws: Draws) -> Tensor:
-        """Pixel blitting and general geometric transformations."""
-        height, width = images.shape[2:]
-        backward = backward_map(draws, self.config, width=width, height=height)
-        return images if backward is None else move(images, backward, self.Hz_geom.float())
-
-    def color(self, images: Tensor, draws: Draws) -> Tensor:
-        """Color transformations."""
-        color = color_map(draws, self.config, channels=images.shape[1])
-        return images if color is None else recolor(images, color)
-
-    def filter(self, images: Tensor, draws: Draws) -> Tensor:
-        """Image-space filtering."""
-        if self.config.imgfilter <= 0:
-            return images
-        gains = to_device(band_gains(draws, self.config), images.device).to(images)
-        return filter_images(images, gains @ self.Hz_fbank.to(images))
-
-    def corruption(self, images: Tensor, draws: Draws) -> Tensor:
-        """Additive noise and cutout."""
+        drawn = self.draws(len(images), self.p, generator, percentile)
+        if self.moves:
+            height, width = images.shape[2:]
+            backward = geometry.backward_map(drawn, width=width, height=height)
+            images = geometry.move(images, backward)
+        if self.recolors:
+            images = recolor(images, drawn, self.basis)
+        if self.filters:
+            images = filter_images(images, filter_taps(drawn, self.bank, self.power))
         if self.config.noise > 0:
-            deviation = draws.normal().abs() * self.config.noise_std
-            deviation = draws.gated(deviation, 0, self.config.noise)
-            noise = draws.normal(*images.shape[1:]) * deviation[:, None, None, None]
-            images = images + to_device(noise, images.device).to(images)
-        if self.config.cutout > 0:
-            size = torch.full([len(images)], self.config.cutout_size, device=draws.generator.device)
-            size = draws.gated(size, 0, self.config.cutout)
-            images = cut_out(images, draws.uniform(2), size)
-        return images
+            noise = normal_draws(images.shape, generator, percentile)
+            deviation = drawn["noise"].abs()
+            images = images + (noise * deviation[:, :, None, None]).to(images)
+        return images if self.config.cutout <= 0 else self._cut_out(images, drawn)
+
+    def _cut_out(self, images: Tensor, drawn: Drawn) -> Tensor:
+        size = drawn.happens("cutout") * self.config.cutout_size
+        return cut_out(images, drawn["cutout"] + 0.5, size)
+
+
+def _corruption_terms(config: AugmentConfig) -> list[Term]:
+    """What noise and cutout draw: the noise's deviation, the square's centre from the image's."""
+    every = [
+        Term("noise", "normal", config.noise_std, config.noise),
+        Term("cutout", "uniform", 0.5, config.cutout, size=2),
+    ]
+    return [term for term in every if term.strength > 0]
+
+
+def _clamp_p(pipe: AugmentPipe, _: Any) -> None:
+    """Keep a loaded p within the pipe's own bound."""
+    pipe.p.clamp_(0, pipe.p_max)
 
 
 def ada_step(
-    p: float,
-    sign_mean: float,
+    p: Tensor,
+    sign_mean: Tensor,
     *,
     target: float,
     images: int,
     ramp_kimg: float,
     p_max: float,
-) -> float:
+) -> Tensor:
     """Next augmentation probability (Karras et al. 2020, limited data, section 3).
 
+    p, sign_mean and the result are float64 scalars on one device; they are not read.
     sign_mean: mean sign of D's real logits in [-1, 1] since the last step; the more it exceeds
-    `target`, the more D overfits. p keeps its value where the two are equal.
+    `target`, the more D overfits. p keeps its value where the two are equal, and where the mean is
+    nan because nothing was counted.
     images: real images shown since then; p moves by images / (1000 * ramp_kimg).
     p_max: upper bound of p, in [0, 1].
     """
     step = images / (1000 * ramp_kimg)
-    step *= (sign_mean > target) - (sign_mean < target)
-    return min(max(p + step, 0.0), p_max)
+    direction = (sign_mean > target).to(p) - (sign_mean < target).to(p)
+    return (p + step * direction).clamp(0, p_max)

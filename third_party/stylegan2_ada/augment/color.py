@@ -1,4 +1,4 @@
-"""Color augmentations, image-space filtering, noise and cutout (limited data, appendix B)."""
+"""Color augmentations, image-space filtering and cutout (limited data, appendix B)."""
 
 from math import pi
 
@@ -6,10 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..ops import to_device
-from .affine import gray_projection, matrix, turn_about_gray
 from .config import AugmentConfig
-from .draws import Draws
+from .draws import Drawn, Term
+from .reflection import reflected_index
 
 # Expected power of natural images in the filter's four bands, lowest first: about 1 / frequency.
 BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
@@ -17,46 +16,53 @@ BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
 HALF_BAND = (-1 / 32, 0, 9 / 32, 16 / 32, 9 / 32, 0, -1 / 32)
 
 
-def color_map(draws: Draws, config: AugmentConfig, *, channels: int) -> Tensor | None:
-    """[N, 4, 4]: homogeneous map of RGB in [-1, 1]; None if all are off.
+def color_terms(config: AugmentConfig) -> list[Term]:
+    """What the color transformations draw; nothing if all are off."""
+    every = [
+        Term("brightness", "normal", config.brightness_std, config.brightness),
+        Term("contrast", "normal", config.contrast_std, config.contrast),
+        Term("lumaflip", "choice", 2, config.lumaflip),
+        Term("hue", "uniform", pi * config.hue_max, config.hue),
+        Term("saturation", "normal", config.saturation_std, config.saturation),
+    ]
+    return every if any(term.strength > 0 for term in every) else []
 
-    Hue and saturation are left out for gray images, which have neither.
+
+def filter_terms(config: AugmentConfig) -> list[Term]:
+    """What the filter draws, band by band; nothing if it is off."""
+    every = Term(
+        "imgfilter",
+        "normal",
+        config.imgfilter_std,
+        config.imgfilter,
+        size=len(BAND_POWER),
+        own_gates=True,
+    )
+    return [every] if config.imgfilter > 0 else []
+
+
+def color_basis() -> Tensor:
+    """[3, 9] float32: maps of RGB. The identity, the projection on the gray axis (1, 1, 1) and the
+    cross product with its unit vector.
     """
-    device = draws.generator.device
-    gray, one = gray_projection(device), torch.eye(4, device=device)
-    steps = []
-    if config.brightness > 0:
-        b = draws.gated(draws.normal() * config.brightness_std, 0, config.brightness)
-        steps.append(matrix([[1, 0, 0, b], [0, 1, 0, b], [0, 0, 1, b], [0, 0, 0, 1]]))
-    if config.contrast > 0:
-        k = draws.gated((draws.normal() * config.contrast_std).exp2(), 1, config.contrast)
-        steps.append(matrix([[k, 0, 0, 0], [0, k, 0, 0], [0, 0, k, 0], [0, 0, 0, 1]]))
-    if config.lumaflip > 0:
-        flip = draws.gated(draws.choice(2), 0, config.lumaflip)
-        steps.append(one - 2 * gray * flip[:, None, None])
-    if config.hue > 0 and channels > 1:
-        angle = draws.gated(draws.symmetric() * pi * config.hue_max, 0, config.hue)
-        steps.append(turn_about_gray(angle))
-    if config.saturation > 0 and channels > 1:
-        s = draws.gated((draws.normal() * config.saturation_std).exp2(), 1, config.saturation)
-        steps.append(gray + (one - gray) * s[:, None, None])
-    if not steps:
-        return None
-    total = steps[0]
-    for step in steps[1:]:
-        total = step @ total
-    return total
+    cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / 3**0.5
+    return torch.stack([torch.eye(3), torch.full([3, 3], 1 / 3), cross]).flatten(1)
 
 
-def recolor(images: Tensor, color: Tensor) -> Tensor:
-    """Apply `color` [N, 4, 4] to images [N, 3 or 1, H, W]; gray ones as R = G = B, averaged."""
-    color = to_device(color, images.device).to(images)
-    if images.shape[1] == 3:
-        mixed = torch.einsum("noc,nchw->nohw", color[:, :3, :3], images)
-        return mixed + color[:, :3, 3, None, None]
-    gain = color[:, :3, :3].sum([1, 2]) / 3
-    offset = color[:, :3, 3].mean(1)
-    return images * gain[:, None, None, None] + offset[:, None, None, None]
+def recolor(images: Tensor, drawn: Drawn, basis: Tensor) -> Tensor:
+    """Brightness, contrast, flip of the gray axis, hue and saturation of [N, 3 or 1, H, W].
+
+    All of them act on the gray axis and on the plane across it by themselves, so together they are
+    three numbers an image (Rodrigues' formula) and an offset. A gray image has only the axis.
+    """
+    gain = (1 - 2 * drawn["lumaflip"]) * drawn["contrast"].exp2()  # [N, 1], of the gray axis
+    offset = (gain * drawn["brightness"])[:, :, None, None].to(images)
+    if images.shape[1] == 1:
+        return images * gain[:, :, None, None].to(images) + offset
+    across = (drawn["contrast"] + drawn["saturation"]).exp2()
+    cos, sin = across * drawn["hue"].cos(), across * drawn["hue"].sin()
+    color = (torch.cat([cos, gain - cos, sin], 1) @ basis).reshape(-1, 3, 3).to(images)
+    return (color @ images.flatten(2)).reshape(images.shape) + offset
 
 
 def filter_bank() -> Tensor:
@@ -88,16 +94,16 @@ def _convolved(a: Tensor, b: Tensor) -> Tensor:
     return F.conv1d(a[None, None], b.flip(0)[None, None], padding=len(b) - 1)[0, 0]
 
 
-def band_gains(draws: Draws, config: AugmentConfig) -> Tensor:
-    """[N, 4] log-normal gains of the bands, each step keeping the expected power."""
-    power = torch.tensor(BAND_POWER, device=draws.generator.device)
-    total = torch.ones(draws.images, len(BAND_POWER), device=draws.generator.device)
-    for band in range(len(BAND_POWER)):
-        gain = (draws.normal() * config.imgfilter_std).exp2()
-        gains = torch.ones_like(total)
-        gains[:, band] = draws.gated(gain, 1, config.imgfilter)
-        total = total * gains / (power * gains.square()).sum(1, keepdim=True).sqrt()
-    return total
+def filter_taps(drawn: Drawn, bank: Tensor, power: Tensor) -> Tensor:
+    """[N, 43]: the bands of `bank` by log-normal gains, each of which keeps the expected power.
+
+    power: [4], BAND_POWER, which sums to 1. Gains of 1 give the unit impulse to the bit.
+    """
+    gains = drawn["imgfilter"].exp2()  # [N, 4]
+    gains = gains / (1 + power * (gains.square() - 1)).sqrt().prod(1, keepdim=True)
+    taps = (gains - 1) @ bank
+    taps[:, bank.shape[1] // 2] += 1
+    return taps
 
 
 def filter_images(images: Tensor, taps: Tensor) -> Tensor:
@@ -118,17 +124,15 @@ def filter_images(images: Tensor, taps: Tensor) -> Tensor:
 
 def _reflected(size: int, reach: int, device: torch.device) -> Tensor:
     """Indices -reach to size - 1 + reach, reflected as often as it takes (0 1 2 1 0 1 ...)."""
-    at = torch.arange(-reach, size + reach, device=device) % max(2 * size - 2, 1)
-    return torch.minimum(at, 2 * size - 2 - at)
+    return reflected_index(torch.arange(-reach, size + reach, device=device), size)
 
 
 def cut_out(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
-    """Set a square of `size` [N] (share of the image) around `center` [N, 2] (x, y) to zero."""
+    """Set a square of `size` [N, 1] (share of the image) around `center` [N, 2] (x, y) to zero."""
     height, width = images.shape[2:]
     x = (torch.arange(width, device=images.device) + 0.5) / width
     y = (torch.arange(height, device=images.device) + 0.5) / height
-    size, center = (to_device(x, images.device).to(images) for x in (size, center))
-    half = size[:, None] / 2
+    half, center = size.to(images) / 2, center.to(images)
     outside_x = (x - center[:, :1]).abs() >= half  # [N, W]
     outside_y = (y - center[:, 1:]).abs() >= half  # [N, H]
     keep = outside_x[:, None, None, :] | outside_y[:, None, :, None]

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..ops import to_device
 from .color import cut_out
 
 SHIFT = 1 / 8  # of the image
@@ -18,7 +17,8 @@ def diff_augment(images: Tensor, policy: str, generator: torch.Generator) -> Ten
 
     policy: names from "color", "translation" and "cutout" with commas between ("" for none); they
     are applied in that order of writing. Real and generated images get the same policy.
-    All draws come from `generator`. Differentiable twice with respect to the images.
+    All draws come from `generator`, which lies on the images' device: nothing is read from there,
+    so a call can be captured as a CUDA graph. Differentiable twice with respect to the images.
     Raises ValueError for an unknown name.
     """
     names = [name for name in policy.split(",") if name]
@@ -45,28 +45,28 @@ def color(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def translation(images: Tensor, generator: torch.Generator) -> Tensor:
     """Shift by whole pixels, up to an eighth of the image on each axis; zeros move in."""
-    n, _, height, width = images.shape
+    _, c, height, width = images.shape
     reach_y, reach_x = round(height * SHIFT), round(width * SHIFT)
-    share = _uniform(images, 2, generator)
-    y = (share[:, 0] * (2 * reach_y + 1)).long()  # 0 to 2 * reach
-    x = (share[:, 1] * (2 * reach_x + 1)).long()
-    padded = F.pad(images, [reach_x, reach_x, reach_y, reach_y]).permute(0, 2, 3, 1)
-    image = torch.arange(n, device=images.device)[:, None, None]
-    rows = y[:, None, None] + torch.arange(height, device=images.device)[None, :, None]
-    columns = x[:, None, None] + torch.arange(width, device=images.device)[None, None, :]
-    return padded[image, rows, columns].permute(0, 3, 1, 2)
+    shift = _uniform(images, 2, generator)
+    y = (shift[:, :1] * (2 * reach_y + 1)).long()  # [N, 1], 0 to 2 * reach
+    x = (shift[:, 1:] * (2 * reach_x + 1)).long()
+    padded = F.pad(images, [reach_x, reach_x, reach_y, reach_y])
+    rows = (y + torch.arange(height, device=images.device))[:, None, :, None]
+    columns = (x + torch.arange(width, device=images.device))[:, None, None, :]
+    padded = padded.gather(2, rows.expand(-1, c, -1, padded.shape[3]))  # [N, C, H, W']
+    return padded.gather(3, columns.expand(-1, c, height, -1))
 
 
 def cutout(images: Tensor, generator: torch.Generator) -> Tensor:
     """Set a square of half the image's size, centred anywhere in the image, to zero."""
-    size = torch.full([len(images)], CUTOUT, device=images.device)
+    size = torch.full([len(images), 1], CUTOUT, device=images.device)
     return cut_out(images, _uniform(images, 2, generator), size)
 
 
 def _uniform(images: Tensor, numbers: int, generator: torch.Generator) -> Tensor:
-    """[N, numbers] in [0, 1), drawn on the generator's device."""
-    draws = torch.rand(len(images), numbers, generator=generator, device=generator.device)
-    return to_device(draws, images.device).to(images)
+    """[N, numbers] in [0, 1) of the images' dtype."""
+    shape = [len(images), numbers]
+    return torch.rand(shape, generator=generator, device=images.device).to(images)
 
 
 POLICIES: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {

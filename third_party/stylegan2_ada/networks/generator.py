@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ops import to_device
 from .config import GeneratorConfig
 from .mapping import MappingNetwork
 from .synthesis import SynthesisNetwork
@@ -66,12 +65,12 @@ def mix_styles(
     """Style mixing: with `probability`, image i takes its later layers from `other`.
 
     The first layer taken is drawn for each image from 1 to num_ws - 1 (StyleGAN, arXiv
-    1812.04948, section 3.1). ws, other: [N, num_ws, w_dim]. Draws come from `generator`.
+    1812.04948, section 3.1). ws, other: [N, num_ws, w_dim]. Draws come from `generator`, which
+    lies on their device; nothing is read from there.
     """
     n, num_ws, _ = ws.shape
-    device = generator.device
-    first = torch.randint(1, num_ws, [n], generator=generator, device=device)
-    mixed = torch.rand(n, generator=generator, device=device) < probability
-    first = to_device(torch.where(mixed, first, num_ws), ws.device)
+    first = torch.randint(1, num_ws, [n], generator=generator, device=ws.device)
+    mixed = torch.rand(n, generator=generator, device=ws.device) < probability
+    first = torch.where(mixed, first, num_ws)
     keep = torch.arange(num_ws, device=ws.device) < first[:, None]  # [N, num_ws]
     return torch.where(keep[:, :, None], ws, other)
