@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stylegan2_ada.networks import Discriminator, DiscriminatorConfig, Generator, GeneratorConfig
-from stylegan2_ada.training.losses import path_lengths, r1_penalty
+from stylegan2_ada.training.losses import gradient_penalty, path_lengths
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 
@@ -83,7 +83,7 @@ def test_logits_r1_and_their_derivatives(case):
     assert relative_error(logits, case.arrays["out/logits"][:, 0]) < 1e-5
     (slope,) = torch.autograd.grad(logits.sum(), images, retain_graph=True)
     assert relative_error(slope, case.arrays["out/dlogits_dx"]) < 1e-4
-    penalty = r1_penalty(logits, images)
+    penalty = gradient_penalty(logits, images)
     assert relative_error(penalty, case.arrays["out/r1_per_image"]) < 1e-4
     name, reference = case.derivative("out/dr1_d")
     (grad,) = torch.autograd.grad(penalty.sum(), case.d.get_parameter(name))

@@ -1,5 +1,6 @@
 """A tiny GAN of two classes, for the tests of the training loop."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,6 +64,28 @@ def build(options=OPTIONS, *, res=8, augment=None, conditions=None, seed=0, shar
     )
 
 
+def plain(
+    kind="acgan", *, seed=0, shards=1, augment=None, conditions=None, device="cpu", **changes
+):
+    """The same of plain networks; changes go to the options."""
+    torch.manual_seed(seed)
+    sizes = {"kind": kind, "img_resolution": 8, "img_channels": 1, "c_dim": 2}
+    sizes |= {"embed_dim": 4, "channel_base": 64, "channel_max": 8}
+    g = sg.PlainGenerator(sg.PlainGeneratorConfig(**sizes, z_dim=6)).to(device)
+    d = sg.PlainDiscriminator(sg.PlainDiscriminatorConfig(**sizes)).to(device)
+    adam = {"lr": 0.002, "betas": (0.5, 0.99), "eps": 1e-8, "path_interval": 0, "r1_interval": 16}
+    options = {"style_mixing": 0.0, "path_interval": 0, "aux_weight": float(kind == "acgan")}
+    return sg.Trainer(
+        g,
+        d,
+        sg.build_optimizers(g, d, **adam),
+        replace(OPTIONS, **(options | changes)),
+        streams=[sg.shard_streams(seed, shard, device=device) for shard in range(shards)],
+        conditions=conditions or sg.condition_sampler(torch.eye(2, device=device)),
+        augment=augment.to(device) if isinstance(augment, sg.AugmentPipe) else augment,
+    )
+
+
 def halves(n, *, res=8, seed=0):
     """Images of class 0 are bright on the left, those of class 1 on the right."""
     rng = np.random.default_rng(seed)
@@ -81,8 +104,8 @@ def batches(n=20, *, res=8, device="cpu"):
     return sg.RealBatches(images, conditions, generator=generator, **settings)
 
 
-def pipe(p, *, p_max=1.0):
-    augment = sg.AugmentPipe(sg.pipe("bgc"), p_max=p_max)
+def pipe(p, *, p_max=1.0, name="bgc"):
+    augment = sg.AugmentPipe(sg.pipe(name), p_max=p_max)
     augment.set_p(p)
     return augment
 
@@ -113,5 +136,5 @@ def run(trainer, data, images, on_tick=lambda tick: None, stop=lambda: False):
 @pytest.fixture
 def tiny():
     """Options, and makers of trainer, real batches and pipe."""
-    parts = {"options": OPTIONS, "build": build, "batches": batches, "pipe": pipe}
+    parts = {"options": OPTIONS, "build": build, "plain": plain, "batches": batches, "pipe": pipe}
     return SimpleNamespace(**parts, snapshot=snapshot, run=run, phase=phase)

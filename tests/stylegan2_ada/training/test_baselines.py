@@ -15,36 +15,10 @@ from stylegan2_ada.training.losses import class_loss
 KINDS = ("cgan", "acgan")
 
 
-def networks(kind):
-    sizes = {"kind": kind, "img_resolution": 8, "img_channels": 1, "c_dim": 2}
-    sizes |= {"embed_dim": 4, "channel_base": 64, "channel_max": 8}
-    g = sg.PlainGenerator(sg.PlainGeneratorConfig(**sizes, z_dim=6))
-    return g, sg.PlainDiscriminator(sg.PlainDiscriminatorConfig(**sizes))
-
-
 @pytest.fixture
 def plain(tiny):
     """A maker of trainers of plain networks; changes go to the options."""
-
-    def options(kind, **changes):
-        plain = {"style_mixing": 0.0, "path_interval": 0, "aux_weight": float(kind == "acgan")}
-        return replace(tiny.options, **(plain | changes))
-
-    def build(kind="acgan", *, seed=0, shards=1, augment=None, conditions=None, **changes):
-        torch.manual_seed(seed)
-        g, d = networks(kind)
-        adam = {"lr": 0.002, "betas": (0.5, 0.99), "eps": 1e-8}
-        return sg.Trainer(
-            g,
-            d,
-            sg.build_optimizers(g, d, **adam, path_interval=0, r1_interval=16),
-            options(kind, **changes),
-            streams=[sg.shard_streams(seed, shard, device="cpu") for shard in range(shards)],
-            conditions=conditions or sg.condition_sampler(torch.eye(2)),
-            augment=augment,
-        )
-
-    return build
+    return tiny.plain
 
 
 # --- batch normalisation -----------------------------------------------------------------------
