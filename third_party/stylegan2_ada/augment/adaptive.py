@@ -71,9 +71,7 @@ class AugmentPipe(nn.Module):
             return images
         drawn = self.draws(len(images), self.p, generator, percentile)
         if self.moves:
-            height, width = images.shape[2:]
-            backward = geometry.backward_map(drawn, width=width, height=height)
-            images = geometry.move(images, backward)
+            images = geometry.move(images, geometry.backward_map(drawn, images))
         if self.recolors:
             images = recolor(images, drawn, self.basis)
         if self.filters:

@@ -58,7 +58,7 @@ def recolor(images: Tensor, drawn: Drawn, basis: Tensor) -> Tensor:
     gain = (1 - 2 * drawn["lumaflip"]) * drawn["contrast"].exp2()  # [N, 1], of the gray axis
     offset = (gain * drawn["brightness"])[:, :, None, None].to(images)
     if images.shape[1] == 1:
-        return images * gain[:, :, None, None].to(images) + offset
+        return torch.addcmul(offset, images, gain[:, :, None, None].to(images))
     across = (drawn["contrast"] + drawn["saturation"]).exp2()
     cos, sin = across * drawn["hue"].cos(), across * drawn["hue"].sin()
     color = (torch.cat([cos, gain - cos, sin], 1) @ basis).reshape(-1, 3, 3).to(images)

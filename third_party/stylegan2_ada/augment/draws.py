@@ -56,7 +56,8 @@ class Draws(nn.Module):
     strength: Tensor  # [gates] float64
     exponent: Tensor  # [gates] float64
     tested: Tensor  # [gates] bool
-    spread: Tensor  # [numbers]
+    width: Tensor  # [numbers]: value of a term for each unit of the number drawn for it
+    least: Tensor  # [numbers]: its value where that number is 0
     gate: Tensor  # [numbers] int64: the gate of each
 
     def __init__(self, terms: Sequence[Term]) -> None:
@@ -71,12 +72,15 @@ class Draws(nn.Module):
             for term in terms
             for i in range(term.size)
         ]
-        spreads = [term.spread for term in terms for _ in range(term.size)]
+        each = [term for term in terms for _ in range(term.size)]
+        symmetric = torch.tensor([term.kind == "uniform" for term in each])
+        spread = torch.tensor([term.spread for term in each], dtype=torch.float32)
         constants = {
             "strength": torch.tensor([term.strength for term in gated], dtype=torch.float64),
             "exponent": torch.tensor([0.5**term.half for term in gated], dtype=torch.float64),
             "tested": torch.tensor([term.tested and term.strength > 0 for term in gated]),
-            "spread": torch.tensor(spreads, dtype=torch.float32),
+            "width": spread * (1 + symmetric.float()),
+            "least": -spread * symmetric,
             "gate": torch.tensor(gate, dtype=torch.int64),
         }
         for name, constant in constants.items():
@@ -92,7 +96,7 @@ class Draws(nn.Module):
         all augmentations of positive strength on (for tests against known numbers).
         """
         normals, uniforms, _ = self.sizes
-        gates, numbers = len(self.strength), len(self.spread)
+        gates, numbers = len(self.strength), len(self.gate)
         normal = normal_draws([images, normals], generator, percentile)
         uniform = uniform_draws([images, gates + numbers - normals], generator, percentile)
         if percentile is None:
@@ -100,8 +104,8 @@ class Draws(nn.Module):
             happens = uniform[:, :gates] < chance
         else:
             happens = self.tested.expand(images, -1)
-        symmetric = uniform[:, gates : gates + uniforms] * 2 - 1
-        values = torch.cat([normal, symmetric, uniform[:, gates + uniforms :]], 1) * self.spread
+        values = torch.cat([normal, uniform[:, gates:]], 1)
+        values = torch.addcmul(self.least, values, self.width)
         values[:, normals + uniforms :].floor_()
         values = values * happens.index_select(1, self.gate)
         return Drawn(values, happens, self.columns, self.gates)

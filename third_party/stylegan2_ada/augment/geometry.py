@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from math import log, pi
+from math import pi
 from typing import Any
 
 import torch
@@ -49,29 +49,34 @@ def terms(config: AugmentConfig) -> list[Term]:
     return every if any(term.strength > 0 for term in every) else []
 
 
-def backward_map(drawn: Drawn, *, width: int, height: int) -> Tensor:
+def backward_map(drawn: Drawn, images: Tensor) -> Tensor:
     """[N, 2, 3]: output pixel to input pixel, measured from the image's centre.
 
     The factors are the inverses of the paper's, from the left in its order: the output is where
-    the first augmentation is undone last. With R(a) a rotation, the linear part is
-    flip R(quarters) 2^-scale R(rotate) diag(1/k, k) R(after) for k = 2^aniso, where
-    R(b) diag(1/k, k) R(a) = (k + 1/k)/2 R(b + a) - (k - 1/k)/2 R(b - a) diag(1, -1).
+    the first augmentation is undone last. images: [N, C, H, W], for their size.
     """
-    flip = 1 - 2 * drawn["xflip"]
-    quarters, after = drawn["rotate90"] * (pi / 2), drawn["rotate_after"]
-    before, stretch = quarters + drawn["rotate"], drawn["aniso"] * log(2)
-    angles = torch.cat([before + after, before - after, quarters], 1)  # [N, 3]
+    lattice = _lattice_of(images)
+    angles = [drawn["rotate90"] * (pi / 2), drawn["rotate"], drawn["rotate_after"]]
+    quarters, before, after = _turns(torch.cat(angles, 1)).unbind(1)  # [N, 2, 2] each
+    mirror = 1 - drawn["xflip"] * lattice.mirrored  # [N, 2]: 1 or -1, and 1
+    scale, aniso = drawn["scale"], drawn["aniso"]
+    factors = torch.cat([-scale - aniso, aniso - scale], 1).exp2()  # [N, 2], of x and y
+    inner = _product(before, factors[:, :, None] * after)
+    whole = (drawn["xint"] * lattice.size).round()
+    shift = (inner * (drawn["xfrac"] * lattice.size)[:, None]).sum(2) + whole
+    inner = torch.cat([inner, -shift[:, :, None]], 2)  # [N, 2, 3]
+    return _product(mirror[:, :, None] * quarters, inner)
+
+
+def _turns(angles: Tensor) -> Tensor:
+    """[..., 2, 2]: rotations by `angles` [...] radians, from the first axis toward the second."""
     cos, sin = angles.cos(), angles.sin()
-    sizes = torch.cat([stretch.cosh(), -stretch.sinh()], 1) * (-drawn["scale"]).exp2()  # [N, 2]
-    (c, c_mirrored), (s, s_mirrored) = (sizes * cos[:, :2]).unbind(1), (sizes * sin[:, :2]).unbind(1)
-    xx, xy, yx, yy = c + c_mirrored, s_mirrored - s, s + s_mirrored, c - c_mirrored
-    whole_x, whole_y = (drawn["xint"][:, i] * size for i, size in enumerate((width, height)))
-    whole_x, whole_y = whole_x.round(), whole_y.round()
-    part_x, part_y = (drawn["xfrac"][:, i] * size for i, size in enumerate((width, height)))
-    x = cos[:, 2] * whole_x - sin[:, 2] * whole_y + xx * part_x + xy * part_y
-    y = sin[:, 2] * whole_x + cos[:, 2] * whole_y + yx * part_x + yy * part_y
-    rows = torch.stack([xx, xy, -x, yx, yy, -y], 1).reshape(-1, 2, 3)
-    return torch.cat([rows[:, :1] * flip[:, :, None], rows[:, 1:]], 1)
+    return torch.stack([cos, -sin, sin, cos], -1).unflatten(-1, (2, 2))
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """Matrix product of [N, 2, 2] and [N, 2, K], in full precision on a GPU too."""
+    return (a[:, :, :, None] * b[:, None]).sum(2)
 
 
 def move(images: Tensor, backward: Tensor) -> Tensor:
@@ -79,18 +84,17 @@ def move(images: Tensor, backward: Tensor) -> Tensor:
 
     The image is brought to twice the resolution by the wavelet's low-pass filter, sampled
     bilinearly there, and brought back. Beyond its edges it goes on for ever, reflected about the
-    centres of its outer pixels, however far a map reaches; the published code has zeros from the
-    first reflection's end on, W - 1 pixels outside. Images whose map is the identity are returned
-    as they are, which is what the filters give but for rounding.
+    centres of its outer pixels, however far a map reaches; the published code has zeros there from
+    the end of the first reflection on. Images whose map is the identity are returned as they are,
+    which is what the filters give but for rounding.
     Differentiable twice with respect to the images. No value is read and no shape depends on one.
     The constants of a size are made at the first call with it, which must not be captured.
     """
-    lattice = _lattice(images.shape[2], images.shape[3], images.device, images.dtype)
+    lattice = _lattice_of(images)
     doubled = lattice.up_y @ (images @ lattice.up_x)  # [N, C, 4 H - 3, 4 W - 3]
     sampled = _sample(doubled, _grid(backward.to(images), lattice))
     resampled = lattice.down_y @ (sampled @ lattice.down_x)
-    still = torch.eye(2, 3, dtype=backward.dtype, device=backward.device)
-    moved = (backward != still).flatten(1).any(1)
+    moved = (backward != lattice.still).flatten(1).any(1)
     return torch.where(moved[:, None, None, None], resampled, images)
 
 
@@ -104,14 +108,20 @@ class _Lattice:
     down_y: Tensor  # [H, 2 H + EXTRA]
     x: Tensor  # [2 W + EXTRA]: doubled pixels of the output, from the centre of the doubled image
     y: Tensor  # [2 H + EXTRA]
-    unit: Tensor  # [2, 3]: a map's entries from pixels to periods of the reflected image
+    periods: Tensor  # [2, 3]: what a map's entries are to be multiplied by to be in periods
+    size: Tensor  # [2]: W, H
+    mirrored: Tensor  # [2]: 2, 0
+    still: Tensor  # [2, 3]: the identity
+
+
+def _lattice_of(images: Tensor) -> _Lattice:
+    return _lattice(images.shape[2], images.shape[3], images.device, images.dtype)
 
 
 @cache
 def _lattice(height: int, width: int, device: torch.device, dtype: torch.dtype) -> _Lattice:
-    """Never dropped again: a captured graph may read them."""
+    """Kept for ever: a captured graph may read them."""
     with torch.inference_mode(False), torch.no_grad():
-        periods = [[1 / size, 1 / size, 2 / size] for size in (_period(width), _period(height))]
         parts = (
             _doubling(width),
             _doubling(height).T,
@@ -119,7 +129,10 @@ def _lattice(height: int, width: int, device: torch.device, dtype: torch.dtype) 
             _halving(height).T,
             torch.arange(2 * width + EXTRA) - (width + BEFORE - 1),
             torch.arange(2 * height + EXTRA) - (height + BEFORE - 1),
-            torch.tensor(periods, dtype=torch.float64),
+            torch.tensor([[1.0, 1.0, 2.0]]) / torch.tensor([[_period(width)], [_period(height)]]),
+            torch.tensor([width, height]),
+            torch.tensor([2, 0]),
+            torch.eye(2, 3),
         )
         return _Lattice(*(part.contiguous().to(device, dtype) for part in parts))
 
@@ -137,17 +150,16 @@ def _taps() -> Tensor:
 def _doubling(size: int) -> Tensor:
     """[size, 4 size - 3] float64: one period of the reflected axis at twice the resolution.
 
-    The first of its pixels comes once more at the end, so that sampling wraps around.
+    It lies around the image's centre, from doubled pixel -(size - 1) on; its first pixel comes
+    once more at the end, so that sampling wraps around.
     """
-    taps, half = _taps().flip(0) * 2, len(SYM6) // 2
-    pixels = 2 * size - 1
-    sources = reflected_index(torch.arange(-half, pixels + half), size)
+    taps = 2 * _taps().flip(0)
+    columns = torch.arange(4 * size - 3)[:, None].expand(-1, len(taps))
+    at = columns - (size - 1) - len(taps) // 2 + torch.arange(len(taps))  # under each tap
+    rows = reflected_index(at // 2, size)
     matrix = torch.zeros(size, 4 * size - 3, dtype=torch.float64)
-    for column in range(4 * size - 3):  # tap k lies on doubled pixel column + k - half
-        k = torch.arange((column + half) % 2, len(taps), 2)
-        source = sources[(column + k - half) // 2 + half]
-        matrix[:, column].index_add_(0, source, taps[k])
-    return matrix
+    even = at % 2 == 0  # where the doubled axis has a pixel, not an inserted zero
+    return matrix.index_put_((rows, columns), taps * even, accumulate=True)
 
 
 def _halving(size: int) -> Tensor:
@@ -161,15 +173,14 @@ def _halving(size: int) -> Tensor:
 def _grid(backward: Tensor, lattice: _Lattice) -> Tensor:
     """[N, 2 H + EXTRA, 2 W + EXTRA, 2]: where each doubled output pixel lies in the period.
 
-    Coordinates in [-1, 1] from the centre of the first doubled pixel to that of the last, which is
-    the first again. Output pixel u from the centre lies on doubled pixel L u + 2 t + W - 1 for the
-    map (L, t); a quarter of a period, 4 (W - 1), is W - 1, and coordinate 0 is at half of it.
+    Coordinates in [-1, 1] from the centre of the period's first doubled pixel to that of its last.
+    For the map (L, t), output pixel u from the centre comes from L u + 2 t.
     """
-    rows = backward * lattice.unit  # [N, 2, 3], in periods
-    along_x = rows[:, :, :1] * lattice.x + (rows[:, :, 2:] - 0.25)  # [N, 2, W']
-    along_y = rows[:, :, 1:2] * lattice.y  # [N, 2, H']
-    at = along_x[:, :, None, :] + along_y[:, :, :, None]  # [N, 2, H', W']
-    at = at.sub_(at.round()).mul_(2)
+    rows = backward * lattice.periods  # [N, 2, 3], in periods
+    along_x = rows[:, :, :1] * lattice.x + rows[:, :, 2:]  # [N, 2, 2 W + EXTRA]
+    along_y = rows[:, :, 1:2] * lattice.y  # [N, 2, 2 H + EXTRA]
+    at = along_x[:, :, None, :] + along_y[:, :, :, None]
+    at = at.sub_(at.round()).mul_(2)  # into one period
     return at.permute(0, 2, 3, 1)
 
 
