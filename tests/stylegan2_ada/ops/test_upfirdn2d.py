@@ -235,3 +235,23 @@ def test_setup_filter_matches_the_published_numbers():
         for taps, name in [([1, 3, 3, 1], "[1,3,3,1]"), (range(1, 9), "1..8")]:
             want = torch.tensor(file[f"setup_filter({name})"])
             torch.testing.assert_close(setup_filter(taps), want)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_the_kernel_is_one_operator_of_compiled_code(kernel_device, channels_last):
+    """The same numbers and gradient, in one graph."""
+    f = setup_filter([1, 3, 3, 1]).to(kernel_device)
+    x = torch.randn(2, 3, 5, 6, generator=torch.Generator().manual_seed(0)).to(kernel_device)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+
+    def loss(x):
+        return (upfirdn2d(x * 2, f, up=2, padding=2, impl="cuda") + 1).square()
+
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    results = []
+    for one in (loss, compiled):
+        leaf = x.clone().requires_grad_()
+        y = one(leaf)
+        results.append((y, *torch.autograd.grad(y.sum(), leaf)))
+    torch.testing.assert_close(results[1], results[0])

@@ -60,7 +60,8 @@ def bias_act(
     slope = DEFAULT_SLOPE if alpha is None else alpha
     gain = DEFAULT_GAIN.get(act, 1.0) if gain is None else gain
     b = None if b is None else b.to(x.dtype)
-    if build.use_kernel(impl, x.device):
+    compiled = impl == "auto" and torch.compiler.is_compiling()  # which fuses plain PyTorch itself
+    if not compiled and build.use_kernel(impl, x.device):
         return _kernel(x, b, _Settings(act, dim % x.ndim, slope, gain, clamp))
     if b is not None:
         b = b.reshape([-1 if i == dim % x.ndim else 1 for i in range(x.ndim)])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import build
-from .fir import FirTask, Pair, fir
+from .fir import FirTask, Pair, fir, layout_of
 
 Pads = tuple[int, int, int, int]  # left, right, top, bottom: the order of torch's F.pad
 
@@ -146,12 +146,40 @@ class _Upfirdn2d(torch.autograd.Function):
         ctx.save_for_backward(f)
         ctx.adjoint = task.adjoint(f, (x.shape[2], x.shape[3]))
         if task.use_kernel:
-            return build.kernels().upfirdn2d(
-                x, f, task.up, task.down, task.lead, task.size, task.convolve, task.gain
-            )
+            launch = _operator if torch.compiler.is_compiling() else _launch
+            pairs = [list(pair) for pair in (task.up, task.down, task.lead, task.size)]
+            launched: Tensor = launch(x, f, *pairs, task.convolve, task.gain)
+            return launched
         return fir(x, f, task)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (f,) = ctx.saved_tensors
         return _Upfirdn2d.apply(grad, f, ctx.adjoint), None, None
+
+
+def _launch(
+    x: Tensor,
+    f: Tensor,
+    up: list[int],
+    down: list[int],
+    lead: list[int],
+    size: list[int],
+    convolve: bool,
+    gain: float,
+) -> Tensor:
+    """Run the kernel, see cuda/bindings.cpp."""
+    filtered: Tensor = build.kernels().upfirdn2d(x, f, up, down, lead, size, convolve, gain)
+    return filtered
+
+
+# What torch.compile takes the kernel for: one operator that it does not look into.
+_operator = torch.library.custom_op("stylegan2_ada::upfirdn2d", _launch, mutates_args=())
+
+
+@_operator.register_fake
+def _shape_of(
+    x: Tensor, f: Tensor, up: Any, down: Any, lead: Any, size: Sequence[int], *_: Any
+) -> Tensor:
+    shape = (x.shape[0], x.shape[1], *size)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout_of(x))
