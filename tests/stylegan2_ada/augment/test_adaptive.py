@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from stylegan2_ada.augment import AugmentConfig, AugmentPipe, ada_step, pipe
 from stylegan2_ada.augment.color import filter_bank, filter_images
 from stylegan2_ada.augment.config import PIPES
-from stylegan2_ada.augment.draws import Draws
+from stylegan2_ada.augment.draws import Draws, Term
 
 ARRAYS = np.load(Path(__file__).parents[2] / "reference" / "augment.npz", allow_pickle=False)
 CASES = [str(case) for case in ARRAYS["cases"]]
@@ -73,25 +73,56 @@ def test_draws_come_from_the_generator_alone():
 def test_p_is_clamped_and_kept_in_the_state():
     augment = built("bgc", p=0.9, p_max=0.75)
     assert augment.p == 0.75
-    assert augment.set_p(-1.0) == 0
+    augment.set_p(-1.0)
+    assert augment.p == 0
     augment.set_p(0.5)
     other = AugmentPipe(pipe("bgc"), p_max=0.75)
     other.load_state_dict(augment.state_dict())
     assert other.p == 0.5
+    lower = AugmentPipe(pipe("bgc"), p_max=0.25)
+    lower.load_state_dict(augment.state_dict())
+    assert lower.p == 0.25
+
+
+def scalar(value: float) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float64)
 
 
 def test_gates_open_with_the_probability_given():
     """2,000 gates at p * strength = 0.3: the share is within 3 deviations (0.01 each)."""
-    draws = Draws(2000, 0.6, seeded(0))
-    share = draws.gated(torch.ones(2000), 0.0, 0.5).mean().item()
+    draws = Draws([Term("shift", "normal", 1.0, 0.5)])
+    drawn = draws(2000, scalar(0.6), seeded(0))
+    share = drawn.happens("shift").float().mean().item()
     assert abs(share - 0.3) < 0.031
+    assert torch.equal(drawn["shift"] != 0, drawn.happens("shift"))
 
 
 def test_one_gate_an_image():
-    draws = Draws(100, 0.5, seeded(0))
-    rows = draws.gated(torch.ones(100, 2), 0.0, 1.0)
+    draws = Draws([Term("shift", "normal", 1.0, 1.0, size=2)])
+    rows = (draws(100, scalar(0.5), seeded(0))["shift"] != 0).float()
     assert torch.equal(rows[:, 0], rows[:, 1])
     assert 0 < rows.mean() < 1
+
+
+def test_one_gate_a_number_where_asked():
+    draws = Draws([Term("band", "normal", 1.0, 1.0, size=2, own_gates=True)])
+    rows = draws(2000, scalar(0.5), seeded(0))["band"] != 0
+    assert abs(rows.all(1).float().mean() - 0.25) < 0.029
+
+
+def test_numbers_have_their_distributions():
+    """Moments of 20,000 open draws within 4 deviations; whole numbers equally often."""
+    kinds = {"normal": 0.5, "uniform": 3.0, "choice": 4}
+    draws = Draws([Term(kind, kind, spread, 1.0) for kind, spread in kinds.items()])
+    drawn = draws(20_000, scalar(1.0), seeded(0))
+    assert abs(drawn["normal"].mean()) < 4 * 0.5 / 20_000**0.5
+    assert abs(drawn["normal"].std() - 0.5) < 0.01
+    assert abs(drawn["uniform"].mean()) < 4 * 3**0.5 / 20_000**0.5
+    assert drawn["uniform"].abs().max() <= 3
+    assert drawn["uniform"].abs().max() > 2.99
+    values, counts = drawn["choice"].unique(return_counts=True)
+    assert values.tolist() == [0, 1, 2, 3]
+    assert ((counts - 5000).abs() < 4 * 61.3).all()
 
 
 def smooth(images: int) -> torch.Tensor:
@@ -132,8 +163,8 @@ def test_an_image_does_not_depend_on_the_others_of_the_batch():
     augment = built("scale", p=1.0)
     small = augment(images[:1], seeded(3))
     first = augment(images, seeded(3))[:1]
-    gate_draws = Draws(1, 1.0, seeded(3)).normal(), Draws(2, 1.0, seeded(3)).normal()
-    assert gate_draws[0][0] == gate_draws[1][0]
+    drawn = [augment.draws(images, augment.p, seeded(3))["scale"] for images in (1, 2)]
+    assert drawn[0][0] == drawn[1][0]
     torch.testing.assert_close(first, small, rtol=1e-5, atol=1e-5)
 
 
@@ -196,13 +227,19 @@ STEP = {"target": 0.6, "images": 256, "ramp_kimg": 500, "p_max": 0.8}
     ],
 )
 def test_ada_step_moves_p_toward_the_target(p, sign_mean, want):
-    assert ada_step(p, sign_mean, **STEP) == pytest.approx(want, abs=1e-12)
+    moved = ada_step(scalar(p), scalar(sign_mean), **STEP)
+    assert moved.dtype == torch.float64
+    assert moved.item() == pytest.approx(want, abs=1e-12)
+
+
+def test_p_stays_where_nothing_was_counted():
+    assert ada_step(scalar(0.3), scalar(float("nan")), **STEP) == 0.3
 
 
 def test_p_goes_from_zero_to_one_in_the_ramp():
     """500 thousand images in steps of 5,000: 100 steps of 0.01."""
-    p = 0.0
+    p, ramp = scalar(0.0), STEP | {"images": 5000, "p_max": 1.0}
     for _ in range(99):
-        p = ada_step(p, 1.0, target=0.6, images=5000, ramp_kimg=500, p_max=1.0)
-    assert p == pytest.approx(0.99)
-    assert ada_step(p, 1.0, target=0.6, images=5000, ramp_kimg=500, p_max=1.0) == pytest.approx(1)
+        p = ada_step(p, scalar(1.0), **ramp)
+    assert p.item() == pytest.approx(0.99)
+    assert ada_step(p, scalar(1.0), **ramp).item() == pytest.approx(1)

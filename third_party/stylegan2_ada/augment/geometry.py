@@ -121,6 +121,7 @@ def _lattice_of(images: Tensor) -> _Lattice:
 @cache
 def _lattice(height: int, width: int, device: torch.device, dtype: torch.dtype) -> _Lattice:
     """Kept for ever: a captured graph may read them."""
+    lengths = [max(4 * (size - 1), 1) for size in (width, height)]  # of a period, doubled pixels
     with torch.inference_mode(False), torch.no_grad():
         parts = (
             _doubling(width),
@@ -129,17 +130,12 @@ def _lattice(height: int, width: int, device: torch.device, dtype: torch.dtype) 
             _halving(height).T,
             torch.arange(2 * width + EXTRA) - (width + BEFORE - 1),
             torch.arange(2 * height + EXTRA) - (height + BEFORE - 1),
-            torch.tensor([[1.0, 1.0, 2.0]]) / torch.tensor([[_period(width)], [_period(height)]]),
+            torch.tensor([[1.0, 1.0, 2.0]]).double() / torch.tensor(lengths)[:, None],
             torch.tensor([width, height]),
             torch.tensor([2, 0]),
             torch.eye(2, 3),
         )
         return _Lattice(*(part.contiguous().to(device, dtype) for part in parts))
-
-
-def _period(size: int) -> int:
-    """Doubled pixels after which a reflected axis of `size` pixels repeats itself."""
-    return max(4 * (size - 1), 1)
 
 
 def _taps() -> Tensor:
@@ -164,9 +160,10 @@ def _doubling(size: int) -> Tensor:
 
 def _halving(size: int) -> Tensor:
     """[2 size + EXTRA, size] float64: filters and keeps every other doubled pixel."""
+    taps = _taps()
     matrix = torch.zeros(2 * size + EXTRA, size, dtype=torch.float64)
     for pixel in range(size):
-        matrix[2 * pixel : 2 * pixel + len(SYM6), pixel] = _taps()
+        matrix[2 * pixel : 2 * pixel + len(taps), pixel] = taps
     return matrix
 
 
