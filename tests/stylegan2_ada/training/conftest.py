@@ -35,7 +35,17 @@ OPTIONS = sg.TrainOptions(
 )
 
 
-def build(options=OPTIONS, *, res=8, augment=None, conditions=None, seed=0, shards=1, device="cpu"):
+def build(
+    options=OPTIONS,
+    *,
+    res=8,
+    augment=None,
+    conditions=None,
+    seed=0,
+    shards=1,
+    device="cpu",
+    eps=1e-8,
+):
     """A trainer of two classes with tiny networks."""
     torch.manual_seed(seed)
     sizes = {"img_resolution": res, "img_channels": 1, "c_dim": 2, "channel_base": 64}
@@ -49,7 +59,7 @@ def build(options=OPTIONS, *, res=8, augment=None, conditions=None, seed=0, shar
         d,
         lr=0.0025,
         betas=(0.0, 0.99),
-        eps=1e-8,
+        eps=eps,
         path_interval=options.path_interval,
         r1_interval=options.r1_interval,
     )
@@ -65,7 +75,15 @@ def build(options=OPTIONS, *, res=8, augment=None, conditions=None, seed=0, shar
 
 
 def plain(
-    kind="acgan", *, seed=0, shards=1, augment=None, conditions=None, device="cpu", **changes
+    kind="acgan",
+    *,
+    seed=0,
+    shards=1,
+    augment=None,
+    conditions=None,
+    device="cpu",
+    eps=1e-8,
+    **changes,
 ):
     """The same of plain networks; changes go to the options."""
     torch.manual_seed(seed)
@@ -73,7 +91,7 @@ def plain(
     sizes |= {"embed_dim": 4, "channel_base": 64, "channel_max": 8}
     g = sg.PlainGenerator(sg.PlainGeneratorConfig(**sizes, z_dim=6)).to(device)
     d = sg.PlainDiscriminator(sg.PlainDiscriminatorConfig(**sizes)).to(device)
-    adam = {"lr": 0.002, "betas": (0.5, 0.99), "eps": 1e-8, "path_interval": 0, "r1_interval": 16}
+    adam = {"lr": 0.002, "betas": (0.5, 0.99), "eps": eps, "path_interval": 0, "r1_interval": 16}
     options = {"style_mixing": 0.0, "path_interval": 0, "aux_weight": float(kind == "acgan")}
     return sg.Trainer(
         g,

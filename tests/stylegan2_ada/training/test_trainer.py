@@ -4,7 +4,6 @@ from math import isfinite, isnan, log
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import stylegan2_ada as sg
 
@@ -172,42 +171,7 @@ def test_a_phase_that_recovers_in_time_goes_on(tiny):
     assert trainer.skips.total() == 5  # four of D main, one of R1, which is due at the first step
 
 
-# --- waiting for a GPU -------------------------------------------------------------------------
-
-
-class NoReading(TorchDispatchMode):
-    """Refuses to bring a tensor's value to Python, for which a GPU's queue has to be empty."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        assert func is not torch.ops.aten._local_scalar_dense.default, "a value was read"
-        return func(*args, **(kwargs or {}))
-
-
-def test_a_step_reads_no_value(tiny):
-    """All four phases, augmentation and averaging, between two checks of what was left out."""
-    trainer = tiny.build(replace(tiny.options, nonfinite_limit=100), augment=tiny.pipe(0.5))
-    data = tiny.batches()
-    with NoReading():
-        for _ in range(2):
-            trainer.step(*next(data))
-        with pytest.raises(AssertionError, match="was read"):
-            float(trainer.losses.path_mean)
-
-
-@pytest.mark.gpu
-def test_a_step_never_waits_for_the_gpu(tiny):
-    """Augmentation probability, checks and all."""
-    ada = sg.AdaOptions(target=0.6, interval=2, ramp_kimg=1.0)
-    options = replace(tiny.options, ada=ada, nonfinite_limit=1)
-    trainer = tiny.build(options, augment=tiny.pipe(0.5), device="cuda")
-    data = tiny.batches(device="cuda")
-    trainer.step(*next(data))  # kernels are built and chosen
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for _ in range(8):
-            trainer.step(*next(data))
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+# --- options that no run can have ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,9 @@ class AugmentPipe(nn.Module):
 
     Nothing here reads a value of the device or has a shape that depends on one, so a call can be
     captured as a CUDA graph, after a first one with images of that size. p is all of its state.
+
+    skip_at_zero: read p first, and do and draw nothing where it is 0. On a CPU reading costs
+    nothing, and a run may be at p = 0 for long.
     """
 
     p: Tensor
@@ -44,6 +47,7 @@ class AugmentPipe(nn.Module):
         super().__init__()
         assert 0 <= p_max <= 1
         self.config, self.p_max = config, p_max
+        self.skip_at_zero = False
         self.register_buffer("p", torch.zeros([], dtype=torch.float64))
         self.register_buffer("bank", filter_bank(), persistent=False)
         self.register_buffer("power", torch.tensor(BAND_POWER), persistent=False)
@@ -67,7 +71,7 @@ class AugmentPipe(nn.Module):
         Differentiable twice with respect to the images.
         percentile: replaces every draw by this percentile of its distribution (for tests).
         """
-        if not self.draws.columns:
+        if not self.draws.columns or (self.skip_at_zero and self.p == 0):
             return images
         drawn = self.draws(len(images), self.p, generator, percentile)
         if self.moves:

@@ -15,27 +15,26 @@ class Meter:
         self.names = names
         self.sums = torch.zeros(len(names), 2, dtype=torch.float64, device=device)
 
-    def add(self, name: str, values: Tensor) -> None:
-        """Count every finite number of `values`."""
-        values = values.detach().double()
-        finite = values.isfinite()
-        row = torch.stack([values.where(finite, 0).sum(), finite.double().sum()])
-        self.sums[self.names.index(name)] += row
+    def add(self, **values: Tensor) -> None:
+        """Count every finite number of each name's values, all of one shape, in one go."""
+        rows = [one.detach().reshape(-1) for one in values.values()]
+        stacked = torch.stack(rows).double()  # [names, values]
+        finite = stacked.isfinite()
+        sums = torch.stack([stacked.where(finite, 0).sum(1), finite.double().sum(1)], 1)
+        for row, name in zip(sums, values, strict=True):
+            self.sums[self.names.index(name)] += row
 
     def take(self) -> dict[str, float]:
         """Means over all processes since the last call, nan for nothing; starts again."""
-        return self.means(self.take_sums())
+        sums = self.take_sums()
+        means: list[float] = (sums[:, 0] / sums[:, 1]).tolist()
+        return dict(zip(self.names, means, strict=True))
 
     def take_sums(self) -> Tensor:
         """Sums and counts over all processes since the last call, [names, 2]; starts again."""
         sums = distributed.sum_(self.sums.clone())
         self.sums.zero_()
         return sums
-
-    def means(self, sums: Tensor) -> dict[str, float]:
-        """What `take_sums` returned as means, nan for nothing."""
-        means: list[float] = (sums[:, 0] / sums[:, 1]).tolist()
-        return dict(zip(self.names, means, strict=True))
 
 
 class Skips:

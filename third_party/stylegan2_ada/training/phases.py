@@ -66,8 +66,10 @@ class PhaseLosses:
         # of the main phases: regularizers are differentiated twice, which compiled code cannot be
         self.synthesize: Callable[..., Tensor] = generator.synthesis
         self.discriminate: Callable[..., Tensor] = discriminator
+        self.map: Callable[..., Tensor] = generator.mapping
         if options.compile:
             self.synthesize, self.discriminate = _compiled(generator), torch.compile(discriminator)
+            self.map = torch.compile(generator.mapping)
         self.streams, self.conditions, self.augment = list(streams), conditions, augment
         self.shards = len(self.streams) * distributed.world()
         self.shard = options.batch // self.shards  # images
@@ -91,7 +93,7 @@ class PhaseLosses:
         self.fakes = []
         for streams, reals, real_c in self._real_shards(images, conditions):
             z, c = self._latents(streams, self.shard, real_c)
-            ws = self.generator.mapping(z, c)
+            ws = self.map(z, c)
             fakes = self._images(self._mixed(ws, c, streams), streams)
             if self.options.reuse_fakes:
                 self.fakes.append((fakes.detach(), c))
@@ -102,7 +104,7 @@ class PhaseLosses:
                 loss = relativistic_loss(logits - real_logits)
             else:
                 loss = generator_loss(logits)
-            self.meter.add("loss_g", loss)
+            self.meter.add(loss_g=loss)
             means.append(self._batch_means(ws))
             yield (loss + aux).mean()
         self._move_running_means(distributed.sum_(torch.stack(means).sum(0)) / self.shards)
@@ -145,27 +147,25 @@ class PhaseLosses:
             if self.paired:
                 loss = self._smoothed(logits - fake_logits)
                 yield (loss + aux + fake_aux).mean()
-                self.meter.add("loss_d", loss)
             else:
                 loss = self._smoothed(logits)
                 yield (loss + aux).mean()
-                self.meter.add("loss_d", fake_loss.detach() + loss.detach())
-            self._count_logits(logits.detach(), fake_logits.detach())
+                loss = loss.detach() + fake_loss.detach()
+            self._count(loss.detach(), logits.detach(), fake_logits.detach())
 
     def _smoothed(self, logits: Tensor) -> Tensor:
         """D's loss on logits that are to be positive, with a share of the other target."""
         loss = discriminator_real_loss(logits)
         return loss.lerp(discriminator_fake_loss(logits), self.options.label_smoothing)
 
-    def _count_logits(self, real: Tensor, fake: Tensor) -> None:
-        """Note both logits and the sign that tells overfitting.
+    def _count(self, loss: Tensor, real: Tensor, fake: Tensor) -> None:
+        """Note D's loss, both logits and the sign that tells overfitting.
 
         Relativistic logits have no zero of their own: theirs is the sign within a pair.
         """
         sign = (real - fake if self.paired else real).sign()
-        for name, values in (("fake_logit", fake), ("real_logit", real), ("real_sign", sign)):
-            self.meter.add(name, values)
-        self.ada_meter.add("real_sign", sign)
+        self.meter.add(loss_d=loss, fake_logit=fake, real_logit=real, real_sign=sign)
+        self.ada_meter.add(real_sign=sign)
 
     def penalties(self, images: Tensor, conditions: Tensor) -> Iterator[Tensor]:
         """gamma / 2 times the squared gradient norm of D: R1 at real images, R2 at generated ones.
@@ -186,7 +186,7 @@ class PhaseLosses:
         augmented = self._augmented(images, streams)
         logits = self.discriminator(augmented, c, dtype=options.regularizer_dtype)
         penalty = gradient_penalty(logits, images)
-        self.meter.add(count_as, penalty)
+        self.meter.add(**{count_as: penalty})
         return penalty.mean() * (options.r1_interval / 2) * self.penalty_factor
 
     @torch.no_grad()
@@ -196,7 +196,7 @@ class PhaseLosses:
             return self.fakes[shard]
         streams = self.streams[shard]
         z, c = self._latents(streams, self.shard, real_c)
-        ws = self._mixed(self.generator.mapping(z, c), c, streams)
+        ws = self._mixed(self.map(z, c), c, streams)
         return self._images(ws, streams), c
 
     def _latents(
@@ -242,7 +242,7 @@ class PhaseLosses:
         logits, class_logits = self.discriminator.with_classes(images, dtype=dtype)
         loss = class_loss(class_logits, c)
         if count_as is not None:
-            self.meter.add(count_as, loss)
+            self.meter.add(**{count_as: loss})
         return logits, self.options.aux_weight * loss
 
     def _augmented(self, images: Tensor, streams: Streams) -> Tensor:

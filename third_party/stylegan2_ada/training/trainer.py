@@ -7,7 +7,8 @@ two, to rounding. Shards also bound the memory that a step takes (path length ex
 
 A step reads nothing from its device, and no shape in it depends on a value there: what it draws
 comes from generators of the device, and what it counts stays there. So a GPU can be given each
-phase as one CUDA graph (`captured.Graphs`).
+phase as one CUDA graph (`captured.Graphs`). On a CPU alone the probability of the augmentation is
+read, to leave it out at 0.
 """
 
 import copy
@@ -92,6 +93,8 @@ class Trainer:
             for side, rate in self.base_lr.items()
         }
         self._hand_over_lr()
+        if isinstance(augment, AugmentPipe):
+            augment.skip_at_zero = self.losses.device.type == "cpu"
         self.graphs = open_graphs(
             options.graphs,
             self.losses.device,
@@ -165,7 +168,7 @@ class Trainer:
         network.requires_grad_(False)
         norm = distributed.sum_gradients(list(network.parameters()))
         if phase.endswith("main"):
-            self.losses.meter.add(f"grad_norm_{side.lower()}", norm)
+            self.losses.meter.add(**{f"grad_norm_{side.lower()}": norm})
         left_out = self.skips.count(phase, total, norm)
         optimizer.found_inf = left_out.float()  # type: ignore[attr-defined]  # as GradScaler does
         optimizer.step()
