@@ -1,69 +1,90 @@
 #!/usr/bin/env bash
-# Every figure that wants a GPU, in the order of their worth, with one command:
+# Everything that wants a GPU, made for a machine that is lent for a quarter of an hour:
 #
-#   scripts/gpu_figures.sh OUTPUTS [MINUTES]
+#   scripts/gpu_figures.sh measure OUTPUTS            # at most 9 minutes: tests, speeds, the judge
+#   scripts/gpu_figures.sh train OUTPUTS [SECONDS]    # SECONDS (480) of training of gan=fer48_gpu
 #
-# Do the kernels build and agree with plain PyTorch; the judge, and its time to 70 %; the speed of GAN
-# training and of its operators; MINUTES (20) of training of gan=fer48, which a second call goes on
-# with; a set, its fidelity and a classifier that learns from it; the speed of every classifier.
 # FER2013 must be prepared in OUTPUTS/data/fer2013 (`ferbench prepare source=fer2013.zip outputs=OUTPUTS`).
-# Logs, tables and JSON files come to OUTPUTS/gpu. A part that fails does not stop the others.
+# `train` takes the judge that `measure` trained, and goes on with its own run when called again.
+# Logs, tables, JSON files, weights and pictures come to one folder, OUTPUTS/gpu, as they are written.
+# Each part has a time limit; one that fails or is cut off does not stop the others.
 #
-# TRY=1 walks the same way on toy faces with tiny networks, on any machine: does the script work?
+# GAN=fer48_t4 trains another preset. TRY=1 walks the same way on toy faces with tiny networks, on any
+# machine: does the script work?
 set -uo pipefail
 cd "$(dirname "$0")/.."
-outputs=${1:?expected a folder for the outputs}
-minutes=${2:-20}
+what=${1:?expected measure or train}
+outputs=${2:?expected a folder for the outputs}
+seconds=${3:-480}
 export PYTHONPATH="src:third_party${PYTHONPATH:+:$PYTHONPATH}"
 python=${PYTHON:-python3}
 report=$outputs/gpu
 mkdir -p "$report"
 failed=()
 
-data=real gan=fer48 epochs=25 images=28709 seconds=8
-kernels=() benched=(fer32 fer48) small=() listed=()
+data=real gan=${GAN:-fer48_gpu} epochs=25 repeat=2 kernels=() benched=(fer48 fer48_gpu) small=() listed=()
 if [[ ${TRY:-} == 1 ]]; then
-    data=toy gan=tiny epochs=1 images=700 seconds=0.5
-    kernels=(--compile-only) benched=(tiny) small=(model.width=8) listed=(--models cnn --repeats 1)
+    data=toy gan=tiny epochs=1 repeat=0.2 kernels=(--compile-only) benched=(tiny) small=(model.width=8)
+    listed=(--models cnn)
 fi
 
-part() { # part NAME COMMAND ...: run it, keep what it says, go on if it fails
-    local name=$1 began=$SECONDS
-    shift
+part() { # part NAME LIMIT COMMAND ...: run it for at most LIMIT seconds, keep what it says, go on
+    local name=$1 limit=$2 began=$SECONDS
+    shift 2
     echo "== $name: $*"
-    "$@" 2>&1 | tee "$report/$name.log" | tail -n 25
+    timeout --signal=INT --kill-after=20 "$limit" "$@" 2>&1 | tee "$report/$name.log" | tail -n 25
     local status=${PIPESTATUS[0]}
     [[ $status == 0 ]] || failed+=("$name")
     echo "== $name: status $status, $((SECONDS - began)) s"
 }
 
-ferbench() { "$python" -m ferbench "$@" "outputs=$outputs"; }
-
-train() { # until the time is up; SIGINT saves the state
-    timeout --signal=INT --kill-after=120 "${minutes}m" \
-        "$python" -m ferbench train-gan "gan=$gan" "data=$data" total_kimg=25000 logger=none \
-        "outputs=$outputs"
-    [[ $? == 0 || $? == 124 || $? == 130 ]]
+bench_gan() { # bench_gan NAME OPTION ...
+    part "$1" 100 "$python" scripts/bench_gan.py --gan "${benched[@]}" --augment bgc \
+        --seconds "$repeat" --repeats 1 --json "$report/$1.json" "${@:2}"
 }
 
-[[ ${TRY:-} == 1 ]] && part prepare ferbench prepare source=toy
-part kernels "$python" scripts/check_kernels.py "$report/kernels" "${kernels[@]}"
-part judge ferbench classify model=cnn "data=$data" "train.epochs=$epochs" logger=none "${small[@]}"
-part bench_gan "$python" scripts/bench_gan.py --gan "${benched[@]}" --seconds "$seconds" \
-    --repeats 3 --json "$report/bench_gan.json"
-part bench_gan_ada "$python" scripts/bench_gan.py --gan "${benched[@]}" --augment bgc \
-    --seconds "$seconds" --repeats 3 --json "$report/bench_gan_ada.json"
-part bench_gan_compiled "$python" scripts/bench_gan.py --gan "${benched[@]}" --impl ref --compile \
-    --seconds "$seconds" --repeats 3 --json "$report/bench_gan_compiled.json"
-part profile_gan "$python" scripts/profile_gan.py --gan "${benched[0]}"
-part train train
-run=$(ls -dt "$outputs"/train-gan/*/ | head -n 1) # under way or complete
-part synth ferbench synth "gan=$run" "n=$images" out_px=48 grid=true
-part fidelity ferbench fidelity "data=$data"
-part synthetic ferbench classify model=cnn data=synthetic "data.base=$data" "train.epochs=$epochs" \
-    logger=none "${small[@]}"
-part models "$python" scripts/bench_models.py --seconds "$seconds" "${listed[@]}" \
-    --json "$report/bench_models.json"
-part table ferbench table format=markdown
-echo "failed: ${failed[*]:-nothing}"
-[[ ${#failed[@]} == 0 ]]
+measure() {
+    part kernels 120 "$python" scripts/check_kernels.py "$report" "${kernels[@]}"
+    part tests 120 "$python" -m pytest -q -n 4 -m gpu -p no:cacheprovider tests/stylegan2_ada tests/classifiers
+    bench_gan gan_captured
+    bench_gan gan_eager --graphs false
+    bench_gan gan_compiled --compile
+    part profile 60 "$python" scripts/profile_gan.py --gan "${benched[-1]}" --augment bgc --top 40
+    part models 100 "$python" scripts/bench_models.py --seconds "$repeat" --repeats 1 \
+        "${listed[@]}" --json "$report/models.json"
+    judge 240
+}
+
+judge() { # judge LIMIT
+    part judge "$1" "$python" -m ferbench classify model=cnn "data=$data" "train.epochs=$epochs" \
+        logger=none "outputs=$outputs" "${small[@]}"
+}
+
+train() { # SIGINT saves the state, so that a second call goes on
+    local began=$SECONDS
+    [[ -n $(ls -d "$outputs"/classify/*/ 2>/dev/null) ]] || judge 150
+    keep "$((seconds - (SECONDS - began) + 30))" &
+    part train "$((seconds - (SECONDS - began)))" "$python" -m ferbench train-gan "gan=$gan" \
+        "data=$data" total_kimg=25000 logger=none "outputs=$outputs"
+    copy
+}
+
+keep() { # keep SECONDS: copy what is there every 30 seconds
+    local end=$((SECONDS + $1))
+    while ((SECONDS < end)) && sleep 30; do copy; done
+}
+
+copy() { # the best weights, the rows of all ticks, the newest picture
+    local run
+    run=$(ls -dt "$outputs"/train-gan/*/ | head -n 1)
+    cp "$run"{best.safetensors,metrics.jsonl,samples.png} "$report" 2>/dev/null
+}
+
+[[ ${TRY:-} == 1 ]] && part prepare 60 "$python" -m ferbench prepare source=toy "outputs=$outputs"
+case $what in
+    measure | train) "$what" ;;
+    *) echo "$what: expected measure or train" >&2 && exit 2 ;;
+esac
+kill %% 2>/dev/null
+echo "failed or cut off: ${failed[*]:-nothing}"
+[[ ${#failed[@]} == 0 || ${failed[*]} == train ]]

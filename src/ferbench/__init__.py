@@ -23,9 +23,9 @@ from ferbench.api.measurements import (
     measure_fidelity,
     read_results,
 )
-from ferbench.api.version import __version__
 from ferbench.classes import CLASSES
 from ferbench.errors import UserError
+from ferbench.version import __version__
 
 __all__ = [
     "CLASSES",

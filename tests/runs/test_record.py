@@ -1,6 +1,7 @@
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import ferbench
 from ferbench import runs
 from ferbench.errors import UserError
 from ferbench.runs import Interrupted, StopSignal
@@ -270,9 +272,33 @@ def test_a_folder_without_a_run_has_no_status_and_a_damaged_one_is_refused(tmp_p
 
 
 def test_a_copy_that_is_no_checkout_has_the_version_alone(monkeypatch):
-    from importlib import metadata
-
     runs.code_version.cache_clear()
     monkeypatch.setattr(Path, "exists", lambda self: False)
-    assert runs.code_version() == metadata.version("ferbench")
+    assert runs.code_version() == ferbench.__version__
     runs.code_version.cache_clear()
+
+
+def test_a_checkout_that_is_not_installed_knows_its_version(tmp_path):
+    """As on a lent machine: a copy of the sources on PYTHONPATH, no metadata of the package."""
+    shutil.copytree(Path(ferbench.__file__).parent, tmp_path / "ferbench")
+    code = (
+        "import importlib.metadata as metadata\n"
+        "def refuse(name): raise metadata.PackageNotFoundError(name)\n"
+        "metadata.version = refuse\n"
+        "from ferbench import runs\n"
+        "print(runs.code_version(), flush=True)\n"
+        "import sys\n"
+        "sys.argv = ['ferbench', '--version']\n"
+        "from ferbench.cli.main import main\n"
+        "main()\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    version = ferbench.__version__
+    assert done.stdout.splitlines() == [version, f"ferbench {version}"]

@@ -21,6 +21,7 @@ from ferbench.cli.streams import print_substitutes
 from ferbench.config.store import register
 from ferbench.config.yaml_files import CONF, file_name
 from ferbench.errors import UserError
+from ferbench.version import __version__
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -56,9 +57,7 @@ def _main(arguments: list[str], full_error: bool) -> int:
         overrides.check_command(rest[0])
         print(help.command(rest[0]))
     elif "--version" in arguments or command == "-V":
-        from importlib.metadata import version
-
-        print(f"ferbench {version('ferbench')}")
+        print(f"ferbench {__version__}")
     elif command == "--completion":
         print(completion.script(" ".join(rest)))
     elif command == "--complete":

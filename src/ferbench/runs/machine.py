@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from ferbench.errors import UserError
+from ferbench.version import __version__
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
@@ -99,17 +100,19 @@ class Interrupted(KeyboardInterrupt):
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """The package's version, with the commit (and `-dirty`) when it runs from a checkout."""
-    version = metadata.version("ferbench")
+    """The package's version, with the commit (and `-dirty`) when it runs from a checkout.
+
+    A checkout need not be installed.
+    """
     root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
-        return version
+        return __version__
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
-        return version
-    return f"{version}+{done.stdout.strip()}"
+        return __version__
+    return f"{__version__}+{done.stdout.strip()}"
 
 
 def hardware(device: torch.device) -> str:
