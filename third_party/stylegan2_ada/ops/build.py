@@ -13,7 +13,7 @@ import torch
 
 IMPLS = ("auto", "cuda", "ref")
 SOURCE_DIR = Path(__file__).parent / "cuda"
-SOURCES = ("bindings.cpp", "bias_act.cu", "upfirdn2d.cu")
+SOURCES = ("bindings.cpp", "bias_act.cu", "fir_packs.cu", "fir_tiles.cu", "upfirdn2d.cu")
 CFLAGS = ("-O3",)
 
 log = logging.getLogger("stylegan2_ada")

@@ -2,6 +2,8 @@
 #include "grid.h"
 
 #include "bias_act.cu"
+#include "fir_packs.cu"
+#include "fir_tiles.cu"
 #include "upfirdn2d.cu"
 
 extern "C" int bias_act(const stylegan2_ada::BiasAct *task) {

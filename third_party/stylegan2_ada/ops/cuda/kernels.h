@@ -27,7 +27,7 @@ struct BiasAct {
   bool from_output;
   const void *in, *bias, *grad, *grad2;  // bias may be null; grad and grad2 where the order asks
   void *out;
-  int64_t count, bias_step, bias_size;
+  int64_t count, bias_step = 1, bias_size = 1;
   double alpha, gain, clamp;
 };
 
