@@ -118,29 +118,32 @@ struct Part {
 };
 
 template <class T, Activation A, int Order>
-__device__ compute_t<T> element(const Part<T> &part, T in, compute_t<T> bias, T grad, T grad2) {
+__device__ compute_t<T> element(const Part<T> &part, compute_t<T> in, compute_t<T> bias,
+                                compute_t<T> grad, compute_t<T> grad2) {
   using S = compute_t<T>;
-  const S u = widen(in) + bias;
+  const S u = in + bias;
   if (Order > 0 && A == Activation::piecewise && part.from_output) {
     const S stored = widen(narrow<T>(part.limit));  // a clamped output was rounded to T
     const S slope = u * part.gain > 0 ? part.gain : part.gain * part.alpha;  // act(u) has its sign
-    return Order == 2 || u >= stored || u <= -stored ? S(0) : widen(grad) * slope;
+    return Order == 2 || u >= stored || u <= -stored ? S(0) : grad * slope;
   }
   const Jet<S> act = activate<A>(u, part.alpha);
   const S v = part.gain * act.value;
   if constexpr (Order == 0) return v > part.limit ? part.limit : v < -part.limit ? -part.limit : v;
-  const S slope = Order == 1 ? act.first : act.second * widen(grad2);
-  return v >= part.limit || v <= -part.limit ? S(0) : widen(grad) * part.gain * slope;
+  const S slope = Order == 1 ? act.first : act.second * grad2;
+  return v >= part.limit || v <= -part.limit ? S(0) : grad * part.gain * slope;
 }
 
 // `Width` elements from i on; those at and behind the end are zero.
 template <int Width, class T>
-__device__ Pack<T, Width> read(const Part<T> &part, const T *from, uint32_t i) {
+__device__ uint4 read(const Part<T> &part, const T *from, uint32_t i) {
   if (part.whole_packs && i + Width <= part.count) return load<Width>(from + i);
   Pack<T, Width> pack;
 #pragma unroll
   for (int j = 0; j < Width; ++j) pack.v[j] = i + j < part.count ? from[i + j] : narrow<T>(0);
-  return pack;
+  uint4 raw;
+  memcpy(&raw, &pack, sizeof(raw));
+  return raw;
 }
 
 template <int Width, class T>
@@ -159,9 +162,7 @@ __device__ void read_biases(const Part<T> &part, uint32_t i, compute_t<T> (&valu
   channel += part.channel;
   channel -= part.size.divide(channel) * part.bias_size;
   if (part.biases == Biases::aligned) {
-    const Pack<T, Width> pack = load<Width>(part.bias + channel);
-#pragma unroll
-    for (int j = 0; j < Width; ++j) values[j] = widen(pack.v[j]);
+    unpack<T>(load<Width>(part.bias + channel), values);
   } else if (part.biases == Biases::same) {
     const compute_t<T> value = widen(part.bias[channel]);
 #pragma unroll
@@ -182,7 +183,7 @@ template <class T, Activation A, int Order>
 __global__ void __launch_bounds__(kThreads) bias_act_kernel(Part<T> part) {
   constexpr int Width = kWide<T>, Packs = kPacks<Order>;
   const uint32_t first = (blockIdx.x * Packs * kThreads + threadIdx.x) * Width;
-  Pack<T, Width> in[Packs], grad[Packs]{}, grad2[Packs]{};
+  uint4 in[Packs], grad[Packs]{}, grad2[Packs]{};
 #pragma unroll
   for (int k = 0; k < Packs; ++k) {
     const uint32_t i = first + k * kThreads * Width;
@@ -194,11 +195,14 @@ __global__ void __launch_bounds__(kThreads) bias_act_kernel(Part<T> part) {
   for (int k = 0; k < Packs; ++k) {
     const uint32_t i = first + k * kThreads * Width;
     if (i >= part.count) return;
-    compute_t<T> bias[Width] = {}, out[Width];
+    compute_t<T> u[Width], dy[Width], ddx[Width], bias[Width] = {}, out[Width];
+    unpack<T>(in[k], u);
+    unpack<T>(grad[k], dy);
+    unpack<T>(grad2[k], ddx);
     if (part.biases != Biases::none) read_biases(part, i, bias);
 #pragma unroll
     for (int j = 0; j < Width; ++j)
-      out[j] = element<T, A, Order>(part, in[k].v[j], bias[j], grad[k].v[j], grad2[k].v[j]);
+      out[j] = element<T, A, Order>(part, u[j], bias[j], dy[j], ddx[j]);
     write(part, i, out);
   }
 }

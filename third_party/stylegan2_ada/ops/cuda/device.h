@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels.h"
 #include "launch.h"
@@ -51,25 +52,54 @@ __device__ inline __nv_bfloat16 narrow<__nv_bfloat16>(float v) {
   return __float2bfloat16_rn(v);
 }
 
-// `Width` neighbours that one instruction loads or stores. 16 bytes are the most that there is.
+// `Width` neighbours that one instruction loads or stores. 16 bytes are the most that there is,
+// and stay in words until they are unpacked: numbers of 16 bits would cost an instruction more.
 template <class T, int Width>
 struct alignas(sizeof(T) * Width) Pack {
   T v[Width];
 };
 template <class T>
 constexpr int kWide = 16 / sizeof(T);
+template <class T, int Width>
+using Raw = std::conditional_t<sizeof(T) * Width == sizeof(uint4), uint4, Pack<T, Width>>;
 
 // Loads what no thread of the kernel writes.
 template <int Width, class T>
-__device__ Pack<T, Width> load(const T *from) {
-  Pack<T, Width> pack;
-  if constexpr (sizeof(pack) == sizeof(uint4)) {
-    const uint4 bits = __ldg(reinterpret_cast<const uint4 *>(from));
-    memcpy(&pack, &bits, sizeof(pack));
-  } else {
-    pack = *reinterpret_cast<const Pack<T, Width> *>(from);
+__device__ Raw<T, Width> load(const T *from) {
+  if constexpr (sizeof(T) * Width == sizeof(uint4))
+    return __ldg(reinterpret_cast<const uint4 *>(from));
+  else
+    return *reinterpret_cast<const Pack<T, Width> *>(from);
+}
+
+__device__ inline float bits_as_float(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+template <class T>
+__device__ void unpack(const Pack<T, 1> &pack, compute_t<T> (&values)[1]) {
+  values[0] = widen(pack.v[0]);
+}
+
+template <class T>
+__device__ void unpack(const uint4 &raw, compute_t<T> (&values)[kWide<T>]) {
+  const uint32_t words[4] = {raw.x, raw.y, raw.z, raw.w};
+#pragma unroll
+  for (int j = 0; j < kWide<T>; ++j) {
+    if constexpr (std::is_same_v<T, __nv_bfloat16>) {  // the upper half of a float32
+      const uint32_t word = words[j / 2];
+      values[j] = bits_as_float(j % 2 ? word & 0xffff0000 : word << 16);
+    } else if constexpr (std::is_same_v<T, __half>) {
+      __half2 pair;
+      memcpy(&pair, &words[j / 2], sizeof(pair));
+      values[j] = j % 2 ? __high2float(pair) : __low2float(pair);
+    } else {
+      constexpr int size = sizeof(T) / sizeof(uint32_t);
+      memcpy(&values[j], &words[j * size], sizeof(T));
+    }
   }
-  return pack;
 }
 
 // Rounds to T and stores. One instruction rounds two half-precision numbers.

@@ -45,14 +45,17 @@ __global__ void __launch_bounds__(kPackThreads, 4) fir_packs_kernel(PackWork wor
   for (int i = 0; i < InRows; ++i) {
     // One row of inputs, zero outside the image.
     const bool row_inside = unsigned(in_y + i) < unsigned(work.down.in_size);
-    const int line = (in_y + i) * work.across.in_size + in_x;
-    Pack<T, Width> in[InColumns];
+    const T *line = x + ((in_y + i) * work.across.in_size + in_x) * inner;
+    Raw<T, Width> packs[InColumns];
 #pragma unroll
     for (int j = 0; j < InColumns; ++j) {
-      in[j] = {};
+      packs[j] = {};
       if (row_inside && unsigned(in_x + j) < unsigned(work.across.in_size))
-        in[j] = load<Width>(x + (line + j) * inner);
+        packs[j] = load<Width>(line + j * inner);
     }
+    float in[InColumns][Width];
+#pragma unroll
+    for (int j = 0; j < InColumns; ++j) unpack<T>(packs[j], in[j]);
     // What it adds to each output, and the row of outputs for which it is the last.
 #pragma unroll
     for (int r = 0; r < Rows; ++r) {
@@ -65,7 +68,7 @@ __global__ void __launch_bounds__(kPackThreads, 4) fir_packs_kernel(PackWork wor
           const int kx = X::tap(j, c);
           if (kx < 0) continue;
 #pragma unroll
-          for (int v = 0; v < Width; ++v) sum[r][c][v] += taps[ky][kx] * widen(in[j].v[v]);
+          for (int v = 0; v < Width; ++v) sum[r][c][v] += taps[ky][kx] * in[j][v];
         }
       }
       if (ky + Y::up < Y::taps || unsigned(out_y + r) >= unsigned(work.down.out_size)) continue;

@@ -1,7 +1,6 @@
 // Pad, upsample, FIR-filter and downsample in one pass over memory: the choice of a kernel, and
 // the one for any geometry.
 #include <limits>
-#include <type_traits>
 
 #include "filters.h"
 
@@ -61,10 +60,11 @@ __global__ void __launch_bounds__(kThreads) any_geometry(AnyWork<Index> work) {
     for (int c = first_input(work, 1, base_x); c < task.in_size[1]; ++c) {
       const int kx = c * task.up[1] - base_x;
       if (kx >= task.taps_size[1]) break;
-      const Pack<T, Width> in = load<Width>(x + (line + c) * task.inner);
+      S in[Width];
+      unpack<T>(load<Width>(x + (line + c) * task.inner), in);
       const S weight = S(row[tap(task, 1, kx)]);
 #pragma unroll
-      for (int v = 0; v < Width; ++v) sum[v] += weight * widen(in.v[v]);
+      for (int v = 0; v < Width; ++v) sum[v] += weight * in[v];
     }
   }
 #pragma unroll
