@@ -129,6 +129,13 @@ class Emulator:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
+        library.last_argument.restype = ctypes.c_char_p
+        library.last_wide_loads.restype = ctypes.c_int64
+
+    def last_kernel(self) -> tuple[str, bool]:
+        """Argument type of the kernel that ran last, and whether it loaded 16 bytes at a time."""
+        name = re.search(r"Argument = (?:\S*::)?(\w+)", self.library.last_argument().decode())
+        return name[1], self.library.last_wide_loads() > 0
 
     def bias_act(
         self, x, b, grad, grad2, dim, act, order, from_output, alpha, gain, clamp

@@ -35,6 +35,11 @@ namespace emulated {
 
 inline dim3 grid, block, block_index, thread_index;
 
+// What the last launch was, for tests of the choice between kernels: the type of its argument, and
+// how many of its loads were 16 bytes wide.
+inline const char *argument = "";
+inline int64_t wide_loads = 0;
+
 class Block {
  public:
   // Runs body once for each of `threads` threads.
@@ -106,6 +111,7 @@ class Block {
 template <class T>
 T __ldg(const T *from) {
   if (reinterpret_cast<uintptr_t>(from) % alignof(T) != 0) std::abort();  // as a GPU would
+  emulated::wide_loads += sizeof(T) == 16;
   return *from;
 }
 
@@ -116,6 +122,8 @@ namespace stylegan2_ada {
 template <class Argument>
 cudaError_t launch(void (*kernel)(Argument), int64_t blocks, unsigned threads, cudaStream_t,
                    Argument argument) {
+  emulated::argument = __PRETTY_FUNCTION__;
+  emulated::wide_loads = 0;
   emulated::grid = dim3(blocks);
   emulated::block = dim3(threads);
   for (int64_t i = 0; i < blocks; ++i) {

@@ -13,3 +13,7 @@ extern "C" int bias_act(const stylegan2_ada::BiasAct *task) {
 extern "C" int upfirdn2d(const stylegan2_ada::Upfirdn2d *task) {
   return stylegan2_ada::upfirdn2d(*task, nullptr);
 }
+
+extern "C" const char *last_argument() { return emulated::argument; }
+
+extern "C" int64_t last_wide_loads() { return emulated::wide_loads; }
