@@ -32,7 +32,14 @@ from xml.etree import ElementTree
 import torch
 from torch import Tensor
 
-from stylegan2_ada.ops import bias_act, build, conv2d_resample, setup_filter, upfirdn2d
+from stylegan2_ada.ops import (
+    bias_act,
+    build,
+    conv2d_resample,
+    scaled_act,
+    setup_filter,
+    upfirdn2d,
+)
 
 TESTS = Path(__file__).resolve().parents[1] / "tests/stylegan2_ada/ops"
 LARGE = (64, 128, 64, 64)  # 67 MB in half precision: more than the caches hold
@@ -116,6 +123,7 @@ def timed() -> tuple[float, list[Report]]:
         rows += [measured(task, layout, copy_gb_s) for task in large_tasks(x)]
     x = torch.randn(SMALL, device="cuda").to(torch.bfloat16, memory_format=LAYOUTS["nhwc"])
     rows += [measured(task, "nhwc", copy_gb_s) for task in tasks(x, " 24 px")]
+    rows += [measured(task, "nhwc", copy_gb_s) for task in scaled_tasks(x, " 24 px")]
     x = torch.randn(GRAY, device="cuda")
     rows += [measured(task, "nchw", copy_gb_s) for task in wavelet_tasks(x, " gray")]
     return copy_gb_s, rows
@@ -135,7 +143,8 @@ class Task(NamedTuple):
 def large_tasks(x: Tensor) -> list[Task]:
     """A copy of this size and type to compare with, and every operator."""
     copy = Task("copy", lambda impl: x.clone, [x])
-    return [copy, *tasks(x), *wavelet_tasks(x), *convolution_tasks(x)]
+    scaled = [] if x.is_contiguous() else scaled_tasks(x)
+    return [copy, *tasks(x), *scaled, *wavelet_tasks(x), *convolution_tasks(x)]
 
 
 def forward(operator: Callable[..., Tensor], *args: Tensor, **settings: Any) -> Start:
@@ -157,6 +166,27 @@ def tasks(x: Tensor, note: str = "") -> list[Task]:
         Task(f"4 x 4 up 2{note}", forward(fir, f, up=2, padding=[2, 1, 2, 1]), [x]),
         Task(f"4 x 4 down 2{note}", forward(fir, f, down=2, padding=1), [x]),
         Task(f"4 x 3 any geometry{note}", forward(fir, f[:, :3], padding=1), [x]),
+    ]
+
+
+def scaled_tasks(x: Tensor, note: str = "") -> list[Task]:
+    """The end of a modulated convolution, and its gradients with respect to all inputs."""
+    scale, b = torch.randn(x.shape[:2], device="cuda"), torch.randn(x.shape[1]).to(x)
+    noise = torch.randn(len(x), 1, *x.shape[2:]).to(x)
+    given = [x, scale, noise, b]
+
+    def gradient(impl: str) -> Callable[[], Tensor]:
+        if impl == "cuda":
+            kernel = build.kernels().scaled_act_gradient
+            y = scaled_act(*given, clamp=256, impl=impl)
+            return lambda: kernel(x, scale, y, x, True, 0.2, 256.0)[0]
+        leaves = [t.detach().requires_grad_() for t in given]
+        y = scaled_act(*leaves, clamp=256, impl=impl)
+        return lambda: torch.autograd.grad(y, leaves, x, retain_graph=True)[0]
+
+    return [
+        Task(f"scaled_act{note}", forward(scaled_act, *given, clamp=256), [x]),
+        Task(f"scaled_act gradient{note}", gradient, [x, x, x]),
     ]
 
 

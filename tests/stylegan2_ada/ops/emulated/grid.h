@@ -115,6 +115,17 @@ T __ldg(const T *from) {
   return *from;
 }
 
+// All threads of the block must come here, not those of the warp alone.
+template <class T>
+T __shfl_xor_sync(unsigned, T value, unsigned mask) {
+  static T values[1024];
+  values[threadIdx.x] = value;
+  __syncthreads();
+  const T other = values[threadIdx.x ^ mask];
+  __syncthreads();
+  return other;
+}
+
 inline unsigned __umulhi(unsigned a, unsigned b) { return uint64_t(a) * b >> 32; }
 
 namespace stylegan2_ada {
