@@ -120,6 +120,18 @@ class Upfirdn2dTask(ctypes.Structure):
     )
 
 
+class ScaledActTask(ctypes.Structure):
+    """ScaledAct of cuda/kernels.h."""
+
+    _fields_ = (
+        [("dtype", ctypes.c_int), ("noise_each", ctypes.c_bool)]
+        + [(name, ctypes.c_void_p) for name in ("x", "scale", "noise", "bias", "y", "grad")]
+        + [(name, ctypes.c_void_p) for name in ("out", "sums", "noise_grad")]
+        + [(name, ctypes.c_int64) for name in ("images", "pixels", "channels", "chunks")]
+        + [(name, ctypes.c_double) for name in ("alpha", "clamp")]
+    )
+
+
 class Emulator:
     """Stands in for the compiled extension, see cuda/bindings.cpp.
 
@@ -129,6 +141,13 @@ class Emulator:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
+        library.last_argument.restype = ctypes.c_char_p
+        library.last_wide_loads.restype = ctypes.c_int64
+
+    def last_kernel(self) -> tuple[str, bool]:
+        """Argument type of the kernel that ran last, and whether it loaded 16 bytes at a time."""
+        name = re.search(r"Argument = (?:\S*::)?(\w+)", self.library.last_argument().decode())
+        return name[1], self.library.last_wide_loads() > 0
 
     def bias_act(
         self, x, b, grad, grad2, dim, act, order, from_output, alpha, gain, clamp
@@ -167,15 +186,54 @@ class Emulator:
         check_fence(y)
         return y
 
+    def scaled_act(self, x, scale, noise, bias, alpha, clamp) -> Tensor:
+        x, y = fenced(x, torch.channels_last), nan_like(x)
+        given = [None if t is None else fenced(t, torch.contiguous_format) for t in (noise, bias)]
+        task = self.scaled_act_task(x, scale, alpha, clamp)
+        task.noise, task.bias, task.out = map(pointer, (*given, y))
+        task.noise_each = noise is not None and noise.ndim == 4
+        assert self.library.scaled_act(ctypes.byref(task)) == 0
+        check_fence(y)
+        return y
+
+    def scaled_act_gradient(self, x, scale, y, grad, has_noise, alpha, clamp):
+        x, y, grad = (fenced(t, torch.channels_last) for t in (x, y, grad))
+        task = self.scaled_act_task(x, scale, alpha, clamp)
+        task.chunks = min(3, task.pixels)
+        dx = nan_like(x)
+        shapes = [(2, task.images, task.chunks, task.channels), (task.images, task.pixels)]
+        sums, noise = (nan_like(scale.new_empty(shape)) for shape in shapes)
+        task.y, task.grad, task.out, task.sums = map(pointer, (y, grad, dx, sums))
+        task.noise_grad = pointer(noise) if has_noise else None
+        assert self.library.scaled_act(ctypes.byref(task)) == 0
+        for written in (dx, sums, noise):
+            check_fence(written)
+        return dx, sums.sum(2), noise if has_noise else None
+
+    def scaled_act_task(self, x, scale, alpha, clamp) -> ScaledActTask:
+        """x must outlive the task."""
+        numbers = {"images": len(x), "pixels": x.shape[2] * x.shape[3], "channels": x.shape[1]}
+        numbers |= {"alpha": alpha, "clamp": clamp, "chunks": 1}
+        task = ScaledActTask(DTYPES.index(x.dtype), **numbers)
+        task.x, task.scale = pointer(x), pointer(scale)
+        return task
+
+
+def nan_like(t: Tensor) -> Tensor:
+    """Between NaN, and NaN itself."""
+    layout = torch.channels_last if t.ndim == 4 and not t.is_contiguous() else layout_of(t)
+    return fenced(torch.full_like(t, torch.nan), layout)
+
 
 FENCE = 64  # elements; keeps tensors aligned to 16 bytes
 
 
 def fenced(t: Tensor, layout: torch.memory_format) -> Tensor:
-    """A copy of t in the given layout, with NaN before and behind it."""
+    """A copy of t in the given layout, as far from an address of 16 bytes, between NaN."""
     t = t.contiguous(memory_format=layout)
-    buffer = t.new_full((t.numel() + 2 * FENCE,), torch.nan)
-    inside = buffer.as_strided(t.shape, t.stride(), FENCE)
+    skew = t.data_ptr() % 16 // t.element_size()
+    buffer = t.new_full((t.numel() + 2 * FENCE + skew,), torch.nan)
+    inside = buffer.as_strided(t.shape, t.stride(), FENCE + skew)
     return inside.copy_(t)
 
 

@@ -139,6 +139,57 @@ def test_kernel_matches_the_reference(act, shape, dtype, tolerance, kernel_devic
             assert got[0].stride() == x.stride()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float16, 2e-3), (torch.bfloat16, 2e-2), (torch.float32, 1e-5)],
+)
+@pytest.mark.parametrize("shape", [(9, 24, 10, 11), (9, 24, 16, 6), (7, 3, 30, 29), (2, 2, 20001)])
+@pytest.mark.parametrize("act", ["lrelu", "swish"])
+def test_kernel_takes_tensors_of_many_parts(act, shape, dtype, tolerance, kernel_device):
+    """More than the emulation lets a launch index, cut within images and within channels.
+
+    Biases change within a pack of 16 bytes, from pack to pack, or lie beside each other.
+    """
+    torch.manual_seed(0)
+    for layout in (torch.contiguous_format, CHANNELS_LAST)[: 2 if len(shape) == 4 else 1]:
+        x, b, dy = torch.randn(shape), torch.randn(shape[1]).to(dtype), torch.randn(shape)
+        u = x + b.reshape(-1, *[1] * (x.ndim - 2))
+        x += 0.2 * (u.abs() < 0.1)  # off the kink, where rounding decides on the gradient
+        x, dy = (t.to(dtype).contiguous(memory_format=layout) for t in (x, dy))
+        got = derivatives(x, b, dy, kernel_device, act=act, impl="cuda")
+        want = derivatives(x.double(), b, dy.double(), "cpu", act=act, impl="ref")
+        for g, w in zip(got, want, strict=True):
+            assert relative_error(g.cpu().double(), w) < tolerance, layout
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, CHANNELS_LAST])
+def test_kernel_takes_any_address(layout, kernel_device):
+    """Two bytes behind one that 16 divides, as a view may lie; the bias as well."""
+    x = torch.randn(2, 16, 6, 4).bfloat16().contiguous(memory_format=layout)
+    b, dy = torch.randn(17).bfloat16()[1:], torch.randn_like(x)
+    source = torch.empty(x.numel() + 1).bfloat16().as_strided(x.shape, x.stride(), 1).copy_(x)
+    for given in (x, source):
+        got = derivatives(given, b, dy, kernel_device, act="swish", impl="cuda")
+        want = derivatives(x.double(), b, dy.double(), "cpu", act="swish", impl="ref")
+        for g, w in zip(got, want, strict=True):
+            assert relative_error(g.cpu().double(), w) < 2e-2
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [((2, 16, 6, 4), CHANNELS_LAST), ((2, 3, 4, 4), torch.contiguous_format), ((2, 3, 5), None)],
+)
+def test_kernel_loads_16_bytes(shape, layout, emulator):
+    x = torch.randn(shape).bfloat16()
+    x = x if layout is None else x.contiguous(memory_format=layout)
+    for grads in ((None, None), (x, None), (x, x)):
+        order = sum(g is not None for g in grads)
+        bias = torch.randn(shape[1]).bfloat16()
+        emulator.bias_act(x, bias, *grads, 1, 6, order, False, 0.2, 1.0, -1.0)
+        loads = emulator.library.last_wide_loads()
+        assert loads >= (1 + order) * (x.numel() // 8)
+
+
 def derivatives(x, b, dy, device, **settings):
     """y, dx, (db,) and the derivatives of sum(dx ** 2) by dy and x."""
     x, dy = x.detach().to(device).requires_grad_(), dy.to(device).requires_grad_()

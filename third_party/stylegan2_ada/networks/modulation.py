@@ -1,12 +1,11 @@
 """Weight modulation and demodulation (Karras et al. 2020, section 2.2), done on activations."""
 
 from math import sqrt
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..ops import conv2d_resample
+from ..ops import conv2d_resample, scaled_act, scaled_sum
 
 EPSILON = 1e-8
 
@@ -43,41 +42,45 @@ def modulated_conv2d(
     gain: scales the result, noise included, at no cost: it goes into the factors of the maps.
     Returns [N, O, H * up, W * up] in x's dtype. Statistics are computed in the styles' dtype.
     """
+    x, weight, scale = _modulated(x, weight, styles, demodulate, gain)
+    x = conv2d_resample(x, weight, resample_filter, up=up, padding=padding, flip_weight=up == 1)
+    noise = None if noise is None else (noise * gain).to(x.dtype)
+    if scale is None:
+        return x if noise is None else x + noise
+    return scaled_sum(noise, x, scale)
+
+
+def modulated_layer(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    bias: Tensor,
+    *,
+    noise: Tensor | None,
+    up: int,
+    resample_filter: Tensor,
+    gain: float,
+    clamp: float | None,
+) -> Tensor:
+    """clamp(leaky_relu(gain * (modulated convolution + noise + bias))), see modulated_conv2d.
+
+    weight: [O, I, 3, 3]; bias: [O]. Returns [N, O, H * up, W * up] in x's dtype.
+    """
+    x, weight, scale = _modulated(x, weight, styles, True, gain)
+    assert scale is not None
+    x = conv2d_resample(x, weight, resample_filter, up=up, padding=1, flip_weight=up == 1)
+    noise = None if noise is None else (noise * gain).to(x.dtype)
+    return scaled_act(x, scale, noise, bias * gain, clamp=clamp)
+
+
+def _modulated(
+    x: Tensor, weight: Tensor, styles: Tensor, demodulate: bool, gain: float
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Input and weight to be convolved, and the factors of the result, [N, O] or None for 1."""
     if demodulate and x.dtype == torch.float16:  # the scale cancels; keep sums in range
         largest = weight.abs().amax([1, 2, 3], keepdim=True)
         weight = weight / (largest * sqrt(weight[0].numel()))
         styles = styles / styles.abs().amax(1, keepdim=True)
     scale = demodulation(weight, styles) * gain if demodulate else None  # [N, O]
     styles = styles if demodulate else styles * gain
-    x = conv2d_resample(
-        x * styles.to(x.dtype)[:, :, None, None],
-        weight.to(x.dtype),
-        resample_filter,
-        up=up,
-        padding=padding,
-        flip_weight=up == 1,
-    )
-    noise = None if noise is None else (noise * gain).to(x.dtype)
-    if scale is None:
-        return x if noise is None else x + noise
-    scale = scale.to(x.dtype)[:, :, None, None]  # [N, O, 1, 1]
-    return x * scale if noise is None else _ScaledSum.apply(noise, x, scale)
-
-
-class _ScaledSum(torch.autograd.Function):
-    """noise + x * scale in one pass; PyTorch's addcmul adds one to the gradient of the scale."""
-
-    @staticmethod
-    def forward(ctx: Any, noise: Tensor, x: Tensor, scale: Tensor) -> Tensor:
-        ctx.save_for_backward(x, scale)
-        ctx.noise_shape = noise.shape
-        return torch.addcmul(noise, x, scale)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, scale = ctx.saved_tensors
-        return (
-            grad.sum_to_size(ctx.noise_shape),
-            grad * scale,
-            (grad * x).sum_to_size(scale.shape),
-        )
+    return x * styles.to(x.dtype)[:, :, None, None], weight.to(x.dtype), scale

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..ops import bias_act, setup_filter, upsample2d
 from .config import GeneratorConfig, channels
 from .layers import RESAMPLE_TAPS, Conv, Linear
-from .modulation import modulated_conv2d
+from .modulation import modulated_conv2d, modulated_layer
 
 NOISE_MODES = ("const", "random", "none")
 LRELU_GAIN = sqrt(2)
@@ -55,17 +55,17 @@ class SynthesisLayer(nn.Module):
         """
         clamp = None if self.clamp is None else self.clamp * gain
         gain *= LRELU_GAIN
-        x = modulated_conv2d(
+        return modulated_layer(
             x,
             self.weight,
             self.affine(w),
+            self.bias,
             noise=None if noise is None else noise * self.noise_strength,
             up=self.up,
-            padding=1,
             resample_filter=self.resample_filter.float(),
             gain=gain,
+            clamp=clamp,
         )
-        return bias_act(x, self.bias * gain, act="lrelu", gain=1.0, clamp=clamp, overwrite=True)
 
     def noise(self, images: int, mode: str, generator: torch.Generator | None) -> Tensor | None:
         """Before its strength: [H, W] for "const", [images, 1, H, W] for "random", or None."""

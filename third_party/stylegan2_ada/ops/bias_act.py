@@ -138,6 +138,14 @@ def _kernel(x: Tensor, b: Tensor | None, settings: _Settings) -> Tensor:
     return _BiasAct.apply(x, b, settings)
 
 
+def lrelu_gradient(dy: Tensor, y: Tensor, clamp: float | None) -> Tensor:
+    """dy times the slope of y = clamp(leaky_relu(x)), by the kernel; differentiable in dy.
+
+    dy, y: alike, on a device that has the kernel.
+    """
+    return _Slope.apply(dy, y, None, _Settings("lrelu", 1, DEFAULT_SLOPE, 1.0, clamp))
+
+
 Grads = tuple[Tensor | None, ...]
 
 

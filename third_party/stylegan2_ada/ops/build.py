@@ -13,7 +13,14 @@ import torch
 
 IMPLS = ("auto", "cuda", "ref")
 SOURCE_DIR = Path(__file__).parent / "cuda"
-SOURCES = ("bindings.cpp", "bias_act.cu", "upfirdn2d.cu")
+SOURCES = (
+    "bindings.cpp",
+    "bias_act.cu",
+    "fir_packs.cu",
+    "fir_tiles.cu",
+    "scaled_act.cu",
+    "upfirdn2d.cu",
+)
 CFLAGS = ("-O3",)
 
 log = logging.getLogger("stylegan2_ada")
@@ -54,7 +61,7 @@ def use_kernel(impl: str, device: torch.device) -> bool:
 
 
 def kernels() -> ModuleType:
-    """The compiled kernels: functions `bias_act` and `upfirdn2d`. See cuda/bindings.cpp.
+    """The compiled kernels: `bias_act`, `scaled_act`, `upfirdn2d` and more in cuda/bindings.cpp.
 
     The first call compiles them (about half a minute), into PyTorch's folder for extensions
     (TORCH_EXTENSIONS_DIR), where later processes find them.

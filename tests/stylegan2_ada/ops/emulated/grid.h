@@ -12,9 +12,13 @@
 #include <ucontext.h>
 
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <vector>
+
+// Short, so that tests reach what longer tensors than a launch can index need.
+#define STYLEGAN2_ADA_LONGEST (1 << 14)
 
 #undef __global__
 #undef __device__
@@ -30,6 +34,11 @@
 namespace emulated {
 
 inline dim3 grid, block, block_index, thread_index;
+
+// What the last launch was, for tests of the choice between kernels: the type of its argument, and
+// how many of its loads were 16 bytes wide.
+inline const char *argument = "";
+inline int64_t wide_loads = 0;
 
 class Block {
  public:
@@ -99,14 +108,36 @@ class Block {
 #define threadIdx emulated::thread_index
 #define __syncthreads() emulated::Block::barrier()
 
+template <class T>
+T __ldg(const T *from) {
+  if (reinterpret_cast<uintptr_t>(from) % alignof(T) != 0) std::abort();  // as a GPU would
+  emulated::wide_loads += sizeof(T) == 16;
+  return *from;
+}
+
+// All threads of the block must come here, not those of the warp alone.
+template <class T>
+T __shfl_xor_sync(unsigned, T value, unsigned mask) {
+  static T values[1024];
+  values[threadIdx.x] = value;
+  __syncthreads();
+  const T other = values[threadIdx.x ^ mask];
+  __syncthreads();
+  return other;
+}
+
+inline unsigned __umulhi(unsigned a, unsigned b) { return uint64_t(a) * b >> 32; }
+
 namespace stylegan2_ada {
 
 template <class Argument>
-cudaError_t launch(void (*kernel)(Argument), unsigned blocks, unsigned threads, cudaStream_t,
+cudaError_t launch(void (*kernel)(Argument), int64_t blocks, unsigned threads, cudaStream_t,
                    Argument argument) {
+  emulated::argument = __PRETTY_FUNCTION__;
+  emulated::wide_loads = 0;
   emulated::grid = dim3(blocks);
   emulated::block = dim3(threads);
-  for (unsigned i = 0; i < blocks; ++i) {
+  for (int64_t i = 0; i < blocks; ++i) {
     emulated::block_index = dim3(i);
     emulated::Block::run(threads, [&] { kernel(argument); });
   }

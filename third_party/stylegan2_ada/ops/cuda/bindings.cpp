@@ -11,6 +11,7 @@
 #include <array>
 #include <limits>
 #include <optional>
+#include <tuple>
 
 #include "kernels.h"
 
@@ -118,9 +119,82 @@ Tensor upfirdn2d(Tensor x, Tensor taps, Pair up, Pair down, Pair lead, Pair size
   return y;
 }
 
+// x as [images, pixels, channels]; what both directions share.
+kernels::ScaledAct scaled_act_task(const Tensor &x, const Tensor &scale, double alpha,
+                                   double clamp) {
+  TORCH_CHECK(x.is_cuda() && x.dim() == 4, "expected a CUDA tensor [N, C, H, W]");
+  TORCH_CHECK(x.is_contiguous(at::MemoryFormat::ChannelsLast), "expected channels-last");
+  const auto type = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  TORCH_CHECK(scale.device() == x.device() && scale.scalar_type() == type && scale.dim() == 2 &&
+                  scale.size(0) == x.size(0) && scale.size(1) == x.size(1) &&
+                  scale.is_contiguous(),
+              "scale: expected [N, C] in the type of computation");
+  kernels::ScaledAct task{};
+  task.dtype = dtype_of(x);
+  task.x = x.const_data_ptr();
+  task.scale = scale.const_data_ptr();
+  task.images = x.size(0);
+  task.pixels = x.size(2) * x.size(3);
+  task.channels = x.size(1);
+  task.alpha = alpha;
+  task.clamp = clamp;
+  return task;
+}
+
+Tensor scaled_act(Tensor x, Tensor scale, std::optional<Tensor> noise, Tensor bias, double alpha,
+                  double clamp) {
+  auto task = scaled_act_task(x, scale, alpha, clamp);
+  const c10::cuda::CUDAGuard guard(x.device());
+  check_alike(x, bias, "bias");
+  TORCH_CHECK(bias.dim() == 1 && bias.size(0) == x.size(1), "bias: expected [C]");
+  bias = bias.contiguous();
+  task.bias = bias.const_data_ptr();
+  if (noise) {
+    check_alike(x, *noise, "noise");
+    task.noise_each = noise->numel() == task.images * task.pixels && noise->dim() == 4;
+    TORCH_CHECK(task.noise_each || noise->numel() == task.pixels,
+                "noise: expected [H, W] or [N, 1, H, W]");
+    noise = noise->contiguous();
+    task.noise = noise->const_data_ptr();
+  }
+  Tensor y = at::empty_like(x);
+  task.out = y.mutable_data_ptr();
+  C10_CUDA_CHECK(kernels::scaled_act(task, c10::cuda::getCurrentCUDAStream()));
+  return y;
+}
+
+// Gradients of x, of scale and bias [2, N, C] (that of bias in each image), and of noise [N, H * W].
+std::tuple<Tensor, Tensor, std::optional<Tensor>> scaled_act_gradient(
+    Tensor x, Tensor scale, Tensor y, Tensor grad, bool has_noise, double alpha, double clamp) {
+  auto task = scaled_act_task(x, scale, alpha, clamp);
+  const c10::cuda::CUDAGuard guard(x.device());
+  std::optional<Tensor> given = y, arrived = grad;
+  task.y = data_like(given, x, "y");
+  task.grad = data_like(arrived, x, "grad");
+  if (reinterpret_cast<uintptr_t>(task.grad) % 16 != 0) {
+    arrived = arrived->clone();
+    task.grad = arrived->const_data_ptr();
+  }
+  const int64_t work = task.pixels * task.channels * x.element_size() / 16;  // packs an image
+  task.chunks = std::max<int64_t>(1, work / 2048);  // 8 packs a thread
+  Tensor dx = at::empty_like(x);
+  Tensor sums = at::empty({2, task.images, task.chunks, task.channels}, scale.options());
+  std::optional<Tensor> noise_grad;
+  if (has_noise) {
+    noise_grad = at::empty({task.images, task.pixels}, scale.options());
+    task.noise_grad = noise_grad->mutable_data_ptr();
+  }
+  task.out = dx.mutable_data_ptr();
+  task.sums = sums.mutable_data_ptr();
+  C10_CUDA_CHECK(kernels::scaled_act(task, c10::cuda::getCurrentCUDAStream()));
+  return {dx, task.chunks == 1 ? sums.squeeze(2) : sums.sum(2), noise_grad};
+}
+
 }  // namespace
 
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
   module.def("bias_act", &bias_act);
   module.def("upfirdn2d", &upfirdn2d);
+  module.def("scaled_act", &scaled_act);
+  module.def("scaled_act_gradient", &scaled_act_gradient);
 }

@@ -27,7 +27,7 @@ struct BiasAct {
   bool from_output;
   const void *in, *bias, *grad, *grad2;  // bias may be null; grad and grad2 where the order asks
   void *out;
-  int64_t count, bias_step, bias_size;
+  int64_t count, bias_step = 1, bias_size = 1;
   double alpha, gain, clamp;
 };
 
@@ -49,5 +49,25 @@ struct Upfirdn2d {
 };
 
 cudaError_t upfirdn2d(const Upfirdn2d &task, cudaStream_t stream);
+
+// y = clamp(leaky_relu(x * scale + noise + bias)) for x and y [images, pixels, channels] (that is,
+// channels-last), scale [images, channels], noise [pixels] or [images, pixels] or null, bias
+// [channels]. out = y, or, where grad (what arrives at y) is given, out = the gradient of x,
+//   sums [2, images, chunks, channels]: parts of the gradient of scale, and of that of bias in each
+//   image, each to be summed over the chunks into which an image's pixels are cut,
+//   noise_grad [images, pixels]: that of noise, or null.
+// scale, sums and noise_grad have the type of computation: float32 for the half types. Returns
+// cudaErrorInvalidValue unless channels are a multiple of 16 bytes, for the gradient a power of two
+// up to 32 times that, tensors are aligned to 16 bytes and of at most 2^30 numbers.
+struct ScaledAct {
+  Dtype dtype;
+  bool noise_each;  // noise is [images, pixels]
+  const void *x, *scale, *noise, *bias, *y, *grad;
+  void *out, *sums, *noise_grad;
+  int64_t images, pixels, channels, chunks = 1;
+  double alpha, clamp;  // clamp < 0: not clamped
+};
+
+cudaError_t scaled_act(const ScaledAct &task, cudaStream_t stream);
 
 }  // namespace stylegan2_ada

@@ -4,13 +4,16 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
+
 namespace stylegan2_ada {
 
 template <class Argument>
-cudaError_t launch(void (*kernel)(Argument), unsigned blocks, unsigned threads,
+cudaError_t launch(void (*kernel)(Argument), int64_t blocks, unsigned threads,
                    cudaStream_t stream, Argument argument) {
   if (blocks == 0) return cudaSuccess;  // an empty tensor
-  kernel<<<blocks, threads, 0, stream>>>(argument);
+  if (blocks > INT32_MAX) return cudaErrorInvalidValue;
+  kernel<<<unsigned(blocks), threads, 0, stream>>>(argument);
   return cudaGetLastError();
 }
 
