@@ -1,7 +1,7 @@
 """Speed of GAN training, phase by phase, and of sampling.
 
     python scripts/bench_gan.py [--gan fer32 fer48] [--set gan.batch=64 ...] [--precision auto]
-                                [--augment none] [--impl auto] [--compile] [--graphs auto]
+                                [--augment none] [--impl auto] [--[no-]compile] [--graphs auto]
                                 [--seconds 10] [--repeats 5] [--device auto] [--json FILE]
 
 For each preset of conf/gan/: images per second of training, with the lazy phases as often as the
@@ -169,7 +169,8 @@ def say(text: str) -> None:
 def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """All repeats of one preset; printed as they come."""
     settings = [*options.set, f"gan.graphs={options.graphs}"]
-    settings += ["gan.compile=true"] * options.compile
+    if options.compile is not None:
+        settings.append(f"gan.compile={str(options.compile).lower()}")
     recipe = recipe_of(gan, settings, augment=options.augment)
     chosen = precision.choose(options.precision, device).name
     trainer = trainer_of(recipe, chosen, device)
@@ -191,7 +192,7 @@ def bench(gan: str, options: argparse.Namespace, device: torch.device) -> dict[s
         "precision": chosen,
         "augment": options.augment,
         "impl": options.impl,
-        "compile": options.compile,
+        "compile": recipe.compile,
         "settings": settings,
         "peak_mb": peak,
         "repeats": repeats,
@@ -212,7 +213,11 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--augment", default="none", help="none, or a pipe such as bgc, at p = 0.5")
     parser.add_argument("--impl", default="auto", help="operators: auto, cuda or ref")
-    parser.add_argument("--compile", action="store_true", help="torch.compile both networks")
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="torch.compile both networks, or not; as the preset says",
+    )
     parser.add_argument("--graphs", default="auto", help="auto, true or false: CUDA graphs")
     parser.add_argument("--seconds", type=float, default=10, help="of training, a repeat")
     parser.add_argument("--repeats", type=int, default=5)
@@ -226,7 +231,8 @@ def main() -> None:
         f"{runs.hardware(device)}, torch {torch.__version__}, operators {options.impl}, "
         f"processes: {processes.count()}"
     )
-    with processes.group(device):
+    half = options.precision != "fp32"
+    with processes.group(device), runs.fastest_kernels(device, tf32=half):
         found = [bench(gan, options, device) for gan in options.gan]
     if options.json and processes.is_first():
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -46,8 +46,8 @@ bench_gan() { # bench_gan NAME OPTION ...
 measure() {
     part kernels 120 "$python" scripts/check_kernels.py "$report" "${kernels[@]}"
     part tests 120 "$python" -m pytest -q -n 4 -m gpu -p no:cacheprovider tests/stylegan2_ada tests/classifiers
-    bench_gan gan_captured
-    bench_gan gan_eager --graphs false
+    bench_gan gan_captured --no-compile
+    bench_gan gan_eager --graphs false --no-compile
     bench_gan gan_compiled --compile
     part profile 60 "$python" scripts/profile_gan.py --gan "${benched[-1]}" --augment bgc --top 40
     part models 100 "$python" scripts/bench_models.py --seconds "$repeat" --repeats 1 \

@@ -1,7 +1,7 @@
 """Where the time of GAN training goes, and how near it comes to the machine's peak.
 
     python scripts/profile_gan.py [--gan fer32] [--set gan.batch=64 ...] [--precision auto]
-                                  [--augment none] [--top 15] [--device auto]
+                                  [--augment none] [--[no-]compile] [--top 15] [--device auto]
 
 A cycle of steps with all phases, on noise, as in bench_gan.py: floating point operations an image
 (of products and convolutions alone), how many a second, and how many a large product reaches in the
@@ -76,17 +76,32 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--augment", default="none", help="none, or a pipe such as bgc, at p = 0.5")
     parser.add_argument("--top", type=int, default=15, help="operators that are listed")
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="torch.compile both networks, or not; as the preset says",
+    )
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     device = runs.resolve_device(options.device)
     runs.keep_freed_memory()
-    recipe = recipe_of(options.gan, options.set, augment=options.augment)
+    with runs.fastest_kernels(device, tf32=options.precision != "fp32"):
+        report(options, device)
+
+
+def report(options: argparse.Namespace, device: torch.device) -> None:
+    """Measure and print."""
+    settings = list(options.set)
+    if options.compile is not None:
+        settings.append(f"gan.compile={str(options.compile).lower()}")
+    recipe = recipe_of(options.gan, settings, augment=options.augment)
     chosen = precision.choose(options.precision, device)
     trainer = trainer_of(recipe, chosen.name, device)
     batch = real_batch(trainer, device)
     cycle = partial(run_cycle, trainer, *batch)
     with FlopCounter() as counter:  # it sees no operator of a graph
-        run_cycle(trainer_of(replace(recipe, graphs="false"), chosen.name, device), *batch)
+        plain = replace(recipe, graphs="false", compile=False)
+        run_cycle(trainer_of(plain, chosen.name, device), *batch)
     images = cycle_steps(trainer) * trainer.options.batch
     each = counter.flops / images / 1e9
     rate = images / Clock(device).per_call(cycle, 10)

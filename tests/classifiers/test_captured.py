@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from ferbench import runs
 from ferbench.classifiers import captured
 from ferbench.classifiers.captured import EAGER_CALLS, CapturedCall
 from ferbench.errors import UserError
@@ -166,11 +167,11 @@ def test_the_reason_is_what_failed_first(cuda, monkeypatch):
     ],
 )
 def test_graphs_are_wanted_on_cuda_unless_switched_off(graphs, device, want):
-    assert captured.are_wanted(graphs, torch.device(device), key="train.graphs") == want
+    assert runs.graphs_wanted("train.graphs", graphs, torch.device(device)) == want
 
 
 def test_graphs_are_refused_off_cuda():
     with pytest.raises(UserError, match=r"train\.graphs=true: needs a CUDA device.* on cpu"):
-        captured.are_wanted("true", CPU, key="train.graphs")
+        runs.graphs_wanted("train.graphs", "true", CPU)
     with pytest.raises(UserError, match=r"train\.graphs=maybe: unknown"):
-        captured.are_wanted("maybe", CPU, key="train.graphs")
+        runs.graphs_wanted("train.graphs", "maybe", CPU)

@@ -8,21 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ferbench.errors import UserError, one_of
-
-GRAPHS = ("auto", "true", "false")
 EAGER_CALLS = 3  # before the capture: they choose kernels, compile and make what outlives a call
-
-
-def are_wanted(graphs: str, device: torch.device, *, key: str) -> bool:
-    """Whether `key`=`graphs` (auto, true or false) means CUDA graphs on this device.
-
-    Raises UserError for another value, and for true off CUDA.
-    """
-    one_of(key, graphs.lower(), GRAPHS)
-    if graphs.lower() == "true" and device.type != "cuda":
-        raise UserError(f"{key}=true: needs a CUDA device; expected auto or false on {device.type}")
-    return graphs.lower() != "false" and device.type == "cuda"
 
 
 @dataclass

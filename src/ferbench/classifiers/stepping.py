@@ -8,13 +8,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ferbench.classifiers import captured
 from ferbench.classifiers.batches import DeviceFaces, make_batch
 from ferbench.classifiers.captured import CapturedCall
 from ferbench.classifiers.learner import Learner
 from ferbench.errors import UserError
 from ferbench.recipes.classifier import Augment, Recipe
-from ferbench.runs.machine import fastest_kernels
+from ferbench.runs.machine import fastest_kernels, graphs_wanted
 from ferbench.runs.progress import say
 
 GRAPHS_KEY = "train.graphs"
@@ -45,7 +44,7 @@ def build_step(learner: Learner, faces: DeviceFaces, recipe: Recipe) -> Callable
     Raises UserError if recipe.graphs is true and there are none; with auto a line tells why.
     """
     step, device = TrainStep(learner, faces, recipe.augment), faces.images.device
-    if not captured.are_wanted(recipe.graphs, device, key=GRAPHS_KEY):
+    if not graphs_wanted(GRAPHS_KEY, recipe.graphs, device):
         return step
     required = recipe.graphs.lower() == "true"
     if learner.refusal is None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from ferbench import models, runs
 from ferbench.classes import CLASSES
-from ferbench.classifiers import captured
 from ferbench.classifiers.stepping import GRAPHS_KEY
 from ferbench.classifiers.training import Stopped
 from ferbench.commands import inputs, measured
@@ -85,7 +84,7 @@ def _open_all(job: AuditData, compute: Compute) -> AuditDataInputs:
         return AuditDataInputs(faces, images, None)
     make = partial(models.build, models.NetworkOptions(**asdict(job.model)), classes=len(CLASSES))
     make()  # refuses a wrong network now
-    captured.are_wanted(job.train.graphs, compute.device, key=GRAPHS_KEY)
+    runs.graphs_wanted(GRAPHS_KEY, job.train.graphs, compute.device)
     label_noise.check(images, job.label_noise.folds)
     fitting = Fitting(make, job.train, job.seed, compute.precision, compute.device, job.batch)
     return AuditDataInputs(faces, images, fitting)

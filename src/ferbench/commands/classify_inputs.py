@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ferbench.classifiers import captured
+from ferbench import runs
 from ferbench.classifiers.stepping import GRAPHS_KEY
 from ferbench.classifiers.teacher import Teacher
 from ferbench.commands import generators, inputs, judges
@@ -66,7 +66,7 @@ def open_all(job: Classify, compute: Compute) -> tuple[Classify, ClassifyInputs]
     Raises UserError for what is absent, damaged, unfit, or would not be used.
     """
     data, outputs = job.data, Path(job.outputs)
-    captured.are_wanted(job.train.graphs, compute.device, key=GRAPHS_KEY)
+    runs.graphs_wanted(GRAPHS_KEY, job.train.graphs, compute.device)
     _check_used(data)
     faces = inputs.open_base(data, outputs)
     pool = inputs.open_synthetic(data, outputs)

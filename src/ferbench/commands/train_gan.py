@@ -29,6 +29,7 @@ from ferbench.recipes.gan import GanRecipe
 from ferbench.runs import Compute, Interrupted, Record, StopSignal, processes
 from ferbench.runs.loggers import open_logger
 
+COMPILERS = ("torch._dynamo", "torch._inductor")  # whose errors are of torch.compile
 TICK_SEEDS = range(8)  # of the samples whose diversity is reported
 
 
@@ -36,8 +37,10 @@ def run(job: TrainGan) -> Path:
     """Train until total_kimg were shown, or go on where a run was stopped; the run's folder."""
     compute = Compute.choose(job.device, job.precision)
     compute = replace(compute, device=processes.own_device(compute.device))
+    runs.graphs_wanted("gan.graphs", job.gan.graphs, compute.device)
     runs.keep_freed_memory()
-    with processes.group(compute.device):
+    half = compute.precision.name != "fp32"
+    with processes.group(compute.device), runs.fastest_kernels(compute.device, tf32=half):
         start = generators.load_to_resume(job.resume, compute.device)
         recipe = recipe_of(job, start)
         faces = inputs.open_faces(job.data)
@@ -181,6 +184,13 @@ def _loop(training: Training, reports: Reports | None, signal: StopSignal) -> No
             state = trainer.state_dict()
             if reports is not None:
                 reports.save(state)
+    except RuntimeError as error:
+        if recipe.compile and type(error).__module__.startswith(COMPILERS):
+            raise UserError(
+                f"gan.compile=true: {str(error).strip().splitlines()[0]}; gan.compile=false does "
+                "without, more slowly"
+            ) from error
+        raise
     except FloatingPointError as error:
         where = "" if reports is None else f"; {reports.last_state()}"
         raise FloatingPointError(f"{error}{where}") from None

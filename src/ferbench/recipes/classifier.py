@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ferbench.errors import at_least, between, one_of
 from ferbench.recipes.marks import Neutral, Result
+from ferbench.recipes.switch import switch
 
 
 @dataclass(frozen=True)
@@ -84,5 +85,5 @@ class Recipe:
         one_of("train.schedule", self.schedule, ("cosine", "one_cycle", "constant"))
         one_of("train.class_weights", self.class_weights, ("none", "inverse", "sqrt_inverse"))
         one_of("train.sampling", self.sampling, ("natural", "balanced"))
-        one_of("train.graphs", self.graphs.lower(), ("auto", "true", "false"))
+        switch("train.graphs", self.graphs)
         one_of("train.select", self.select, ("accuracy", "macro_f1", "loss", "last"))

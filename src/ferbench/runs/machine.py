@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from ferbench.errors import UserError
+from ferbench.recipes.switch import switch
 from ferbench.version import __version__
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
@@ -93,22 +94,35 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def fastest_kernels(device: torch.device) -> Iterator[None]:
+def fastest_kernels(device: torch.device, *, tf32: bool = False) -> Iterator[None]:
     """Context in which cuDNN tries its convolutions on a GPU and takes the fastest for each shape.
 
     It costs time at the first call of a shape. Where deterministic kernels are asked for, and off
-    CUDA, nothing changes.
+    CUDA, nothing changes. tf32: products of float32 numbers are rounded to 10 bits, too, which is
+    finer than the half precision beside them.
     """
-    cudnn = torch.backends.cudnn
-    before = cudnn.benchmark
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.benchmark, products.allow_tf32
     if device.type == "cuda" and not (
         cudnn.deterministic or torch.are_deterministic_algorithms_enabled()
     ):
         cudnn.benchmark = True
+        products.allow_tf32 = tf32 or products.allow_tf32
     try:
         yield
     finally:
-        cudnn.benchmark = before
+        cudnn.benchmark, products.allow_tf32 = before
+
+
+def graphs_wanted(key: str, value: str, device: torch.device) -> bool:
+    """Whether `key`=`value` (auto, true or false) means CUDA graphs on this device.
+
+    Raises UserError for true off CUDA.
+    """
+    wanted = switch(key, value)
+    if wanted and device.type != "cuda":
+        raise UserError(f"{key}=true: needs a CUDA device; expected auto or false on {device.type}")
+    return wanted is not False and device.type == "cuda"
 
 
 class Interrupted(KeyboardInterrupt):

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from . import distributed
 
@@ -68,6 +69,7 @@ class Graphs:
 
     def _capture(self, name: str, part: Callable[[], object]) -> None:
         graph, states = torch.cuda.CUDAGraph(), [one.get_state() for one in self.generators]
+        outside = torch.cuda.current_stream(self._stream.device)
         try:
             if torch.__version__ < REGISTERS_BY_ITSELF:
                 for generator in self.generators:
@@ -75,16 +77,30 @@ class Graphs:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 part()
         except RuntimeError as error:
-            first = error.__context__ if isinstance(error.__context__, RuntimeError) else error
-            reason = str(first).strip().splitlines()[0]
+            torch.cuda.set_stream(outside)  # a capture that fails to end stays on its own
+            reason = _first_cause(error)
             if self.required:
                 raise RuntimeError(f"{name}: no CUDA graph can be made of it: {reason}") from error
             self.refused = reason
             for generator, state in zip(self.generators, states, strict=True):
-                generator.set_state(state)
+                _renew(generator, state)
             log.warning("%s runs without CUDA graphs, more slowly: %s", name, reason)
         else:
             self._graphs[name] = graph
+
+
+def _first_cause(error: BaseException) -> str:
+    """The first line of what went wrong; the end of the capture fails after it with less to say."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _renew(generator: torch.Generator, state: Tensor) -> None:
+    """Put a generator back to `state`: a failed capture leaves it set up for a graph."""
+    fresh = torch.Generator(generator.device)
+    fresh.set_state(state)
+    generator.graphsafe_set_state(fresh.graphsafe_get_state())
 
 
 def open_graphs(
