@@ -104,5 +104,11 @@ class _ScaledAct(torch.autograd.Function):
             dscale, db = sums[0], sums[1].sum(0).to(x.dtype)
             if has_noise:
                 dnoise = dnoise.reshape(len(x), 1, *x.shape[2:]).to(x.dtype)
-        dnoise = None if ctx.noise_shape is None else dnoise.sum_to_size(ctx.noise_shape)
-        return dx, dscale, dnoise, db, None
+        noise_shape = ctx.noise_shape
+        return (
+            dx,
+            dscale,
+            None if noise_shape is None else dnoise.sum_to_size(noise_shape),
+            db,
+            None,
+        )
