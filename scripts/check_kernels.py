@@ -49,8 +49,8 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 CALLS, REPLAYS = 10, 5  # calls a graph; replays of it
 REPEATS = 3  # of plain PyTorch
-HEAD = f"{'operator':30}{'dtype':10}{'layout':8}{'ms':>8}{'GB/s':>8}{'of copy':>9}{'ref ms':>8}"
-ROW = "{operator:30}{dtype:10}{layout:8}{ms:8.3f}{gb_s:8.0f}{share:9.0%}{ref_ms:8.3f}"
+HEAD = f"{'operator':32}{'dtype':10}{'layout':8}{'ms':>8}{'GB/s':>8}{'of copy':>9}{'ref ms':>8}"
+ROW = "{operator:32}{dtype:10}{layout:8}{ms:8.3f}{gb_s:8.0f}{share:9.0%}{ref_ms:8.3f}"
 Report = dict[str, Any]  # what goes into the JSON file
 
 

@@ -37,7 +37,7 @@ def set_impl(impl: str) -> None:
     _auto = _checked(impl)
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def use_kernel(impl: str, device: torch.device) -> bool:
     """Whether an operator called with `impl` on a tensor of `device` runs the CUDA kernel.
 

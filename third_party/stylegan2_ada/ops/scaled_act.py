@@ -33,8 +33,8 @@ def scaled_act(
     if not compiled and build.use_kernel(impl, x.device) and _fits(x, b):
         exact = torch.float64 if x.dtype == torch.float64 else torch.float32
         return _ScaledAct.apply(x, scale.to(exact).contiguous(), noise, b, clamp)
-    x = scaled_sum(noise, x, scale)
-    return bias_act(x, b, act="lrelu", gain=1.0, clamp=clamp, overwrite=True, impl=impl)
+    summed = scaled_sum(noise, x, scale)
+    return bias_act(summed, b, act="lrelu", gain=1.0, clamp=clamp, overwrite=True, impl=impl)
 
 
 def scaled_sum(noise: Tensor | None, x: Tensor, scale: Tensor) -> Tensor:
@@ -104,5 +104,11 @@ class _ScaledAct(torch.autograd.Function):
             dscale, db = sums[0], sums[1].sum(0).to(x.dtype)
             if has_noise:
                 dnoise = dnoise.reshape(len(x), 1, *x.shape[2:]).to(x.dtype)
-        dnoise = None if ctx.noise_shape is None else dnoise.sum_to_size(ctx.noise_shape)
-        return dx, dscale, dnoise, db, None
+        noise_shape = ctx.noise_shape
+        return (
+            dx,
+            dscale,
+            None if noise_shape is None else dnoise.sum_to_size(noise_shape),
+            db,
+            None,
+        )

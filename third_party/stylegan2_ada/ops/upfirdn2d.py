@@ -147,9 +147,8 @@ class _Upfirdn2d(torch.autograd.Function):
         ctx.adjoint = task.adjoint(f, (x.shape[2], x.shape[3]))
         if task.use_kernel:
             launch = _operator if torch.compiler.is_compiling() else _launch
-            pairs = [list(pair) for pair in (task.up, task.down, task.lead, task.size)]
-            launched: Tensor = launch(x, f, *pairs, task.convolve, task.gain)
-            return launched
+            up, down, lead, size = map(list, (task.up, task.down, task.lead, task.size))
+            return launch(x, f, up, down, lead, size, task.convolve, task.gain)
         return fir(x, f, task)
 
     @staticmethod

@@ -14,7 +14,7 @@ from torch import Tensor
 from . import distributed
 
 EAGER_CALLS = 2  # of each part before it is captured: libraries choose their kernels meanwhile
-REGISTERS_BY_ITSELF = (2, 14)  # the first PyTorch whose graphs find the generators they draw from
+REGISTERS_BY_ITSELF = "2.14"  # the first PyTorch whose graphs find the generators they draw from
 
 log = logging.getLogger("stylegan2_ada")
 

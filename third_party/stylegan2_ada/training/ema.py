@@ -28,9 +28,10 @@ def ema_update(average: nn.Module, network: nn.Module, *, renewed: Tensor) -> No
     The statistics of `BatchNorm` are averaged, too: those of the latest weights do not fit averaged
     ones.
     """
-    averages, weights = list(average.parameters()), list(network.parameters())
+    averages: list[Tensor] = list(average.parameters())
+    weights: list[Tensor] = list(network.parameters())
     torch._foreach_mul_(averages, 1 - renewed)
-    torch._foreach_add_(averages, torch._foreach_mul(weights, renewed))
+    torch._foreach_add_(averages, list(torch._foreach_mul(weights, renewed)))
     for mine, theirs in zip(average.modules(), network.modules(), strict=True):
         averaged = isinstance(mine, BatchNorm)
         for a, b in zip(mine.buffers(recurse=False), theirs.buffers(recurse=False), strict=True):
