@@ -68,7 +68,7 @@ enum class Biases {
   any,
 };
 
-// Some of a BiasAct's elements, with what the host can work out, in the type that the kernel computes in.
+// Some of a BiasAct's elements, with what the host can work out beforehand.
 template <class T>
 struct Part {
   using S = compute_t<T>;

@@ -163,7 +163,7 @@ Tensor scaled_act(Tensor x, Tensor scale, std::optional<Tensor> noise, Tensor bi
   return y;
 }
 
-// Gradients of x, of scale and bias [2, N, C] (that of bias in each image), and of noise [N, H * W].
+// Gradients of x, of scale and (in each image) of bias [2, N, C], and of noise [N, H * W].
 std::tuple<Tensor, Tensor, std::optional<Tensor>> scaled_act_gradient(
     Tensor x, Tensor scale, Tensor y, Tensor grad, bool has_noise, double alpha, double clamp) {
   auto task = scaled_act_task(x, scale, alpha, clamp);

@@ -16,7 +16,7 @@ struct PackWork {
   Cover down, across;
   Divider lanes, columns, rows;  // packs a pixel; tiles beside each other; tiles / kStrips below
   uint32_t threads;
-  int64_t in_plane, out_plane;
+  int64_t pixel, in_line, in_plane, out_line, out_plane;  // bytes
 };
 
 template <class T, class Y, class X, int Rows, int Columns, int Width>
@@ -32,11 +32,13 @@ __global__ void __launch_bounds__(kPackThreads, 4) fir_packs_kernel(PackWork wor
   rest /= kStrips;
   const int column = int(work.columns.split(rest));
   const int row = int(work.rows.split(rest) * kStrips + strip);
-  const int inner = int(task.inner);
   const int in_x = work.across.input(column), in_y = work.down.input(row);
   const int out_x = work.across.output(column), out_y = work.down.output(row);
-  const T *x = static_cast<const T *>(task.x) + rest * work.in_plane + lane;
-  T *y = static_cast<T *>(task.y) + rest * work.out_plane + lane;
+  // Where the window and the outputs begin; these may lie outside the image.
+  const char *x = static_cast<const char *>(task.x) + rest * work.in_plane +
+                  in_y * work.in_line + in_x * work.pixel + lane * sizeof(T);
+  char *y = static_cast<char *>(task.y) + rest * work.out_plane + out_y * work.out_line +
+            out_x * work.pixel + lane * sizeof(T);
 
   float taps[Y::taps][X::taps];
   read_taps(task, taps);
@@ -45,14 +47,14 @@ __global__ void __launch_bounds__(kPackThreads, 4) fir_packs_kernel(PackWork wor
   for (int i = 0; i < InRows; ++i) {
     // One row of inputs, zero outside the image.
     const bool row_inside = unsigned(in_y + i) < unsigned(work.down.in_size);
-    const T *line = x + ((in_y + i) * work.across.in_size + in_x) * inner;
     Raw<T, Width> packs[InColumns];
 #pragma unroll
     for (int j = 0; j < InColumns; ++j) {
       packs[j] = {};
       if (row_inside && unsigned(in_x + j) < unsigned(work.across.in_size))
-        packs[j] = load<Width>(line + j * inner);
+        packs[j] = load<Width>(reinterpret_cast<const T *>(x + j * work.pixel));
     }
+    x += work.in_line;
     float in[InColumns][Width];
 #pragma unroll
     for (int j = 0; j < InColumns; ++j) unpack<T>(packs[j], in[j]);
@@ -75,21 +77,22 @@ __global__ void __launch_bounds__(kPackThreads, 4) fir_packs_kernel(PackWork wor
 #pragma unroll
       for (int c = 0; c < Columns; ++c)
         if (unsigned(out_x + c) < unsigned(work.across.out_size))
-          store(y + ((out_y + r) * work.across.out_size + out_x + c) * inner, sum[r][c]);
+          store(reinterpret_cast<T *>(y + r * work.out_line + c * work.pixel), sum[r][c]);
     }
   }
 }
 
-int64_t pixels(const int (&size)[2]) { return int64_t(size[0]) * size[1]; }
-
 template <class T, class Y, class X, int Rows, int Columns, int Width>
 bool launch_packs(const Upfirdn2d &task, cudaStream_t stream, cudaError_t &error) {
   PackWork work{task, cover<Y, Rows>(task, 0), cover<X, Columns>(task, 1)};
-  work.in_plane = pixels(task.in_size) * task.inner;
-  work.out_plane = pixels(task.out_size) * task.inner;
+  work.pixel = task.inner * sizeof(T);
+  work.in_line = task.in_size[1] * work.pixel;
+  work.out_line = task.out_size[1] * work.pixel;
+  work.in_plane = task.in_size[0] * work.in_line;
+  work.out_plane = task.out_size[0] * work.out_line;
   const int64_t lanes = task.inner / Width, rows = ceil_div(work.down.tiles, kStrips);
   const int64_t threads = task.outer * rows * kStrips * work.across.tiles * lanes;
-  if (std::max({work.in_plane, work.out_plane, threads}) > kLongest) return false;
+  if (threads > kLongest) return false;
   work.lanes = Divider(uint32_t(lanes));
   work.columns = Divider(uint32_t(work.across.tiles));
   work.rows = Divider(uint32_t(rows));

@@ -54,7 +54,8 @@ __device__ void fill(float (&tile)[B::in_rows][B::pitch], const T *x, unsigned h
 }
 
 template <class T>
-__device__ void write_run(const TileWork &work, T *y, int row, int column, const float (&sum)[kRun]) {
+__device__ void write_run(const TileWork &work, T *y, int row, int column,
+                          const float (&sum)[kRun]) {
   const int width = work.across.out_size;
   if (unsigned(row) >= unsigned(work.down.out_size)) return;
   T *to = y + row * width + column;
