@@ -17,7 +17,8 @@ def logits():
 
 def batch(share, targets=None):
     own = torch.tensor([0, 1, 2, 0, 1, 2, 0, 0])
-    return Batch(torch.zeros(8, 1, 48, 48), own, own.flip(0), share, targets)
+    shares = None if share == 1 else torch.tensor([share, 1 - share])
+    return Batch(torch.zeros(8, 1, 48, 48), own, own.flip(0), shares, targets)
 
 
 def soft_targets():

@@ -17,20 +17,26 @@ def pixels():
     return batches.normalize(faces)
 
 
+def mix(images, mixing):
+    """One batch mixed so."""
+    return mixup.mix(images, mixup.numbers([mixing])[0])
+
+
 def test_mixup_is_the_weighted_sum_with_the_reversed_batch(pixels):
-    mixed = mixup.mix(pixels, Mixing(share=0.3))
+    mixed = mix(pixels, Mixing(share=0.3))
     torch.testing.assert_close(mixed, 0.3 * pixels + 0.7 * pixels.flip(0))
 
 
 def test_cutmix_shows_the_partner_in_the_square_only(pixels):
-    mixed = mixup.mix(pixels, Mixing(share=1 - (12 / 48) ** 2, cut_px=12, top=5, left=20))
+    mixed = mix(pixels, Mixing(share=1 - (12 / 48) ** 2, cut_px=12, top=5, left=20))
     want = pixels.clone()
     want[..., 5:17, 20:32] = pixels.flip(0)[..., 5:17, 20:32]
     assert torch.equal(mixed, want)
 
 
 def test_unmixed_batches_pass_unchanged(pixels):
-    assert mixup.mix(pixels, Mixing()) is pixels
+    assert mixup.mix(pixels, None) is pixels
+    assert torch.equal(mix(pixels, Mixing()), pixels)
     rng = np.random.default_rng(0)
     assert mixup.draw_mixing(0, 0, side_px=48, rng=rng) == Mixing()
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ferbench.classes import IMAGE_PX
-from ferbench.classifiers.mixup import draw_mixing, mix
+from ferbench.classifiers.mixup import draw_mixing, mix, numbers
 from ferbench.classifiers.sampling import epoch_order
 from ferbench.recipes.classifier import Augment, Recipe
 
@@ -43,15 +43,16 @@ class DeviceFaces:
 class Batch:
     """Training images as the network sees them, and what they show.
 
-    images: [B, 1, 48, 48] float32 in [-1, 1]. Of image i, `share` is a face of class labels[i] and
-    the rest one of class partners[i]; labels and partners are [B] int64. targets: [B, K] float32,
-    what stands for the labels in the loss, and in reverse order for the partners; or None.
+    images: [B, 1, 48, 48] float32 in [-1, 1]. Of image i, shares[0] is a face of class labels[i]
+    and shares[1] one of class partners[i]; labels and partners are [B] int64, shares [2] float32 or
+    None for (1, 0). targets: [B, K] float32, what stands for the labels in the loss, and in reverse
+    order for the partners; or None.
     """
 
     images: Tensor
     labels: Tensor
     partners: Tensor
-    share: float
+    shares: Tensor | None
     targets: Tensor | None = None
 
 
@@ -106,18 +107,36 @@ def steps_per_epoch(faces: int, batch: int) -> int:
     return max(faces // batch, 1)
 
 
-def training_batches(
-    faces: DeviceFaces, recipe: Recipe, *, seed: int, epoch: int, first: int
-) -> Iterator[Batch]:
-    """The batches of one epoch from number `first` on: in random order, augmented, mixed.
+@dataclass(frozen=True)
+class Epoch:
+    """All that is random in an epoch, on the faces' device; a batch is worked out from its parts.
 
-    They are a function of seed and epoch alone, so an interrupted epoch goes on with the batches
-    that it would have had. Everything random is drawn on the CPU, the same for every device, and
-    copied there once: a copy a step would make a GPU wait.
+    rows: [N] int64, which faces in which order. draws: [N, DRAWS] float32 in [0, 1), for the
+    augmentation. mixing: [steps, 7] float32, see `mixup.numbers`; None: no batch is mixed.
+    """
+
+    rows: Tensor
+    draws: Tensor
+    mixing: Tensor | None
+    batch: int
+
+    def part(self, number: int) -> tuple[Tensor, ...]:
+        """What `make_batch` takes for batch `number`, beside the faces: views of this epoch."""
+        part = slice(number * self.batch, (number + 1) * self.batch)
+        mixed = () if self.mixing is None else (self.mixing[number],)
+        return (self.rows[part], self.draws[part], *mixed)
+
+
+def draw_epoch(faces: DeviceFaces, recipe: Recipe, *, seed: int, epoch: int) -> Epoch:
+    """Order, augmentation and mixing of one epoch: a function of seed and epoch alone.
+
+    So an interrupted epoch goes on with the batches that it would have had. Everything random is
+    drawn on the CPU, the same for every device, and copied there once: a copy a step would make a
+    GPU wait.
     """
     rng = np.random.default_rng([seed, epoch])
     labels, device = faces.labels.cpu().numpy(), faces.images.device
-    order = torch.from_numpy(
+    rows = torch.from_numpy(
         epoch_order(
             labels,
             balanced=recipe.sampling == "balanced",
@@ -126,16 +145,35 @@ def training_batches(
             first_share=faces.first_share,
         )
     )
-    draws = torch.from_numpy(rng.random((len(order), DRAWS), dtype=np.float32))
-    order, draws = order.to(device), draws.to(device)
-    for number in range(steps_per_epoch(len(order), recipe.batch)):
-        mixing = draw_mixing(recipe.mixup, recipe.cutmix, side_px=faces.images.shape[-1], rng=rng)
-        if number >= first:
-            part = slice(number * recipe.batch, (number + 1) * recipe.batch)
-            images = augment(faces.images[order[part]], draws[part], recipe.augment)
-            own = faces.labels[order[part]]
-            soft = None if faces.targets is None else faces.targets[order[part]].float()
-            yield Batch(channels_last(mix(images, mixing)), own, own.flip(0), mixing.share, soft)
+    draws = torch.from_numpy(rng.random((len(rows), DRAWS), dtype=np.float32))
+    mixing = None
+    if recipe.mixup or recipe.cutmix:
+        side_px, steps = faces.images.shape[-1], steps_per_epoch(len(rows), recipe.batch)
+        how = {"mixup": recipe.mixup, "cutmix": recipe.cutmix, "side_px": side_px}
+        mixing = numbers([draw_mixing(**how, rng=rng) for _ in range(steps)]).to(device)
+    return Epoch(rows.to(device), draws.to(device), mixing, recipe.batch)
+
+
+def make_batch(
+    faces: DeviceFaces, how: Augment, rows: Tensor, draws: Tensor, mixing: Tensor | None = None
+) -> Batch:
+    """The faces of rows [B], augmented by draws [B, DRAWS], mixed by mixing [7] (or not at all).
+
+    It reads no value to the host, so a CUDA graph may hold it.
+    """
+    images, labels = augment(faces.images[rows], draws, how), faces.labels[rows]
+    soft = None if faces.targets is None else faces.targets[rows].float()
+    shares = None if mixing is None else mixing[:2]
+    return Batch(channels_last(mix(images, mixing)), labels, labels.flip(0), shares, soft)
+
+
+def training_batches(
+    faces: DeviceFaces, recipe: Recipe, *, seed: int, epoch: int, first: int
+) -> Iterator[Batch]:
+    """The batches of one epoch from number `first` on: in random order, augmented, mixed."""
+    drawn = draw_epoch(faces, recipe, seed=seed, epoch=epoch)
+    for number in range(first, steps_per_epoch(len(faces), recipe.batch)):
+        yield make_batch(faces, recipe.augment, *drawn.part(number))
 
 
 def augment(images: Tensor, draws: Tensor, how: Augment) -> Tensor:

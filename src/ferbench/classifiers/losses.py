@@ -38,10 +38,11 @@ def mixed_cross_entropy(
         return soft_cross_entropy(logits, targets, weight=weight, label_smoothing=label_smoothing)
 
     own = against(batch.labels, batch.targets)
-    if batch.share == 1:
+    if batch.shares is None:
         return own
     reverse = None if batch.targets is None else batch.targets.flip(0)
-    return batch.share * own + (1 - batch.share) * against(batch.partners, reverse)
+    share, rest = batch.shares.unbind()
+    return share * own + rest * against(batch.partners, reverse)
 
 
 def soft_cross_entropy(
@@ -64,7 +65,10 @@ def mixed_hits(logits: Tensor, batch: Batch) -> Tensor:
     """How many images of a batch are predicted right, as float32; mixed ones count by share."""
     predicted = logits.argmax(1)
     own, partners = predicted == batch.labels, predicted == batch.partners
-    return (batch.share * own + (1 - batch.share) * partners).sum()
+    if batch.shares is None:
+        return own.sum(dtype=torch.float32)
+    share, rest = batch.shares.unbind()
+    return (share * own + rest * partners).sum()
 
 
 def held_out_scores(labels: Tensor, logits: Tensor) -> dict[str, float]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -41,15 +42,30 @@ def draw_mixing(mixup: float, cutmix: float, *, side_px: int, rng: np.random.Gen
     return Mixing(1 - (cut_px / side_px) ** 2, cut_px, top, left)
 
 
-def mix(images: Tensor, mixing: Mixing) -> Tensor:
-    """Images [N, 1, H, W] mixed with the same images in reverse order."""
-    if mixing.share == 1:
+def numbers(mixings: list[Mixing]) -> Tensor:
+    """[N, 7] float32, what `mix` and the loss take of each: on a device it needs no host.
+
+    Own and partner's share in the loss; both where the images are blended; top, left and side of
+    the square.
+    """
+    rows = []
+    for one in mixings:
+        blended = 1.0 if one.cut_px else one.share
+        shares = (one.share, 1 - one.share, blended, 1 - blended)
+        rows.append((*shares, one.top, one.left, one.cut_px))
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def mix(images: Tensor, mixing: Tensor | None) -> Tensor:
+    """Images [N, 1, H, W] mixed with the same images in reverse order.
+
+    mixing: [7], a row of `numbers` on the images' device; None: unmixed.
+    """
+    if mixing is None:
         return images
-    partners = images.flip(0)
-    if not mixing.cut_px:
-        return images * mixing.share + partners * (1 - mixing.share)
-    rows = slice(mixing.top, mixing.top + mixing.cut_px)
-    columns = slice(mixing.left, mixing.left + mixing.cut_px)
-    mixed = images.clone()
-    mixed[..., rows, columns] = partners[..., rows, columns]
-    return mixed
+    own, partners, top, left, cut_px = mixing[2:].unbind()
+    reverse = images.flip(0)
+    places = torch.arange(images.shape[-1], device=images.device)
+    rows, columns = ((places >= start) & (places < start + cut_px) for start in (top, left))
+    blended = images * own + reverse * partners
+    return torch.where(rows[:, None] & columns, reverse, blended)

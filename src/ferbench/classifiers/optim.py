@@ -4,35 +4,49 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from ferbench.classifiers.muon import Muon
 from ferbench.recipes.classifier import Recipe
 
 
-def build(model: nn.Module, recipe: Recipe) -> Optimizer:
+def build(model: nn.Module, recipe: Recipe, *, capturable: bool = False) -> Optimizer:
     """AdamW, SGD or Muon, the last two with Nesterov momentum, over the trainable weights.
 
-    Weight decay goes to matrices and kernels alone: norms and biases have one dimension. Muon
-    (Jordan et al. 2024) turns the update of a matrix, or of a kernel as a matrix of its output
-    channels, into the nearest orthogonal one, scaled so that rates are those of AdamW (Liu et al.
-    2025, arXiv 2502.16982); what has one dimension gets AdamW with Nesterov momentum.
+    Weight decay goes to matrices and kernels alone: norms and biases have one dimension.
+    capturable: a step reads no value to the host, so a CUDA graph may hold it; the learning rate
+    is a tensor on the weights' device then, as `set_lr` knows.
     """
     trainable = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    lr: float | Tensor = recipe.peak_lr
+    if capturable:
+        lr = torch.tensor(recipe.peak_lr, dtype=torch.float32, device=trainable[0].device)
     if recipe.optimizer == "adamw":
         fused = all(p.device.type in ("cpu", "cuda") for p in trainable)
-        return AdamW(groups, lr=recipe.peak_lr, betas=(recipe.momentum, 0.999), fused=fused)
+        betas = (recipe.momentum, 0.999)
+        return AdamW(groups, lr=lr, betas=betas, fused=fused, capturable=capturable)
     if recipe.optimizer == "muon":
-        from timm.optim.muon import Muon  # here: it takes a second to import
+        return Muon(groups, lr=lr, momentum=recipe.momentum, capturable=capturable)
+    return _sgd(groups, lr, recipe.momentum, fused=capturable)
 
-        return Muon(groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=True)
-    return SGD(groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+
+def _sgd(
+    groups: list[dict[str, Any]], lr: float | Tensor, momentum: float, *, fused: bool
+) -> Optimizer:
+    """torch's SGD; its fused kernels are the ones that do not read a rate that is a tensor."""
+    optimizer = SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0, fused=fused)
+    if fused and momentum:  # a first step that float16 skips would leave them as they were found
+        for parameter in (p for group in groups for p in group["params"]):
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def lr_factor(step: int, *, steps: int, warmup_steps: int, schedule: str) -> float:
@@ -54,7 +68,22 @@ def lr_factor(step: int, *, steps: int, warmup_steps: int, schedule: str) -> flo
 def set_lr(optimizer: Optimizer, lr: float) -> None:
     """Give every parameter group the learning rate `lr`."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
+
+
+def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Take up what another's `state_dict` returned, but for the numbers and switches of groups.
+
+    Those stay this optimizer's own: the state may come from another device.
+    """
+    own = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    pairs = zip(state["param_groups"], own, strict=True)
+    optimizer.load_state_dict(
+        {**state, "param_groups": [{**saved, **mine} for saved, mine in pairs]}
+    )
 
 
 class AveragedWeights:
@@ -63,20 +92,41 @@ class AveragedWeights:
     `model` is a copy that holds the averages; what counts in integers is copied. In update n
     (from 0 on) the average keeps min(decay, (1 + n) / (10 + n)) of itself, so that a short run is
     not the average of its initial weights.
+    capturable: what it gives up is a tensor on the model's device, which `follow` does not read.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float, *, capturable: bool = False) -> None:
         self.model = copy.deepcopy(model)
         self.decay, self.updates = decay, 0
+        self.share: float | Tensor = 0.0  # of the model in the next average
+        if capturable:
+            self.share = torch.zeros((), device=next(model.parameters()).device)
 
-    @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Move the averages towards the weights of `model`, the one that was copied."""
-        keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.advance()
+        self.follow(model)
+
+    def advance(self) -> None:
+        """Go to the next update: the part of it that is the host's."""
+        share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
+        if isinstance(self.share, Tensor):
+            self.share.fill_(share)
+        else:
+            self.share = share
+
+    @torch.no_grad()
+    def follow(self, model: nn.Module) -> None:
+        """Move the averages: the part of an update that is the device's."""
         means, counts = _tensors(self.model)
         values, counts_now = _tensors(model)
-        torch._foreach_lerp_(means, values, 1 - keep)
+        if isinstance(self.share, Tensor):  # lerp takes numbers, or a tensor for each tensor
+            ways = torch._foreach_sub(values, means)
+            torch._foreach_mul_(ways, self.share)
+            torch._foreach_add_(means, ways)
+        else:
+            torch._foreach_lerp_(means, values, self.share)
         if counts:
             torch._foreach_copy_(counts, counts_now)
 

@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ferbench.classifiers import batches, losses, optim
-from ferbench.classifiers.batches import Batch, DeviceFaces
+from ferbench.classifiers.batches import DeviceFaces
 from ferbench.classifiers.learner import Learner
 from ferbench.classifiers.position import Position
 from ferbench.classifiers.prediction import predict
+from ferbench.classifiers.stepping import Losses, build_step
 from ferbench.errors import UserError
 from ferbench.recipes.classifier import Recipe
 from ferbench.runs import checkpoint, keep_freed_memory
 from ferbench.runs.precision import Precision
 
 STATE_FORMAT = "ferbench classifier state 1"
-CHECK_STEPS = 20  # how often the losses are read: each reading makes a GPU wait
 SCORE_BATCH = 512  # images at a time when the held-out faces are scored
 WRONG_STATE = (LookupError, RuntimeError, TypeError, ValueError, AttributeError)
 
@@ -125,10 +125,11 @@ class _Loop:
         recipe = self.recipe = settings.recipe
         self.train, self.held_out, self.settings = train, held_out, settings
         self.learner = Learner(model, train.labels, recipe, settings.precision)
+        self.learn = build_step(self.learner, train, recipe)
         self.at = Position()
         self.steps = batches.steps_per_epoch(len(train), recipe.batch)
         self.epoch_images = self.steps * min(len(train), recipe.batch)
-        self.unread: list[Tensor] = []  # loss and hits of the latest steps, on the device
+        self.losses = Losses(self.steps, train.images.device)
         self.best: dict[str, Tensor] = {}
 
     def bar(self) -> tqdm[Any]:
@@ -164,31 +165,32 @@ class _Loop:
         """Train what is left of the current epoch, yielding after every optimizer step."""
         at, clock = self.at, time.perf_counter()
         self.learner.model.train()
-        for batch in batches.training_batches(
-            self.train, self.recipe, seed=self.settings.seed, epoch=at.epoch, first=at.step
-        ):
-            updated = self._step(batch)
-            if at.step % CHECK_STEPS == 0 or at.step == self.steps:
+        drawn = batches.draw_epoch(self.train, self.recipe, seed=self.settings.seed, epoch=at.epoch)
+        images = min(len(self.train), self.recipe.batch)
+        for number in range(at.step, self.steps):
+            updated = self._step(drawn.part(number))
+            if self.losses.are_due(at.step):
                 self._read_losses()
                 self._describe(bar)
             now = time.perf_counter()
             at.seconds, at.train_seconds = at.seconds + now - clock, at.train_seconds + now - clock
             clock = now
-            at.train_images += len(batch.labels)
-            bar.update(len(batch.labels))
+            at.train_images += images
+            bar.update(images)
             if updated:
                 yield
 
-    def _step(self, batch: Batch) -> bool:
+    def _step(self, part: tuple[Tensor, ...]) -> bool:
         """Learn from one batch; True if the optimizer stepped after it."""
         at, accumulate = self.at, self.recipe.accumulate
         group_start = at.step - at.step % accumulate
         group = min(accumulate, self.steps - group_start)
         update = at.step + 1 == group_start + group
         lr = self.recipe.peak_lr * self._lr_factor()
-        self.unread.append(self.learner.step(batch, lr=lr, group=group, update=update))
+        self.learner.begin_step(lr=lr, group=group, update=update)
+        self.losses.keep(at.step, self.learn(*part, update=update))
         at.step += 1
-        at.images += len(batch.labels)
+        at.images += len(part[0])
         return update
 
     def _lr_factor(self) -> float:
@@ -202,12 +204,9 @@ class _Loop:
 
     def _read_losses(self) -> None:
         """Move the unread losses into the position; raise FloatingPointError at a bad one."""
-        if not self.unread:
-            return
-        at, rows = self.at, torch.stack(self.unread).tolist()
+        at, rows = self.at, self.losses.read(self.at.step)
         images = min(len(self.train), self.recipe.batch)
         first = at.step - len(rows) + 1
-        self.unread.clear()
         for step, (loss, hits) in enumerate(rows, first):
             _require_finite(loss, f"at epoch {at.epoch + 1}, step {step}")
             at.loss_sum, at.hits = at.loss_sum + loss * images, at.hits + hits
@@ -228,6 +227,7 @@ class _Loop:
         held_out = self._score() if due else {}
         at.seconds += time.perf_counter() - began
         at.end_epoch(self.recipe.peak_lr * self._lr_factor(), held_out)
+        self.losses.begin(at.step)
         return due
 
     def _score(self) -> dict[str, float]:
@@ -284,6 +284,7 @@ class _Loop:
             torch.cuda.set_rng_state_all(state["cuda_rng"])
         self.best = state["best"]
         self.at = Position(**state["position"])
+        self.losses.begin(self.at.step)
 
 
 def _require_finite(loss: float, where: str) -> None:

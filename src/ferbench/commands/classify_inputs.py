@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ferbench.classifiers import captured
+from ferbench.classifiers.stepping import GRAPHS_KEY
 from ferbench.classifiers.teacher import Teacher
 from ferbench.commands import generators, inputs, judges
 from ferbench.commands.judges import Wanted
@@ -64,6 +66,7 @@ def open_all(job: Classify, compute: Compute) -> tuple[Classify, ClassifyInputs]
     Raises UserError for what is absent, damaged, unfit, or would not be used.
     """
     data, outputs = job.data, Path(job.outputs)
+    captured.are_wanted(job.train.graphs, compute.device, key=GRAPHS_KEY)
     _check_used(data)
     faces = inputs.open_base(data, outputs)
     pool = inputs.open_synthetic(data, outputs)

@@ -6,7 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.errors import at_least, between, one_of
-from ferbench.recipes.marks import Result
+from ferbench.recipes.marks import Neutral, Result
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Recipe:
     score_epochs: Result[int]
     select: Result[str]
     compile: Result[bool]
+    graphs: Neutral[str]
     augment: Result[Augment]
 
     def __post_init__(self) -> None:
@@ -83,4 +84,5 @@ class Recipe:
         one_of("train.schedule", self.schedule, ("cosine", "one_cycle", "constant"))
         one_of("train.class_weights", self.class_weights, ("none", "inverse", "sqrt_inverse"))
         one_of("train.sampling", self.sampling, ("natural", "balanced"))
+        one_of("train.graphs", self.graphs.lower(), ("auto", "true", "false"))
         one_of("train.select", self.select, ("accuracy", "macro_f1", "loss", "last"))

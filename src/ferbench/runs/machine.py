@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -87,6 +89,25 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the largest value that glibc takes
         mallopt(M_TRIM_THRESHOLD, 1 << 30)
+
+
+@contextmanager
+def fastest_kernels(device: torch.device) -> Iterator[None]:
+    """Context in which cuDNN tries its convolutions on a GPU and takes the fastest for each shape.
+
+    It costs time at the first call of a shape. Where deterministic kernels are asked for, and off
+    CUDA, nothing changes.
+    """
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark
+    if device.type == "cuda" and not (
+        cudnn.deterministic or torch.are_deterministic_algorithms_enabled()
+    ):
+        cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        cudnn.benchmark = before
 
 
 class Interrupted(KeyboardInterrupt):

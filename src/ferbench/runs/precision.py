@@ -34,9 +34,11 @@ class Precision:
         """Lay out a model's weights as the kernels of this format like them; names stay.
 
         Channels-last, and on a CPU in bfloat16 the grouped convolutions stay in float32. To be
-        called again does no harm.
+        called again does no harm: weights that are laid out so stay where they are in memory.
         """
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        kernels = [p for p in model.parameters() if p.ndim == 4]
+        if not all(p.is_contiguous(memory_format=torch.channels_last) for p in kernels):
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if (self.name, self.device_type) == ("bf16", "cpu"):
             for module in model.modules():
                 if type(module) is nn.Conv2d and module.groups > 1:
