@@ -86,13 +86,15 @@ class CapturedCall:
         return one.output
 
     def _beside(self, *inputs: Tensor, **options: object) -> Tensor:
-        """An eager call on the stream that will be captured, where autograd is to meet it."""
+        """An eager call on the stream that will be captured, where autograd is to meet it.
+
+        Each stream waits for the other, so the output's memory is not used again before it is read.
+        """
         current = torch.cuda.current_stream()
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
             output = self.function(*inputs, **options)
         current.wait_stream(self.stream)
-        output.record_stream(current)
         return output
 
     def _capture(self, one: _Graph, inputs: tuple[Tensor, ...], options: dict[str, object]) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 
 from ferbench import models, runs
 from ferbench.classes import CLASSES
+from ferbench.classifiers import captured
+from ferbench.classifiers.stepping import GRAPHS_KEY
 from ferbench.classifiers.training import Stopped
 from ferbench.commands import inputs, measured
 from ferbench.commands.measured import Outcome, Run
@@ -83,6 +85,7 @@ def _open_all(job: AuditData, compute: Compute) -> AuditDataInputs:
         return AuditDataInputs(faces, images, None)
     make = partial(models.build, models.NetworkOptions(**asdict(job.model)), classes=len(CLASSES))
     make()  # refuses a wrong network now
+    captured.are_wanted(job.train.graphs, compute.device, key=GRAPHS_KEY)
     label_noise.check(images, job.label_noise.folds)
     fitting = Fitting(make, job.train, job.seed, compute.precision, compute.device, job.batch)
     return AuditDataInputs(faces, images, fitting)
