@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -149,8 +150,8 @@ def draw_epoch(faces: DeviceFaces, recipe: Recipe, *, seed: int, epoch: int) -> 
     mixing = None
     if recipe.mixup or recipe.cutmix:
         side_px, steps = faces.images.shape[-1], steps_per_epoch(len(rows), recipe.batch)
-        how = {"mixup": recipe.mixup, "cutmix": recipe.cutmix, "side_px": side_px}
-        mixing = numbers([draw_mixing(**how, rng=rng) for _ in range(steps)]).to(device)
+        draw = partial(draw_mixing, recipe.mixup, recipe.cutmix, side_px=side_px, rng=rng)
+        mixing = numbers([draw() for _ in range(steps)]).to(device)
     return Epoch(rows.to(device), draws.to(device), mixing, recipe.batch)
 
 

@@ -73,7 +73,7 @@ class Muon(Optimizer):
             return
         beta1, beta2 = BETAS
         counts, means, squares = self._moments(parameters, on_device=group["capturable"])
-        grads = [p.grad for p in parameters]
+        grads = [p.grad for p in parameters if p.grad is not None]
         torch._foreach_add_(counts, 1)
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_lerp_(means, grads, 1 - beta1)
