@@ -10,6 +10,7 @@ import torch
 
 from classifiers.host_reads import HostRead, NoHostReads
 from classifiers.steps import OPTIONS, make_faces, make_recipe, make_step, small_network
+from ferbench.classifiers import optim
 from ferbench.classifiers.stepping import Losses
 from ferbench.models import MODELS
 
@@ -53,6 +54,14 @@ def test_a_step_reads_nothing_to_the_host(name, soft):
     assert_capturable(
         *make_step(make_recipe(**OPTIONS[name]), make_faces(soft=soft), small_network())
     )
+
+
+def test_an_optimizer_that_is_not_made_for_it_reads_its_count():
+    """Muon as it is on a CPU: the mode would notice."""
+    step, parts = make_step(make_recipe(optimizer="muon"), make_faces(), small_network())
+    step.learner.optimizer = optim.build(step.learner.model, step.learner.recipe)
+    with pytest.raises(HostRead, match="_local_scalar_dense"):
+        run(step, Losses(len(parts), torch.device("cpu")), parts, [0])
 
 
 @pytest.mark.parametrize("name", list(MODELS))
