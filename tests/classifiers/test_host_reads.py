@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 import torch
 
-from classifiers.host_reads import HostRead, NoHostReads
-from classifiers.steps import OPTIONS, make_faces, make_recipe, make_step, small_network
 from ferbench.classifiers import optim
 from ferbench.classifiers.stepping import Losses
 from ferbench.models import MODELS
+from host_reads import HostRead, NoHostReads
+from small_steps import OPTIONS, make_faces, make_recipe, make_step, small_network
 
 
 def run(step, losses, parts, numbers):

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from classifiers.steps import make_faces, make_recipe, small_network
 
 from ferbench.classifiers.learner import Learner
 from ferbench.classifiers.stepping import CHECK_STEPS, Losses, TrainStep, build_step
 from ferbench.errors import UserError
 from ferbench.runs.precision import Precision
+from small_steps import make_faces, make_recipe, small_network
 
 CPU = torch.device("cpu")
 
