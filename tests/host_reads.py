@@ -33,13 +33,15 @@ class HostReadError(AssertionError):
 
 
 @contextlib.contextmanager
-def no_host_reads() -> Iterator[None]:
+def no_host_reads(*, constants: bool = True) -> Iterator[None]:
     """Inside, reading a value or making a shape that depends on one raises HostReadError.
+
+    constants: whether `torch.tensor(number)` may be called, which copies from the host to a GPU.
 
     So do copies from one device to another, and indexing by a mask. Backward passes are watched
     as forward ones are.
     """
-    with _Methods(), _Operations():
+    with _Methods(), _Operations(OPERATIONS if constants else OPERATIONS | {"lift_fresh"}):
         yield
 
 
@@ -61,6 +63,10 @@ class _Methods(TorchFunctionMode):
 class _Operations(TorchDispatchMode):
     """Refuses operations."""
 
+    def __init__(self, refused: set[str]) -> None:
+        super().__init__()
+        self.refused = refused
+
     def __torch_dispatch__(
         self,
         func: Any,
@@ -70,11 +76,13 @@ class _Operations(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = func._schema.name.split("::")[1]
-        if name in OPERATIONS:
+        if name in self.refused:
             raise HostReadError(name)
         if name == "repeat_interleave" and kwargs.get("output_size") is None:
             raise HostReadError(f"{name} without an output_size")
-        if name in INDEXING and any(one.dtype == torch.bool for one in _tensors(args[1])):
+        if name in INDEXING and any(
+            one.dtype in (torch.bool, torch.uint8) for one in _tensors(args[1])
+        ):
             raise HostReadError(f"{name} by a mask")
         result = func(*args, **kwargs)
         if name in COPIES and len({one.device for one in _tensors((*args, result))}) > 1:

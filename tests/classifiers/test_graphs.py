@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from classifiers.steps import OPTIONS, make_faces, make_recipe, make_step, small_network
 from ferbench.classifiers import training
 from ferbench.classifiers.captured import EAGER_CALLS, CapturedCall
 from ferbench.classifiers.learner import Learner
@@ -16,6 +15,7 @@ from ferbench.classifiers.training import Hooks, Settings, Stopped
 from ferbench.errors import UserError
 from ferbench.models import MODELS
 from ferbench.runs.precision import Precision
+from small_steps import OPTIONS, make_faces, make_recipe, make_step, small_network
 
 pytestmark = pytest.mark.gpu
 STEPS = 10

@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 import torch
 
-from classifiers.host_reads import HostRead, NoHostReads
-from classifiers.steps import OPTIONS, make_faces, make_recipe, make_step, small_network
+from ferbench.classifiers import optim
 from ferbench.classifiers.stepping import Losses
 from ferbench.models import MODELS
+from host_reads import HostReadError, no_host_reads
+from small_steps import OPTIONS, make_faces, make_recipe, make_step, small_network
 
 
 def run(step, losses, parts, numbers):
@@ -20,7 +21,7 @@ def run(step, losses, parts, numbers):
     for number in numbers:
         update = (number + 1) % group == 0
         step.learner.begin_step(lr=0.01 / (number + 1), group=group, update=update)
-        with NoHostReads():
+        with no_host_reads(constants=False):
             losses.keep(number, step(*parts[number], update=update))
 
 
@@ -53,6 +54,14 @@ def test_a_step_reads_nothing_to_the_host(name, soft):
     assert_capturable(
         *make_step(make_recipe(**OPTIONS[name]), make_faces(soft=soft), small_network())
     )
+
+
+def test_an_optimizer_that_is_not_made_for_it_reads_its_count():
+    """Muon as it is on a CPU: the mode would notice."""
+    step, parts = make_step(make_recipe(optimizer="muon"), make_faces(), small_network())
+    step.learner.optimizer = optim.build(step.learner.model, step.learner.recipe)
+    with pytest.raises(HostReadError, match="_local_scalar_dense"):
+        run(step, Losses(len(parts), torch.device("cpu")), parts, [0])
 
 
 @pytest.mark.parametrize("name", list(MODELS))
@@ -89,5 +98,5 @@ def test_a_scaled_loss_is_not_read_either(monkeypatch, optimizer):
 )
 def test_the_mode_sees_what_it_is_for(read):
     x = torch.ones(3)
-    with NoHostReads(), pytest.raises(HostRead):
+    with no_host_reads(constants=False), pytest.raises(HostReadError):
         read(x)

@@ -169,3 +169,56 @@ def test_a_restored_average_goes_on_as_before(network):
     found, want = other.model.state_dict(), one.model.state_dict()
     assert all(torch.equal(found[key], want[key]) for key in want)
     assert other.updates == one.updates == 2
+
+
+# --- for CUDA graphs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
+def test_a_rate_that_is_a_tensor_gives_the_same_steps(network, name):
+    """Over a schedule; float32 rates differ from the numbers by their rounding."""
+    network[0].bias.requires_grad_(False)  # normalized away: its gradient is rounding alone
+    recipe, other = make_recipe(optimizer=name), copy.deepcopy(network)
+    one = optim.build(network, recipe)
+    two = optim.build(other, recipe, capturable=True)
+    for step in range(5):
+        torch.manual_seed(step)
+        images = torch.randn(5, 1, 4, 4)
+        for model, optimizer in ((network, one), (other, two)):
+            optim.set_lr(optimizer, 0.1 / (1 + step))
+            optimizer.zero_grad()
+            model(images).square().sum().backward()
+            optimizer.step()
+    assert all(isinstance(group["lr"], torch.Tensor) for group in two.param_groups)
+    torch.testing.assert_close(other.state_dict(), network.state_dict(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
+@pytest.mark.parametrize("from_tensor", [False, True])
+def test_a_state_is_taken_up_across_devices_by_either_kind(network, name, from_tensor):
+    """Its moments and counts are; how the rate is held stays the optimizer's own."""
+    recipe = make_recipe(optimizer=name)
+    one = optim.build(network, recipe, capturable=from_tensor)
+    network(torch.ones(5, 1, 4, 4)).square().sum().backward()
+    one.step()
+    two = optim.build(network, recipe, capturable=not from_tensor)
+    optim.load_state(two, copy.deepcopy(one.state_dict()))
+    for group in two.param_groups:
+        assert isinstance(group["lr"], torch.Tensor) != from_tensor
+    for parameter in network.parameters():
+        mine, theirs = two.state[parameter], one.state[parameter]
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+    two.step()
+
+
+def test_averages_by_a_tensor_are_those_by_a_number(network):
+    one = optim.AveragedWeights(network, decay=0.9)
+    two = optim.AveragedWeights(network, decay=0.9, capturable=True)
+    for _ in range(12):
+        network(torch.randn(5, 1, 4, 4))
+        network[3].weight.data.add_(1)
+        one.update(network)
+        two.update(network)
+    torch.testing.assert_close(two.model.state_dict(), one.model.state_dict())
+    assert float(two.share) == pytest.approx(one.share)

@@ -138,6 +138,13 @@ def test_stopped_and_resumed_equals_uninterrupted(outputs, make_job, run_before,
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
 
 
+def test_graphs_that_a_device_lacks_are_refused_before_a_folder_is_made(outputs, make_job):
+    job = make_job("classify", *SMALL, "device=cpu", "train.graphs=true")
+    with pytest.raises(UserError, match=r"train\.graphs=true: needs a CUDA device; .* on cpu"):
+        classify.run(job)
+    assert not (outputs / "classify").exists()
+
+
 def test_changed_data_are_refused_when_resuming(outputs, make_job, change_inputs, monkeypatch):
     def stop(*args, **kwargs):
         raise KeyboardInterrupt

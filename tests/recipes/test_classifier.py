@@ -28,6 +28,7 @@ def recipe_of(**changes: Any) -> Recipe:
         ({"sampling": "balance"}, r"train\.sampling=balance: .*balanced"),
         ({"schedule": "onecycle"}, r"train\.schedule=onecycle: .*one_cycle"),
         ({"optimizer": "adam"}, r"train\.optimizer=adam: .*adamw"),
+        ({"graphs": "yes"}, r"train\.graphs=yes: unknown; expected one of auto, false, true"),
         ({"warmup_epochs": 26}, r"train\.warmup_epochs=26: expected a value from 0 to 25"),
     ],
 )

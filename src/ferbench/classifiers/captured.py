@@ -93,9 +93,9 @@ class CapturedCall:
                 one.output = self.function(*one.inputs, **options)
         except RuntimeError as error:
             torch.cuda.set_stream(current)  # a capture that fails to end stays on its own
+            _renew_generator(drawn)
             if self.on_refusal is None:
                 raise
-            _renew_generator(drawn)
             self.refused, one.inputs, one.output = True, [], None
             self.on_refusal(" ".join(_first_cause(error).split())[:200])
             return False

