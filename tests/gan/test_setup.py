@@ -11,7 +11,7 @@ import made
 from ferbench.gan import setup
 from ferbench.gan.faces import GanFaces, prepare
 from ferbench.gan.setup import Setting, Shards
-from ferbench.recipes.gan import GanRecipe
+from ferbench.recipes.gan import GanRecipe, GanSchedule
 
 CPU = torch.device("cpu")
 SMALL = {
@@ -98,3 +98,11 @@ def test_class_sampling_decides_how_often_a_rare_class_is_shown(how: str, share:
     batches = setup.real_batches(recipe, faces, Setting(0, "fp32", CPU))
     shown = torch.cat([next(batches)[1] for _ in range(250)])
     assert float(shown[:, 1].mean()) == pytest.approx(share, abs=0.025)
+
+
+def test_a_schedule_of_kimg_is_one_of_images(faces: GanFaces) -> None:
+    schedule = GanSchedule(lr=[[0, 1], [2, 0.5]], penalty=[], augment_p=[])
+    recipe = recipe_of("fer48", schedule=schedule, loss="relativistic", r2_gamma=0.1)
+    options = setup.options(recipe, Setting(0, "fp32", CPU))
+    assert options.schedules.lr == ((0, 1), (2000, 0.5))
+    assert (options.loss, options.r2_gamma, options.graphs) == ("relativistic", 0.1, None)
