@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ferbench import stopping
 from ferbench.cli import arguments as overrides
 from ferbench.cli import completion, help, main
 from ferbench.config import yaml_files
@@ -259,7 +260,8 @@ def test_ctrl_c_is_one_line_and_status_130(
     fail_with(monkeypatch, KeyboardInterrupt())
     assert ferbench("classify") == (130, "", "ferbench: interrupted\n")
     status, out, err = ferbench("classify", "-m", "seed=0,1")
-    assert (status, out, err) == (130, "[1] seed=0\n", "ferbench: interrupted\n")
+    ending = "ferbench: interrupted; the same command goes on\n"
+    assert (status, out, err) == (130, "[1] seed=0\n", ending)
 
 
 def test_a_stop_with_its_own_status_keeps_it(
@@ -286,6 +288,51 @@ def test_sigterm_is_one_line_and_status_143(
     monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
     assert ferbench("classify") == (143, "", "ferbench: terminated\n")
     assert cleaned == [True]
+
+
+def signal_in_the_last_step(monkeypatch: pytest.MonkeyPatch, number: int) -> list[int]:
+    """Runs that end well although a signal came in their last step; the seeds of those that did."""
+    done: list[int] = []
+
+    def run(job: Any) -> None:
+        with stopping.StopSignal():
+            os.kill(os.getpid(), number)
+        done.append(job.seed)
+
+    monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
+    return done
+
+
+@pytest.mark.parametrize(("number", "wanted"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_last_step_of_a_run_stops_the_sweep_after_it(
+    number: int,
+    wanted: int,
+    ferbench: Ferbench,
+    jobs: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = signal_in_the_last_step(monkeypatch, number)
+    status, out, err = ferbench("classify", "-m", "seed=0,1,2")
+    assert (status, out, done) == (wanted, "[1] seed=0\n", [0])
+    assert err == "ferbench: stopped before the next run; the same command goes on\n"
+    assert ferbench("classify", "seed=5") == (0, "", "")  # a single run has ended well
+    fail_with(monkeypatch, UserError("a mistake"))
+    status, _, err = ferbench("classify", "-m", "seed=0,1")  # no signal is left over
+    assert (status, err) == (2, 2 * "ferbench: a mistake\n")
+
+
+def test_a_signal_before_a_failure_stops_the_sweep_too(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(job: Any) -> None:
+        with stopping.StopSignal():
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise UserError("a mistake")
+
+    monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
+    status, out, err = ferbench("classify", "-m", "seed=0,1")
+    assert (status, out) == (143, "[1] seed=0\n")
+    assert err.splitlines()[0] == "ferbench: a mistake"
 
 
 @pytest.mark.parametrize("words", [["--help"], ["classify", "--cfg", "job"]])

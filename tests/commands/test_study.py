@@ -1,6 +1,8 @@
 """`ferbench study`: a small study from its file to its report, stopped, failed and gone on with."""
 
 import json
+import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,9 @@ import pytest
 import yaml
 
 from ferbench.cli.jobs import Launcher
-from ferbench.commands import study
+from ferbench.commands import classify, study
 from ferbench.errors import UserError
+from ferbench.stopping import StopSignal
 
 QUICK = ["train=quick", "train.epochs=1", "model=cnn", "model.width=4", "logger=none"]
 SMALL: dict[str, Any] = {
@@ -92,6 +95,27 @@ def test_a_study_goes_on_after_a_stop(
     said = capsys.readouterr().out
     assert said.count("$ ferbench classify") == 4
     assert "not finished" not in (folder_of(job) / "report.md").read_text()
+
+
+def test_a_signal_in_the_last_step_of_a_run_stops_the_study_after_it(
+    make_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that was about to end is kept, and the same command goes on with the second."""
+
+    def run(job: Any) -> Path:
+        folder = unpatched(job)
+        with StopSignal():
+            os.kill(os.getpid(), signal.SIGTERM)
+        return folder
+
+    unpatched = classify.run
+    monkeypatch.setattr(classify, "run", run)
+    job = make_study({})
+    with pytest.raises(KeyboardInterrupt, match="stopped before the next run; the same command"):
+        study.run(job, LAUNCHER)
+    monkeypatch.setattr(classify, "run", unpatched)
+    entries = list((folder_of(job).parent / "runs").glob("*.json"))
+    assert [json.loads(one.read_text())["status"] for one in entries] == ["done"]
 
 
 def test_a_failed_run_is_told_and_tried_again(

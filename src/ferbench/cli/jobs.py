@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench import stopping
 from ferbench.cli import arguments, machine_trouble
-from ferbench.cli.error_lines import one_line, report
+from ferbench.cli.error_lines import INTERRUPTED, one_line, report
 from ferbench.cli.streams import print_substitutes
 from ferbench.config.commands import COMMANDS, LENGTHS
 from ferbench.config.store import read_config, register
@@ -33,6 +35,7 @@ def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: boo
     full_error: show the traceback of errors that a command that runs others goes on after.
     Raises UserError for a mistake and for the machine's trouble.
     """
+    stopping.begin_run()
     try:
         return _run(command, cfg, given, full_error)
     except (OSError, MemoryError, ImportError, RuntimeError) as error:
@@ -48,9 +51,13 @@ def _run(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) 
     if resume and not is_network(resume):
         job = _resumed(COMMANDS[command], job, given)
     module = import_module(f"ferbench.commands.{file_name(command)}")
-    if command in TAKES_LAUNCHER:
+    if command not in TAKES_LAUNCHER:
+        return module.run(job)
+    try:
         return module.run(job, Launcher.of_this_job(full_error))
-    return module.run(job)
+    except KeyboardInterrupt as stop:
+        stopping.say_goes_on(stop)
+        raise
 
 
 def job_of(command: str, words: Sequence[str]) -> Any:
@@ -89,11 +96,24 @@ def _resumed(schema: type, job: Any, given: Sequence[str]) -> Any:
     return replace(read_config(schema, config), resume=str(config.parent), **longer)
 
 
-def join_sweep() -> None:
-    """What a job does first that others run beside: its share of the cores, and its lines."""
+@contextmanager
+def in_sweep(owner: int) -> Iterator[None]:
+    """Context of a job that others run beside or after: its share of the cores, and its lines.
+
+    owner: the process that started the sweep; a job in a process of its own ends with it.
+    Raises KeyboardInterrupt if a signal stopped the job, or came too late for that.
+    """
+    if os.getpid() != owner:
+        stopping.end_with(owner)
     _share_cores()
     print_substitutes()
     _keep_lines_whole()
+    try:
+        yield
+        stopping.raise_if_asked()
+    except KeyboardInterrupt as stop:
+        stopping.leave_if_alone(getattr(stop, "exit_status", INTERRUPTED))
+        raise
 
 
 def _share_cores() -> None:
@@ -154,7 +174,9 @@ class Launcher:
         """Show the command line and run it in this process; what the command returns."""
         print(f"\n$ ferbench {shlex.join([command, *words])}", flush=True)
         given = arguments.for_hydra(command, list(words))
-        return run_job(command, _composed(command, words), given, self.full_error)
+        result = run_job(command, _composed(command, words), given, self.full_error)
+        stopping.raise_if_asked("the next step")
+        return result
 
     def run(
         self, command: str, jobs: Sequence[Sequence[str]], around: Callable[[int, Run], Any]
@@ -178,7 +200,9 @@ class Launcher:
             nothing: Any = Callback()  # conf/ has no callbacks
             context = HydraContext(config_loader=loader, callbacks=nothing)
             launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=context, task_function=_Job(command, around), config=master
+                hydra_context=context,
+                task_function=_Job(command, around, os.getpid()),
+                config=master,
             )
             given = [arguments.for_hydra(command, list(words)) for words in jobs]
             returned = launcher.launch([[*self.words, *words] for words in given], 0)
@@ -196,14 +220,15 @@ class _Job:
 
     command: str
     around: Callable[[int, Run], Any]
+    owner: int
 
     def __call__(self, cfg: DictConfig) -> Any:
         from hydra.core.hydra_config import HydraConfig
 
-        join_sweep()
         settings = HydraConfig.get()
         given = list(settings.overrides.task)
-        return self.around(settings.job.num, lambda: run_job(self.command, cfg, given, False))
+        with in_sweep(self.owner):
+            return self.around(settings.job.num, lambda: run_job(self.command, cfg, given, False))
 
 
 def _composed(command: str, words: Sequence[str]) -> DictConfig:

@@ -2,8 +2,6 @@
 
 from ferbench.runs.compute import Compute
 from ferbench.runs.machine import (
-    Interrupted,
-    StopSignal,
     code_version,
     environment,
     hardware,
@@ -21,6 +19,7 @@ from ferbench.runs.record import (
     recorded,
     status_of,
 )
+from ferbench.stopping import Interrupted, StopSignal
 
 __all__ = [
     "Compute",
