@@ -90,9 +90,17 @@ def locked(path: Path, *, wait_seconds: float | None = None) -> Iterator[None]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Delete what killed processes left half-written; no other process may be writing there."""
-    for beside in folder.glob(f".*{PARTIAL}"):
+    """Delete what killed processes left half-written, in the folders inside it too.
+
+    No other process may be writing there.
+    """
+    for beside in partial(folder):
         beside.unlink(missing_ok=True)
+
+
+def partial(folder: Path) -> list[Path]:
+    """The files in a folder, and in those inside it, that `write_whole` has not renamed yet."""
+    return list(folder.rglob(f".*{PARTIAL}"))
 
 
 def save_json(path: Path, value: Any) -> None:

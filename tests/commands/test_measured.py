@@ -82,6 +82,14 @@ def test_the_same_run_is_done_once_and_force_does_it_beside(
     assert measured.run(run_of(replace(job, force=True)), work).name == f"{folder.name}-2"
 
 
+def test_parts_in_a_run_that_is_done_are_removed(job: Job) -> None:
+    """Left by a process that was killed while it drew pictures of a set that was whole."""
+    folder = measured.run(run_of(job), work)
+    (folder / ".contact_angry.png.4711.part").write_bytes(b"half")
+    measured.run(run_of(job), work)
+    assert not list(folder.glob("*.part")) and not list(folder.glob(".*.part"))
+
+
 def test_a_complete_run_that_is_not_whole_goes_on(job: Job) -> None:
     """As a training that is to be longer, or a set whose manifest is gone."""
     grown = run_of(job, is_whole=lambda folder, facts: facts["images"] >= 8)

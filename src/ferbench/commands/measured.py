@@ -142,6 +142,7 @@ def terminal_columns() -> int:
 
 def repeat(this: Run) -> None:
     """Say that the run is done, and put its row back if the table lost it."""
+    runs.remove_left_parts(this.folder)
     print(f"done already: {this.folder} (force=true {this.again})")
     row = runs.status_of(this.folder).get("row")
     if row is not None:

@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.data.label_counts import counts_by_name
 from ferbench.errors import UserError
+from ferbench.files import locked
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -80,13 +82,14 @@ def write(
 ) -> None:
     """Write a set at `root`, or nothing: it is made in a folder beside it and renamed.
 
+    To be called inside `at_work` where other processes may ask for the set.
     manifest: what the caller knows (name, source, ...); class order, counts and hashes are added.
     extras: further arrays, `<stem>.npy`; texts: further files by name.
     Raises OSError (a full disk, say) with nothing left behind, UserError as `check_replaceable`.
     """
     check_replaceable(root)
     root.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    made = Path(tempfile.mkdtemp(prefix=f".{root.name}.new-", dir=root.parent))
     try:
         for split, faces in splits.items():
             _write_split(made, split, faces)
@@ -102,6 +105,42 @@ def write(
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+@contextmanager
+def at_work(root: Path) -> Iterator[None]:
+    """For one process at a time that writes the set at `root`; others wait.
+
+    What killed processes left is put right first: an old set that was moved aside comes back if
+    the new one does not stand, and half-written copies are removed.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with locked(root.with_name(f".{root.name}.lock")):
+        _tidy(root)
+        yield
+
+
+def restore(root: Path) -> None:
+    """Bring back the set at `root` if a process was killed, or is, while it replaced it."""
+    if _aside(root).is_dir() and not (root / MANIFEST).exists():
+        with at_work(root):
+            pass
+
+
+def _tidy(root: Path) -> None:
+    """No other process may be writing there."""
+    old = _aside(root)
+    if (root / MANIFEST).exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.is_dir() and (not root.exists() or not any(root.iterdir())):
+        os.rename(old, root)
+    for left in root.parent.glob(f".{root.name}.new-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _aside(root: Path) -> Path:
+    """Where the old set waits until the new one stands."""
+    return root.with_name(f".{root.name}.old")
 
 
 def read(root: Path) -> FaceSet:
@@ -215,17 +254,14 @@ def _load(path: Path) -> np.ndarray:
 
 def _replace_folder(made: Path, root: Path) -> None:
     """Put `made` in the place of `root`; an older set moves aside first and is then deleted."""
-    if not root.exists():
-        os.rename(made, root)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{root.name}-old-", dir=root.parent))
-    old = aside / root.name
+    old = _aside(root)
+    shutil.rmtree(old, ignore_errors=True)
     try:
-        os.rename(root, old)
+        if root.exists():
+            os.rename(root, old)
         os.rename(made, root)
-    except OSError:
-        if old.exists():
+    except BaseException:
+        if old.exists() and not root.exists():
             os.rename(old, root)
-        aside.rmdir()
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

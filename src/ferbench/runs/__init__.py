@@ -17,6 +17,7 @@ from ferbench.runs.record import (
     name_in,
     now,
     recorded,
+    remove_left_parts,
     status_of,
 )
 from ferbench.stopping import Interrupted, StopSignal
@@ -36,6 +37,7 @@ __all__ = [
     "name_in",
     "now",
     "recorded",
+    "remove_left_parts",
     "resolve_device",
     "seed_everything",
     "status_of",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.files import locked, remove_partial, save_json, write_whole
+from ferbench.files import locked, partial, remove_partial, save_json, write_whole
 
 RUN_FILE = "run.json"
 LOCK_FILE = ".lock"
@@ -78,6 +78,13 @@ def alone(folder: Path, work: str) -> Iterator[None]:
         except TimeoutError:
             raise UserError(f"{folder}: another process is at work on {work}") from None
         yield
+
+
+def remove_left_parts(folder: Path) -> None:
+    """Delete what killed processes left half-written in a run's folder, unless one is at work."""
+    if partial(folder):
+        with suppress(UserError, OSError), alone(folder, "this run"):
+            remove_partial(folder)
 
 
 @contextmanager
