@@ -4,12 +4,14 @@ import json
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ferbench import runs
 from ferbench.cli.jobs import Launcher
 from ferbench.commands import classify, study
 from ferbench.errors import UserError
@@ -142,12 +144,65 @@ def test_what_another_process_has_done_is_no_failure(make_study: Callable[..., A
     class Refused(Launcher):
         def run(self, command: str, jobs: Sequence[Sequence[str]], around: Any) -> list[Any]:
             super().run(command, jobs, around)
-            return [task.id for task in around.tasks]
+            return [study._Left(task.id) for task in around.tasks]
 
     cells = [{"id": "whole", "words": ["data=real"]}]
     job = make_study({"cells": cells, "compare": [], "chart": {}, "seeds": [0]})
     study.run(job, Refused(LAUNCHER.words, full_error=False))
     assert "not finished" not in (folder_of(job) / "report.md").read_text()
+
+
+def test_a_run_of_another_process_comes_last_and_is_waited_for(
+    make_study: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The same study in a second process: the first run is somebody else's until all are done."""
+
+    def run(job: Any) -> Path:
+        order.append(job.seed)
+        if job.seed == 0 and held:
+            raise runs.Busy(busy, "this run")
+        return unpatched(job)
+
+    def end_of_the_other(seconds: float) -> None:
+        held.pop().close()
+
+    order: list[int] = []
+    held, unpatched = [ExitStack()], classify.run
+    cells = [{"id": "whole", "words": ["data=real"]}]
+    job = make_study({"cells": cells, "compare": [], "chart": {}})
+    busy = Path(job.outputs) / "classify" / "busy"
+    held[0].enter_context(runs.alone(busy, "this run"))
+    monkeypatch.setattr(classify, "run", run)
+    monkeypatch.setattr(study.time, "sleep", end_of_the_other)
+    study.run(job, LAUNCHER)
+    assert order == [0, 1, 0]
+    printed = capsys.readouterr().out
+    assert f"{busy}: another process is at work on this run; it comes later" in printed
+    assert "waiting for another process, which is at work on whole/s0" in printed
+    assert "not finished" not in (folder_of(job) / "report.md").read_text()
+
+
+def test_what_another_process_does_meanwhile_is_not_run_again(
+    make_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(job: Any) -> Path:
+        order.append(job.seed)
+        if job.seed == 0:  # the other process takes the second one meanwhile
+            monkeypatch.setattr(classify, "run", unpatched)
+            study.run(second, LAUNCHER)
+            monkeypatch.setattr(classify, "run", run)
+        return unpatched(job)
+
+    order: list[int] = []
+    unpatched = classify.run
+    cells = [{"id": "whole", "words": ["data=real"]}]
+    changes = {"cells": cells, "compare": [], "chart": {}}
+    job, second = make_study(changes), make_study(changes)
+    monkeypatch.setattr(classify, "run", run)
+    study.run(job, LAUNCHER)
+    assert order == [0]
 
 
 def test_steps_are_made_first_and_their_folders_handed_on(

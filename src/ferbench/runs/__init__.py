@@ -10,10 +10,12 @@ from ferbench.runs.machine import (
     seed_everything,
 )
 from ferbench.runs.record import (
+    Busy,
     Record,
     alone,
     free_folder,
     hash_of,
+    is_busy,
     name_in,
     now,
     recorded,
@@ -23,6 +25,7 @@ from ferbench.runs.record import (
 from ferbench.stopping import Interrupted, StopSignal
 
 __all__ = [
+    "Busy",
     "Compute",
     "Interrupted",
     "Record",
@@ -33,6 +36,7 @@ __all__ = [
     "free_folder",
     "hardware",
     "hash_of",
+    "is_busy",
     "keep_freed_memory",
     "name_in",
     "now",

@@ -34,6 +34,14 @@ def now() -> str:
 # --- a run's own record --------------------------------------------------------------------------
 
 
+class Busy(UserError):
+    """Another process is at work in `folder`."""
+
+    def __init__(self, folder: Path, work: str) -> None:
+        super().__init__(f"{folder}: another process is at work on {work}")
+        self.folder = folder
+
+
 class Record:
     """A run's folder and its run.json, kept whole at every moment."""
 
@@ -57,7 +65,7 @@ def recorded(
     config: the resolved config as YAML; inputs: what was read, with hashes. The status is
     `running`, then `complete` (set by the block together with its row), `interrupted` or `failed`;
     a complete run stays complete, whatever fails after it.
-    Raises UserError if another process is at work in this folder.
+    Raises Busy if another process is at work in this folder.
     """
     with alone(folder, "this run"):
         remove_partial(folder)
@@ -70,14 +78,23 @@ def recorded(
 
 @contextmanager
 def alone(folder: Path, work: str) -> Iterator[None]:
-    """For one process at a time that works in a folder; UserError if another one does."""
+    """For one process at a time that works in a folder; Busy if another one does."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(folder / LOCK_FILE, wait_seconds=0))
         except TimeoutError:
-            raise UserError(f"{folder}: another process is at work on {work}") from None
+            raise Busy(folder, work) from None
         yield
+
+
+def is_busy(folder: Path) -> bool:
+    """Whether a process is at work in a folder."""
+    try:
+        with alone(folder, "this run"):
+            return False
+    except Busy:
+        return True
 
 
 def remove_left_parts(folder: Path) -> None:
