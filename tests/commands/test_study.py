@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -121,12 +123,13 @@ def test_a_signal_in_the_last_step_of_a_run_stops_the_study_after_it(
 
 
 def test_a_failed_run_is_told_and_tried_again(
-    make_study: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    make_study: Callable[..., Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """What needs nothing of it goes on; the report says what is missing."""
+    (tmp_path / "empty").mkdir()
     cells = [
         {"id": "whole", "words": ["data=real"]},
-        {"id": "lost", "words": ["data=synthetic", "data.synthetic=/nowhere"]},
+        {"id": "lost", "words": ["data=synthetic", f"data.synthetic={tmp_path / 'empty'}"]},
     ]
     job = make_study({"cells": cells, "compare": [], "chart": {}, "seeds": [0]})
     with pytest.raises(UserError, match=r"1 of 2 runs are not done, see above \(lost/s0 failed\)"):
@@ -298,6 +301,54 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_runs(
     with pytest.raises(UserError, match=message):
         study.run(job, LAUNCHER)
     assert not folder_of(job).exists()
+
+
+MISSING = {
+    "data.synthetic=/nowhere": "data.synthetic=/nowhere: no such file or folder",
+    "data.teacher=/nowhere": "data.teacher=/nowhere: no such file or folder",
+    "start=/nowhere": "start=/nowhere: no such file or folder",
+    "logger=none,logger.name=wandb": "logger=wandb: ",
+}
+
+
+@pytest.mark.parametrize("words", MISSING)
+def test_what_a_later_run_lacks_is_said_before_the_first(
+    make_study: Callable[..., Any],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    monkeypatch.delitem(sys.modules, "ferbench.runs.loggers.wandb_logger", raising=False)
+    data = "data=synthetic" if "data." in words else "data=real"
+    cells = [
+        {"id": "whole", "words": ["data=real"]},
+        {"id": "lost", "words": [data, *words.split(",")]},
+    ]
+    job = make_study({"cells": cells, "compare": [], "chart": {}})
+    with pytest.raises(UserError, match=f"lost/s0: {MISSING[words]}"):
+        study.run(job, LAUNCHER)
+    assert "$ ferbench" not in capsys.readouterr().out
+
+
+def test_a_study_without_prepared_faces_makes_nothing_first(
+    make_study: Callable[..., Any], outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A set to draw comes before the classifier that would find that FER2013 is missing."""
+    shutil.rmtree(outputs / "data")
+    steps = [{"id": "set", "command": "synth", "words": ["gan=fer48", "n=70"]}]
+    cells = [{"id": "made", "words": ["data=synthetic", "data.synthetic=@set"]}]
+    job = make_study(
+        {"steps": steps, "cells": cells, "baseline": None, "compare": [], "chart": {}}
+    )
+    with pytest.raises(UserError, match="made/s0: data=real: FER2013 is not prepared"):
+        study.run(job, LAUNCHER)
+    assert "$ ferbench" not in capsys.readouterr().out
+
+
+def test_the_largest_seed_is_looked_at_first(make_study: Callable[..., Any]) -> None:
+    with pytest.raises(UserError, match="seed=4294967296: expected a value from 0 to"):
+        study.run(make_study({"seeds": [0, 1, 2**32, 2]}), LAUNCHER)
 
 
 def test_a_study_needs_a_name_or_a_file(make_job: Callable[..., Any]) -> None:

@@ -166,9 +166,9 @@ class Launcher:
         """Print an error as the command line does."""
         report(error, self.full_error)
 
-    def check(self, command: str, words: Sequence[str]) -> None:
-        """Refuse words that the command would refuse, before anything runs."""
-        job_of(command, words)
+    def check(self, command: str, words: Sequence[str]) -> Any:
+        """The config of words, before anything runs; UserError if the command would refuse them."""
+        return job_of(command, words)
 
     def call(self, command: str, words: Sequence[str]) -> Any:
         """Show the command line and run it in this process; what the command returns."""

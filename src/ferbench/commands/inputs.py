@@ -47,8 +47,13 @@ def open_faces(data: FacesConfig) -> FaceSet:
 
 def open_base(data: DataConfig, outputs: Path) -> FaceSet:
     """As `open_faces`; with data=synthetic and data=mixed, the real set that stands behind it."""
-    folder = Path(data.folder or outputs / "data" / FOLDERS[data.faces])
-    return _limited(_opened(data.faces, folder, data.toy), data.real_limit, data.draw_seed)
+    faces = _opened(data.faces, base_folder(data, outputs), data.toy)
+    return _limited(faces, data.real_limit, data.draw_seed)
+
+
+def base_folder(data: DataConfig, outputs: Path) -> Path:
+    """Where the faces are that select and score."""
+    return Path(data.folder or outputs / "data" / FOLDERS[data.faces])
 
 
 def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:

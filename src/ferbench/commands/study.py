@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ferbench import runs
+from ferbench.commands import needed
 from ferbench.commands.launcher import Command, Launcher, command_line, words_of
 from ferbench.config import yaml_files
 from ferbench.config.study import RunStudy
@@ -82,16 +83,19 @@ def _study(job: RunStudy) -> Study:
 
 
 def _check(study: Study, launcher: Launcher) -> None:
-    """Refuse a study with a run that its command would refuse, before the first one."""
-    folders = {step.id: "later" for step in study.steps}
+    """Refuse a study with a run that its command would refuse, before the first one.
+
+    Of the seeds of a cell the first and the largest are looked at.
+    """
+    folders = {step.id: f"@{step.id}" for step in study.steps}
     checked = set()
     for task in study.tasks():
         words = (task.command, *filled(task.words, folders))
-        if words in checked or (task.cell and task.seed != study.seeds[0]):
+        if words in checked or task.seed not in (None, study.seeds[0], max(study.seeds)):
             continue
         checked.add(words)
         try:
-            launcher.check(task.command, words[1:])
+            needed.check(launcher.check(task.command, words[1:]), made=folders.values())
         except UserError as error:
             raise UserError(f"{task.id}: {error}") from None
 
