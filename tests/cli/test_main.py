@@ -104,6 +104,15 @@ MISTAKES = {
     "like train.augment.flip=VALUE",
     "classify 'train={epochss: 3}'": "train.epochss: no such key of ferbench classify; ",
     "classify 'train.epochs=${foo}'": "train.epochs: Interpolation key 'foo' not found",
+    # names that end in the name of a folder
+    "train-gan gan.name=../../evil": "gan.name=../../evil: expected letters, digits, '.', ",
+    "train-gan gan.name=/abs/path": "gan.name=/abs/path: expected letters, digits, '.', ",
+    "train-gan gan.name=..": "gan.name=..: expected letters, digits, '.', ",
+    f"train-gan gan.name={'a' * 300}": "gan.name=aaaaaaaaaaaaaaaaaaaa...: 300 letters; expected at",
+    "classify model.name=../cnn": "model.name=../cnn: expected letters, digits, '.', ",
+    f"classify name={'a' * 101}": "name=aaaaaaaaaaaaaaaaaaaa...: 101 letters; expected at most 100",
+    f"synth name={'ä' * 99}": "name=ääääääääääääääääääää...: 198 letters; expected at most 100",
+    "classify data.name=../toy": "data.name=../toy: unknown; ",
     # options
     "classify model=resnet5": "model=resnet5: no such option; did you mean resnet50, resnet18?",
     "classify model=[cnn,vg]": "model=vg: no such option; did you mean vgg?",
@@ -175,6 +184,21 @@ def test_a_mistake_in_an_own_file_names_the_file(
     assert (status, out, jobs) == (2, "", [])
     assert err.startswith(f"ferbench: {OWN_FILES[text]}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/abs/evil", "evil/../..", "a" * 300, ""])
+def test_a_preset_cannot_name_a_folder_elsewhere(
+    name: str, ferbench: Ferbench, jobs: list[Any], tmp_path: Path
+) -> None:
+    for group, command in (("gan", "train-gan"), ("model", "classify")):
+        (tmp_path / group).mkdir()
+        base = {"gan": "tiny", "model": "cnn"}[group]
+        text = f"defaults: [{base}, _self_]\nname: '{name}'\n"
+        (tmp_path / group / "own.yaml").write_text(text)
+        status, _, err = ferbench(command, "-cd", ".", f"{group}=own")
+        assert (status, jobs) == (2, [])
+        assert err.startswith(f"ferbench: {group}.name={name[:20]}")
+        assert err.count("\n") == 1
 
 
 def test_own_options_are_taken_from_config_dir(

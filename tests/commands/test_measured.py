@@ -99,6 +99,13 @@ def test_a_complete_run_that_is_not_whole_goes_on(job: Job) -> None:
     assert (folder / "result.txt").exists()
 
 
+def test_a_name_that_grew_from_other_folders_fits_into_one(job: Job) -> None:
+    """As that of an evaluation: its run's folder, the data, the split."""
+    folder = measured.run(replace(run_of(job), name="ä" * 127 + "_real_private"), work)
+    assert len(folder.name.encode()) == 200 + 9
+    assert folder.name.startswith("ä" * 100 + "_")
+
+
 def test_results_and_inputs_name_the_folder_and_nothing_else_does(job: Job) -> None:
     same = run_of(replace(job, resume="x.pkl"))
     assert same.folder == run_of(job).folder

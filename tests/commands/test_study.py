@@ -338,9 +338,7 @@ def test_a_study_without_prepared_faces_makes_nothing_first(
     shutil.rmtree(outputs / "data")
     steps = [{"id": "set", "command": "synth", "words": ["gan=fer48", "n=70"]}]
     cells = [{"id": "made", "words": ["data=synthetic", "data.synthetic=@set"]}]
-    job = make_study(
-        {"steps": steps, "cells": cells, "baseline": None, "compare": [], "chart": {}}
-    )
+    job = make_study({"steps": steps, "cells": cells, "baseline": None, "compare": [], "chart": {}})
     with pytest.raises(UserError, match="made/s0: data=real: FER2013 is not prepared"):
         study.run(job, LAUNCHER)
     assert "$ ferbench" not in capsys.readouterr().out

@@ -57,7 +57,7 @@ class Run:
         if resume and not is_network(resume):
             return Path(resume)
         kind = SET_FOLDERS.get(self.command, self.command)
-        name = f"{self.name}_{runs.hash_of(self.identity)[:8]}"
+        name = f"{runs.short(self.name)}_{runs.hash_of(self.identity)[:8]}"
         folder = Path(self.job.outputs) / kind / name
         return runs.free_folder(folder) if self.job.force else folder
 

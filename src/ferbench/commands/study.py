@@ -117,7 +117,7 @@ def _command(job: RunStudy) -> str:
 
 @dataclass(frozen=True)
 class _Left:
-    """A run that is not done. busy: the folder where another process is at work on it, if one is."""
+    """A run that is not done. busy: the folder where another process is at work on it, or None."""
 
     task: str
     busy: str | None = None

@@ -5,7 +5,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.errors import UserError, at_least, between, one_of
+from ferbench.errors import at_least, between, file_name, one_of
 from ferbench.recipes.marks import AsTyped, Neutral, Result
 
 TTA = ("none", "flip", "ten_crop")
@@ -22,8 +22,8 @@ def check_seed(seed: int, key: str = "seed") -> None:
 
 def check_name(name: str | None) -> None:
     """Refuse a name that is no file name."""
-    if name is not None and not _is_file_name(name):
-        raise UserError(f"name={name}: expected letters, digits, '.', '_' and '-'")
+    if name is not None:
+        file_name("name", name)
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class ModelConfig:
     tune: Result[str]
     dropout: Result[float]
     width: Result[int | None]
+
+    def __post_init__(self) -> None:
+        file_name("model.name", self.name)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,3 @@ class LoggerConfig:
 
     def __post_init__(self) -> None:
         one_of("logger.name", self.name, LOGGERS)
-
-
-def _is_file_name(name: str) -> bool:
-    return bool(name) and all(c.isalnum() or c in "._-" for c in name) and name[0] not in ".-"

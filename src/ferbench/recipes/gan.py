@@ -5,7 +5,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.errors import UserError, at_least, between, one_of, positive
+from ferbench.errors import UserError, at_least, between, file_name, one_of, positive
 from ferbench.recipes.marks import AsTyped, Neutral, Result
 
 PIPES = (
@@ -115,6 +115,7 @@ class GanRecipe:
     stop_on_collapse: Neutral[bool]
 
     def __post_init__(self) -> None:
+        file_name("gan.name", self.name)
         check_resolution("gan.res", self.res)
         one_of("gan.kind", self.kind, ("stylegan2", "acgan", "cgan"))
         one_of("gan.architecture", self.architecture, ("resnet", "orig", "skip"))

@@ -20,6 +20,7 @@ from ferbench.runs.record import (
     now,
     recorded,
     remove_left_parts,
+    short,
     status_of,
 )
 from ferbench.stopping import Interrupted, StopSignal
@@ -44,5 +45,6 @@ __all__ = [
     "remove_left_parts",
     "resolve_device",
     "seed_everything",
+    "short",
     "status_of",
 ]

@@ -18,6 +18,7 @@ from ferbench.files import locked, partial, remove_partial, save_json, write_who
 
 RUN_FILE = "run.json"
 LOCK_FILE = ".lock"
+NAME_BYTES = 200  # of a folder's name, which a hash and a number follow
 
 
 def hash_of(value: Any) -> str:
@@ -147,6 +148,12 @@ def free_folder(folder: Path) -> Path:
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
+
+
+def short(name: str) -> str:
+    """A name, which may be that of another folder with more to it, cut to 200 bytes."""
+    assert "/" not in name, name
+    return os.fsencode(name)[:NAME_BYTES].decode("utf-8", "ignore")
 
 
 def name_in(outputs: Path, folder: Path) -> str:
