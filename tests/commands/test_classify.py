@@ -12,6 +12,7 @@ from ferbench.classifiers import training
 from ferbench.commands import classify, evaluate
 from ferbench.config.identity import identity
 from ferbench.errors import UserError
+from ferbench.files import sha256_of
 from ferbench.results.rows import ClassifierRow
 from ferbench.runs import Interrupted
 from ferbench.runs.checkpoint import load_weights, save_weights
@@ -191,8 +192,12 @@ def test_evaluate_knows_a_run_by_its_weights(outputs, make_job, run_before):
     """A folder of the same name with other weights is scored anew."""
     words = ("evaluate", f"run={run_before}", "device=cpu")
     first = evaluate.run(make_job(*words))
-    weights = load_weights(run_before / "model.safetensors")
-    save_weights(run_before / "model.safetensors", {k: 2 * v for k, v in weights.items()})
+    path, facts = run_before / "model.safetensors", run_before / "run.json"
+    save_weights(path, {k: 2 * v for k, v in load_weights(path).items()})
+    with pytest.raises(UserError, match="damaged, not the bytes that the run wrote"):
+        evaluate.run(make_job(*words))
+    other = json.loads(facts.read_text()) | {"weights_sha256": sha256_of(path)}
+    facts.write_text(json.dumps(other))
     assert evaluate.run(make_job(*words)) != first
     assert len(table_rows(outputs)) == 3
 

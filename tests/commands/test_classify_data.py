@@ -300,15 +300,14 @@ def test_the_control_row_needs_no_synthetic_set(outputs, make_job):
     }
 
 
-def test_a_synthetic_set_whose_pixels_changed_fails_the_run(outputs, make_job):
+def test_a_synthetic_set_whose_pixels_changed_is_refused_before_the_run(outputs, make_job):
     make_set(outputs / "synth/one")
     images = np.load(outputs / "synth/one/images.npy", mmap_mode="r+")
     images[5, 5, 5] ^= 1
     images.flush()
-    with pytest.raises(UserError, match="not those of the set's manifest"):
+    with pytest.raises(UserError, match="not the content of the manifest's hash"):
         classify.run(make_job("classify", *SMALL, "data=synthetic"))
-    (failed,) = results.failed_runs(outputs)
-    assert "not those of the set's manifest" in failed.error
+    assert not (outputs / "classify").exists()
     assert table_rows(outputs) == []
 
 

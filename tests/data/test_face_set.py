@@ -261,6 +261,11 @@ def truncate(path, size):
     path.write_bytes(path.read_bytes()[:size])
 
 
+def flip_last_bit(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
 DAMAGES = {
     "missing array": lambda root: (root / "train_images.npy").unlink(),
     "missing extra": lambda root: (root / "clean_train.npy").unlink(),
@@ -279,6 +284,10 @@ DAMAGES = {
         root / "train_action_units.npy", np.zeros((20, 13), np.float32)
     ),
     "objects": lambda root: np.save(root / "train_names.npy", np.array([{}] * 21)),
+    "a bit of an image": lambda root: flip_last_bit(root / "train_images.npy"),
+    "a bit of a name": lambda root: flip_last_bit(root / "public_names.npy"),
+    "a bit of a mask": lambda root: flip_last_bit(root / "clean_train.npy"),
+    "hashes of text": lambda root: change_manifest(root, sha256="none"),
     "manifest without counts": lambda root: change_manifest(root, counts=None),
     "manifest without extras": lambda root: change_manifest(root, extras=7),
     "counts of text": lambda root: change_manifest(root, counts={"train": "many"}),
@@ -294,6 +303,14 @@ def test_a_damaged_set_is_refused_in_one_line(written, damage):
         face_set.read(written)
     assert str(written) in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_set_without_hashes_of_its_files_is_read(written):
+    """As they were written before there were any."""
+    facts = json.loads((written / "manifest.json").read_text())
+    del facts["sha256"]
+    (written / "manifest.json").write_text(json.dumps(facts))
+    assert face_set.read(written).manifest["name"] == "made"
 
 
 def test_another_order_of_classes_is_refused(written):

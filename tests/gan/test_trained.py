@@ -179,6 +179,13 @@ def test_a_cut_file_is_refused(saved: Path) -> None:
         trained.load(saved, device=CPU)
 
 
+def test_a_flipped_bit_is_refused(saved: Path) -> None:
+    content = saved.read_bytes()
+    saved.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(UserError, match="damaged, its weights are not those that were written"):
+        trained.load(saved, device=CPU)
+
+
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(UserError, match="not the weights of a generator"):

@@ -21,7 +21,7 @@ from ferbench.commands.classify_inputs import ClassifyInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.commands import Classify
 from ferbench.config.identity import identity
-from ferbench.files import write_whole
+from ferbench.files import sha256_of, write_whole
 from ferbench.gan.fresh_faces import FreshFaces, sampler_of
 from ferbench.models import FaceClassifier, NetworkOptions, build
 from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint
@@ -77,7 +77,8 @@ def _fit_and_score(
     scoring.write(record.folder, tested, history=fit.history, best_epoch=fit.best_epoch)
     row = _training_columns(job, read, fit) | scoring.columns(tested)
     row |= {"data_hash": data_hash, "parameters": parameters}
-    return Outcome(lines=[scoring.summary(tested)], row=row)
+    facts = {inputs.WEIGHTS_HASH: sha256_of(record.folder / inputs.WEIGHTS)}
+    return Outcome(lines=[scoring.summary(tested)], row=row, facts=facts)
 
 
 def _fit(

@@ -27,6 +27,7 @@ from ferbench.models import FaceClassifier, NetworkOptions, build
 from ferbench.runs import Compute, checkpoint
 
 WEIGHTS = "model.safetensors"  # of a run: what classify writes and others read
+WEIGHTS_HASH = "weights_sha256"  # of that file, in run.json
 OWN_STARTS = ("none", "imagenet")  # of a judge: other runs' weights may know synthetic faces
 FOLDERS = {"real": "fer2013", "toy": "toy"}  # below outputs/data, as conf/data/ says too
 
@@ -199,8 +200,11 @@ def load_classifier(run: Path) -> FaceClassifier:
     options = NetworkOptions(**asdict(replace(config, pretrained="none")))
     model = build(options, classes=len(CLASSES))
     path = run / WEIGHTS
+    weights, written = checkpoint.load_weights(path), runs.status_of(run).get(WEIGHTS_HASH)
+    if written is not None and sha256_of(path) != written:
+        raise UserError(f"{path}: damaged, not the bytes that the run wrote")
     try:
-        model.load_state_dict(checkpoint.load_weights(path))
+        model.load_state_dict(weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: not the weights of this network ({reason})") from None
