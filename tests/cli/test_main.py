@@ -249,6 +249,13 @@ def test_a_user_error_of_the_command_is_one_line(
     assert ferbench("classify") == (2, "", "ferbench: data=real: not there; expected it\n")
 
 
+def test_numbers_that_broke_are_one_line(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, FloatingPointError("train.peak_lr=9: the loss is nan"))
+    assert ferbench("classify") == (2, "", "ferbench: train.peak_lr=9: the loss is nan\n")
+
+
 def test_a_bug_shows_its_traceback_and_no_line_of_hydra(
     ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,11 +1,13 @@
 """`ferbench train-gan`: what a run leaves, going on in the same bits, and what is refused."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from ferbench.gan.weights import STATE_FORMAT
 from ferbench.models import NetworkOptions, build
 from ferbench.runs import Compute, Interrupted, checkpoint
 from ferbench.runs.precision import Precision
+from stylegan2_ada.training import loop
 
 CPU = torch.device("cpu")
 SMALL = [
@@ -343,6 +346,25 @@ def test_numbers_that_are_not_finite_end_the_run(gan_job: Callable[..., Any]) ->
         train_gan.run(
             gan_job("total_kimg=0.192", "judge=none", "gan.lr=1e30", "gan.nonfinite_limit=2")
         )
+
+
+def test_images_that_are_not_finite_end_the_run_with_the_last_good_state(
+    gan_job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They broke the line of the tick before, for its diversity was left out (KeyError)."""
+
+    def broken(trainer: Any, images: int, *rest: Any) -> Any:
+        tick = unbroken(trainer, images, *rest)
+        return tick if trainer.images < 128 else replace(tick, diversity=(math.nan,) * 7)
+
+    unbroken = loop._tick
+    monkeypatch.setattr(loop, "_tick", broken)
+    pattern = r"^gan\.lr=0\.\d+: the generator's images after 0\.128 kimg are not finite; expected"
+    with pytest.raises(FloatingPointError, match=pattern) as refused:
+        train_gan.run(gan_job("total_kimg=0.192", "judge=none", "gan.tick_kimg=0.064"))
+    folder = only_run(Path(gan_job().outputs))
+    assert str(refused.value).endswith(f"the last good state is {folder / 'state.pt'} (0.1 kimg)")
+    assert len(history(folder)) == 1
 
 
 @pytest.mark.parametrize(

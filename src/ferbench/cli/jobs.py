@@ -33,11 +33,13 @@ def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: boo
 
     given: the words of the command line, which a resumed run must not contradict.
     full_error: show the traceback of errors that a command that runs others goes on after.
-    Raises UserError for a mistake and for the machine's trouble.
+    Raises UserError for a mistake, for the machine's trouble and for numbers that broke.
     """
     stopping.begin_run()
     try:
         return _run(command, cfg, given, full_error)
+    except FloatingPointError as error:
+        raise UserError(str(error)) from error
     except (OSError, MemoryError, ImportError, RuntimeError) as error:
         text = machine_trouble.sentence(error, command, cfg.get("outputs"))
         if text is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,10 @@ def _loop(training: Training, reports: Reports | None, signal: StopSignal) -> No
     def on_tick(tick: sg.Tick) -> None:
         nonlocal ticks
         ticks += 1
+        if not all(map(math.isfinite, tick.diversity)):  # of the same numbers in every process
+            raise FloatingPointError(
+                f"the generator's images after {tick.images / 1000:.3g} kimg are not finite"
+            )
         last = tick.images >= recipe.total_kimg * 1000
         state = trainer.state_dict() if last or ticks % recipe.state_ticks == 0 else None
         if reports is not None:
@@ -183,7 +188,9 @@ def _loop(training: Training, reports: Reports | None, signal: StopSignal) -> No
                 reports.save(state)
     except FloatingPointError as error:
         where = "" if reports is None else f"; {reports.last_state()}"
-        raise FloatingPointError(f"{error}{where}") from None
+        raise FloatingPointError(
+            f"gan.lr={recipe.lr:g}: {error}; expected a lower one, or precision=fp32{where}"
+        ) from None
     finally:
         if reports is not None:
             reports.close()

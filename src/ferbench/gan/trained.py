@@ -74,8 +74,8 @@ def save(
     """Write averaged generator and discriminator in float16, with what builds them again.
 
     discriminator: None keeps it out of the file, which can then be drawn from, but not be trained
-    further. facts: plain values; `classes` must be among them. Raises ValueError if a weight is not
-    finite in float16.
+    further. facts: plain values; `classes` must be among them. Raises
+    FloatingPointError if a weight is not finite in float16.
     """
     assert "classes" in facts
     parts: dict[str, Any] = {"G_ema": network}
@@ -211,5 +211,5 @@ def _hash(tensors: Mapping[str, Tensor]) -> str:
 def _half(name: str, value: Tensor) -> Tensor:
     half = value.detach().cpu().half().contiguous()
     if not half.isfinite().all():
-        raise ValueError(f"{name}: not finite in float16")
+        raise FloatingPointError(f"the weights {name} are not finite in float16")
     return half
