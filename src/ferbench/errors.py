@@ -30,6 +30,13 @@ def at_least(key: str, value: float, low: float) -> None:
         raise UserError(f"{key}={value}: expected at least {low}")
 
 
+def at_most(key: str, value: float | None, high: float, why: str) -> None:
+    """Refuse a value above `high`, with the reason; null is none."""
+    if value is not None and value > high:
+        shown = f"{high:,}" if isinstance(high, int) else f"{high:g}"
+        raise UserError(f"{key}={value}: expected at most {shown}: {why}")
+
+
 def positive(key: str, value: float) -> None:
     """Refuse a value that is not above 0, or not finite."""
     if not 0 < value < math.inf:

@@ -20,8 +20,10 @@ import numpy as np
 PARTIAL = ".part"
 LOCK_POLL_SECONDS = 0.02
 # What reading a .npz file raises where bytes are missing or changed.
-_DAMAGE = (ValueError, LookupError, EOFError, TypeError, AttributeError, RuntimeError)
-_DAMAGE += (zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    *(ValueError, LookupError, EOFError, TypeError, AttributeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 # numpy's and torch's words for a disk that did not take all bytes
 NOT_WHOLE = re.compile(r"\d+ requested and \d+ written|PytorchStreamWriter|unexpected pos")
 

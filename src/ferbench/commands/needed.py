@@ -28,7 +28,7 @@ def check(job: Any, made: Collection[str] = ()) -> None:
     elif isinstance(data, FacesConfig) and data.name == "real":
         named_sets.require_real(Path(data.folder))
     for key, path in _paths(job):
-        if path not in (None, *WORDS, *made) and not _is_there(path):
+        if path is not None and path not in (*WORDS, *made) and not _is_there(path):
             raise UserError(f"{key}={path}: no such file or folder")
     logger = getattr(job, "logger", None)
     if logger is not None:

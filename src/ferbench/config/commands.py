@@ -13,6 +13,8 @@ from ferbench.config.curate import Curate
 from ferbench.config.data import DataConfig, FacesConfig
 from ferbench.config.fidelity import Fidelity
 from ferbench.config.sections import (
+    IN_MEMORY,
+    MOST_IN_MEMORY,
     PRECISIONS,
     EvalConfig,
     LoggerConfig,
@@ -23,8 +25,9 @@ from ferbench.config.sections import (
 from ferbench.config.study import RunStudy
 from ferbench.config.synth import Synth
 from ferbench.config.train_gan import TrainGan
-from ferbench.errors import at_least, between, one_of, positive
+from ferbench.errors import at_least, at_most, between, one_of, positive
 from ferbench.recipes.classifier import Recipe
+from ferbench.recipes.gan import LONG_TRAINING, MOST_KIMG
 from ferbench.recipes.marks import AS_TYPED, AsTyped, Content, Neutral, Result
 
 LENGTHS = ("total_kimg",)  # keys that a run to go on with may be given anew
@@ -150,8 +153,10 @@ class Demo:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         positive("gan_kimg", self.gan_kimg)
-        at_least("train_faces", self.train_faces, 7)
-        at_least("test_faces", self.test_faces, 7)
+        at_most("gan_kimg", self.gan_kimg, MOST_KIMG, LONG_TRAINING)
+        for key in ("train_faces", "test_faces"):
+            at_least(key, getattr(self, key), 7)
+            at_most(key, getattr(self, key), MOST_IN_MEMORY, IN_MEMORY)
 
 
 COMMANDS: dict[str, type] = {

@@ -9,8 +9,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 from operator import attrgetter
 
-from ferbench.config.sections import check_seed
-from ferbench.errors import UserError, at_least, between, one_of
+from ferbench.config.sections import IN_MEMORY, MOST_IMAGES, MOST_IN_MEMORY, check_seed
+from ferbench.errors import UserError, at_least, at_most, between, one_of
 from ferbench.recipes.marks import AsTyped, Content, Result
 
 BASES = ("real", "toy")
@@ -61,6 +61,10 @@ class ToyConfig:
         for key, low in (("train", 7), ("public", 7), ("private", 7), ("seed", 0)):
             if getattr(self, key) is not None:
                 at_least(f"data.toy.{key}", getattr(self, key), low)
+        for key in ("train", "public", "private"):
+            at_most(f"data.toy.{key}", getattr(self, key), MOST_IN_MEMORY, IN_MEMORY)
+        if self.seed is not None:
+            check_seed(self.seed, "data.toy.seed")
 
     @property
     def size(self) -> tuple[int, int, int, int]:
@@ -110,7 +114,7 @@ class SyntheticConfig:
         if self.normalize is not None:
             one_of("data.synthetic.normalize", self.normalize, LEVELS)
         if self.limit is not None:
-            between("data.synthetic.limit", self.limit, 7, 1e9)
+            between("data.synthetic.limit", self.limit, 7, MOST_IMAGES)
         if self.online:
             self._check_online()
         elif self.generator is not None:
