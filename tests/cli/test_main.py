@@ -122,6 +122,10 @@ MISTAKES = {
     "classify hydra/launcher=ray": "hydra/launcher=ray: no such option; expected one of basic, "
     "joblib; more are plugins: pip install hydra-ray-launcher",
     "classify hydra.launcher.n_jobs=2": "hydra.launcher.n_jobs: no such key with these options; ",
+    # two names of one key
+    "classify data=mixed mix=add data.mix.how=replace": "mix=add data.mix.how=replace: two names ",
+    "classify +data.real_limit=0.1 real_limit=0.2": "+data.real_limit=0.1 real_limit=0.2: two ",
+    "classify data.teacher=auto data.teacher.run=x": "data.teacher=auto data.teacher.run=x: two ",
     # sweeps
     "classify seed=0,1": "seed=0,1: several values are a sweep; "
     "expected -m before it: ferbench classify -m seed=0,1",
@@ -169,6 +173,8 @@ OWN_FILES = {
     "train: {epochs: many}": "experiment/own.yaml: train.epochs=many: expected an integer",
     "defaults: [override /model: vg]": "model=vg: no such option; did you mean vgg?",
     "defaults: [override /modle: vgg]": "experiment/own.yaml: Could not override 'modle'.",
+    "real_limit: 0.1\ndata: {real_limit: 0.2}": "data.real_limit=0.2: is given as data.",
+    "data: {mix: {how: add}}\nmix: replace": "data.mix.how=replace: is given as data.",
     "train: {epochs: 3": "while parsing a flow mapping in ",
 }
 
@@ -401,18 +407,60 @@ def test_a_sweep_runs_every_combination(ferbench: Ferbench, jobs: list[Any]) -> 
     assert out.splitlines()[1] == "[2] seed=0 model=vgg device=cpu"
 
 
-def test_a_sweep_goes_on_after_a_mistake(ferbench: Ferbench, jobs: list[Any]) -> None:
-    status, _, err = ferbench("classify", "-m", "seed=0,-1,1,-2")
-    assert [job.seed for job in jobs] == [0, 1]
+def test_mistakes_of_a_sweep_are_said_before_its_first_run(
+    ferbench: Ferbench, jobs: list[Any]
+) -> None:
+    """Each once, whatever it is combined with."""
+    status, out, err = ferbench("classify", "-m", "model=cnn,vgg", "seed=0,-1,1,-2")
+    assert (status, out, jobs) == (2, "", [])
     assert err == "ferbench: seed=-1: expected at least 0\nferbench: seed=-2: expected at least 0\n"
-    assert status == 2
+    status, out, err = ferbench("classify", "-m", "train.label_smoothing=0.1,1", "seed=0,1")
+    assert (status, out, jobs) == (2, "", [])
+    assert err.startswith("ferbench: train.label_smoothing=1.0: expected a value from 0 to 0.99")
+    assert err.count("\n") == 1
+
+
+def test_mistakes_in_own_files_and_globs_of_a_sweep_are_found_first(
+    ferbench: Ferbench, jobs: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "own.yaml").write_text("defaults: [default, _self_]\nepochs: -1\n")
+    status, out, err = ferbench("classify", "-m", "-cd", ".", "train=quick,own")
+    assert (status, out, jobs) == (2, "", [])
+    assert err.startswith("ferbench: train.epochs=-1: expected at least 1")
+    assert ferbench("classify", "-m", "model=glob(resnet*)")[0] == 0
+    assert [job.model.name for job in jobs] == ["resnet18", "resnet50"]
+
+
+def fail_by_seed(monkeypatch: pytest.MonkeyPatch, errors: dict[int, Exception]) -> list[int]:
+    """Runs that fail by their seeds; the seeds of those that do not."""
+    done: list[int] = []
+
+    def run(job: Any) -> None:
+        if job.seed in errors:
+            raise errors[job.seed]
+        done.append(job.seed)
+
+    monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
+    return done
+
+
+def test_a_sweep_goes_on_after_a_mistake(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a kind that only the run itself can find."""
+    errors: dict[int, Exception] = {1: UserError("one"), 3: UserError("three")}
+    done = fail_by_seed(monkeypatch, errors)
+    status, _, err = ferbench("classify", "-m", "seed=0,1,2,3")
+    assert (status, done, err) == (2, [0, 2], "ferbench: one\nferbench: three\n")
 
 
 def test_a_bug_outranks_mistakes_in_a_sweep(
     ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_with(monkeypatch, ZeroDivisionError("boom"))
-    status, _, err = ferbench("classify", "-m", "seed=-1,0,-2")
+    mistake = UserError("seed=1: a mistake")
+    fail_by_seed(monkeypatch, {1: mistake, 0: ZeroDivisionError("boom"), 2: mistake})
+    status, _, err = ferbench("classify", "-m", "seed=1,0,2")
     assert status == 1
     assert err.count("ferbench: seed=") == 2
     assert err.count("ZeroDivisionError: boom\n") == 1
@@ -420,12 +468,12 @@ def test_a_bug_outranks_mistakes_in_a_sweep(
 
 def test_jobs_in_other_processes_report_the_same_way(ferbench: Ferbench) -> None:
     """joblib's workers: one line a mistake, nothing of Hydra's, and the status."""
-    words = "table -m hydra/launcher=joblib hydra.launcher.n_jobs=2 format=markdown,csw,latexx"
+    words = "table -m hydra/launcher=joblib hydra.launcher.n_jobs=2 kind=audit,fidelty,curat"
     status, out, err = ferbench(*words.split())
     assert status == 2
     assert sorted(err.splitlines()) == [
-        "ferbench: format=csw: unknown; did you mean csv?",
-        "ferbench: format=latexx: unknown; did you mean latex?",
+        "ferbench: kind=curat: unknown; did you mean curate?",
+        "ferbench: kind=fidelty: unknown; did you mean fidelity?",
     ]
     assert len(re.findall(r"^\[\d\] ", out, re.MULTILINE)) == 3
 
@@ -436,7 +484,7 @@ def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
         subprocess.run(
-            [sys.executable, "-m", "ferbench", *["table", "-m", "format=csw,latexx"]],
+            [sys.executable, "-m", "ferbench", *["table", "-m", "kind=fidelty,curat"]],
             cwd=tmp_path,
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             stdout=theirs,
@@ -450,10 +498,10 @@ def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None
             while text := ours.recv(65536):
                 writes.append(text.decode())
     assert writes == [
-        "[1] format=csw\n",
-        "ferbench: format=csw: unknown; did you mean csv?\n",
-        "[2] format=latexx\n",
-        "ferbench: format=latexx: unknown; did you mean latex?\n",
+        "[1] kind=fidelty\n",
+        "ferbench: kind=fidelty: unknown; did you mean fidelity?\n",
+        "[2] kind=curat\n",
+        "ferbench: kind=curat: unknown; did you mean curate?\n",
     ]
 
 
@@ -564,6 +612,16 @@ def test_cfg_prints_the_config_and_runs_nothing(ferbench: Ferbench, jobs: list[A
     assert (status, err, jobs) == (0, "", [])
     assert "  folder: a b/data/toy\n" in out
     assert ferbench("classify", "train=sgd", "--cfg=job", "-p", "train")[1].count("sgd") == 1
+
+
+def test_cfg_says_what_the_run_would_refuse(ferbench: Ferbench, jobs: list[Any]) -> None:
+    status, out, err = ferbench("classify", "--cfg", "job", "seed=-1", "data=mixed")
+    assert (status, jobs) == (2, [])
+    assert "\nseed: -1\n" in out
+    assert err == "ferbench: seed=-1: expected at least 0\n"
+    status, out, err = ferbench("evaluate", "--cfg", "job")  # what is to be given shows as ???
+    assert (status, err) == (0, "")
+    assert "\nrun: ???\n" in out
 
 
 COMPLETIONS = {

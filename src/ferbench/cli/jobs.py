@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import sys
@@ -68,6 +69,35 @@ def job_of(command: str, words: Sequence[str]) -> Any:
     Raises UserError for words that the command would refuse.
     """
     return _checked(command, _composed(command, words))
+
+
+def mistakes(command: str, arguments: Sequence[str]) -> list[UserError]:
+    """What the command would refuse of its arguments, as `arguments.for_hydra` gives them.
+
+    Of a sweep every run is looked at, each mistake once; what is still to be given is none.
+    """
+    found: dict[str, UserError] = {}
+    for words in _cells(arguments):
+        try:
+            _checked(command, _composed_of(command, words))
+        except UserError as error:
+            found.setdefault(str(error), error)
+    return list(found.values())
+
+
+def _cells(arguments: Sequence[str]) -> Iterator[list[str]]:
+    """The overrides of every run of a sweep, in the order of Hydra's own sweeper."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    words = [word for word in arguments if not word.startswith("--")]
+    parsed = OverridesParser.create(config_loader=_loader()).parse_overrides(words)
+    values = [
+        [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
+        if one.is_sweep_override()
+        else [str(one.input_line)]
+        for one in parsed
+    ]
+    yield from map(list, itertools.product(*values))
 
 
 def _checked(command: str, cfg: DictConfig) -> Any:
@@ -235,11 +265,15 @@ class _Job:
 
 def _composed(command: str, words: Sequence[str]) -> DictConfig:
     """The config of a command without Hydra's own part; UserError for words that it refuses."""
+    return _composed_of(command, arguments.for_hydra(command, list(words)))
+
+
+def _composed_of(command: str, given: list[str]) -> DictConfig:
+    """As `_composed`, of Hydra's overrides."""
     from hydra.errors import HydraException
     from omegaconf import open_dict, read_write
     from omegaconf.errors import OmegaConfBaseException
 
-    given = arguments.for_hydra(command, list(words))
     try:
         cfg = _loader().load_configuration(file_name(command), given, _mode("RUN"))
         with read_write(cfg), open_dict(cfg):

@@ -13,7 +13,7 @@ from ferbench import stopping
 from ferbench.cli import arguments as overrides
 from ferbench.cli import completion, help
 from ferbench.cli.error_lines import NOBODY_READS, USER_MISTAKE, one_line, report
-from ferbench.cli.jobs import in_sweep, run_job
+from ferbench.cli.jobs import in_sweep, mistakes, run_job
 from ferbench.cli.statuses import Statuses
 from ferbench.cli.streams import print_substitutes
 from ferbench.config.store import register
@@ -91,6 +91,10 @@ def _compose_and_run(command: str, arguments: list[str], full_error: bool) -> in
     own_files.register()
     sys.argv = ["ferbench", *arguments]
     compose = hydra.main(version_base="1.3", config_path=str(CONF), config_name=file_name(command))
+    multirun = "--multirun" in arguments
+    wrong = mistakes(command, arguments) if multirun else []
+    if wrong:
+        return max(report(error, full_error) for error in wrong)
     with Statuses.of_this_command() as statuses:
         try:
             with _raising_hydra():
@@ -98,10 +102,22 @@ def _compose_and_run(command: str, arguments: list[str], full_error: bool) -> in
         except (HydraException, OmegaConfBaseException, YAMLError) as error:
             raise UserError(one_line(error, command)) from error
         except KeyboardInterrupt as stop:
-            if "--multirun" in arguments:
+            if multirun:
                 stopping.say_goes_on(stop)
             raise
+        if any(word.startswith("--cfg=") for word in arguments):
+            return _say_what_is_refused(command, arguments, full_error)
         return statuses.worst()
+
+
+def _say_what_is_refused(command: str, arguments: list[str], full_error: bool) -> int:
+    """Beside a printed config, what its run would refuse; ??? in it needs no word."""
+    from omegaconf.errors import MissingMandatoryValue
+
+    sys.stdout.flush()
+    wrong = mistakes(command, arguments)
+    wrong = [one for one in wrong if not isinstance(one.__cause__, MissingMandatoryValue)]
+    return max([report(error, full_error) for error in wrong], default=0)
 
 
 @contextmanager
