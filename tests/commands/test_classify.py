@@ -10,7 +10,9 @@ from ferbench import results
 from ferbench.classes import CLASSES
 from ferbench.classifiers import training
 from ferbench.commands import classify, evaluate
+from ferbench.config.commands import Classify
 from ferbench.config.identity import identity
+from ferbench.config.store import read_config
 from ferbench.errors import UserError
 from ferbench.files import sha256_of
 from ferbench.results.rows import ClassifierRow
@@ -150,6 +152,43 @@ def test_changed_data_are_refused_when_resuming(outputs, make_job, change_inputs
     (folder,) = runs_in(outputs)
     change_inputs(folder, train="other")
     with pytest.raises(UserError, match=f"resume={folder}: the data have changed"):
+        classify.run(replace(job, resume=str(folder)))
+
+
+def edit_config(folder, old, new):
+    path = folder / "config.yaml"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def test_an_edited_config_of_a_finished_run_is_noticed(outputs, make_job, run_before, capsys):
+    """Its weights are not of that network; another name and other paths change nothing."""
+    edit_config(run_before, "project: ", "project: mine # ")
+    evaluate.run(make_job("evaluate", f"run={run_before}", "device=cpu"))
+    edit_config(run_before, "label_smoothing: ", "label_smoothing: 0.25 # ")
+    with pytest.raises(UserError, match=r"config\.yaml: was edited since the run began"):
+        evaluate.run(make_job("evaluate", f"run={run_before}", "device=cpu"))
+    capsys.readouterr()
+    assert classify.run(make_job("classify", *SMALL)) == run_before
+    assert f"note: {run_before / 'config.yaml'}: was edited" in capsys.readouterr().out
+    (run_before / "config.yaml").write_text("model: {name: cnn")
+    with pytest.raises(UserError, match=r"config\.yaml: damaged, not YAML \(while parsing"):
+        evaluate.run(make_job("evaluate", f"run={run_before}", "device=cpu"))
+
+
+def test_a_stopped_run_does_not_go_on_with_an_edited_config(outputs, make_job, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "fit", stop)
+        with pytest.raises(KeyboardInterrupt):
+            classify.run(make_job("classify", *SMALL))
+    (folder,) = runs_in(outputs)
+    edit_config(folder, "label_smoothing: ", "label_smoothing: 0.25 # ")
+    job = read_config(Classify, folder / "config.yaml")
+    with pytest.raises(UserError, match="was edited since the run began"):
         classify.run(replace(job, resume=str(folder)))
 
 

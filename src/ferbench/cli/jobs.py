@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shlex
 import sys
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench import stopping
 from ferbench.cli import arguments, machine_trouble
-from ferbench.cli.error_lines import INTERRUPTED, one_line, report
+from ferbench.cli.composition import checked, composed, config_loader, job_of, run_mode
+from ferbench.cli.error_lines import INTERRUPTED, report
 from ferbench.cli.streams import print_substitutes
 from ferbench.config.commands import COMMANDS, LENGTHS
-from ferbench.config.store import read_config, register
-from ferbench.config.yaml_files import CONF, file_name
+from ferbench.config.store import read_config
+from ferbench.config.yaml_files import file_name
 from ferbench.errors import UserError, is_network
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: boo
 
 
 def _run(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> Any:
-    job = _checked(command, cfg)
+    job = checked(command, cfg)
     resume = getattr(job, "resume", None)
     if resume and not is_network(resume):
         job = _resumed(COMMANDS[command], job, given)
@@ -61,56 +61,6 @@ def _run(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) 
     except KeyboardInterrupt as stop:
         stopping.say_goes_on(stop)
         raise
-
-
-def job_of(command: str, words: Sequence[str]) -> Any:
-    """The checked config of a command, from the words that a user would type.
-
-    Raises UserError for words that the command would refuse.
-    """
-    return _checked(command, _composed(command, words))
-
-
-def mistakes(command: str, arguments: Sequence[str]) -> list[UserError]:
-    """What the command would refuse of its arguments, as `arguments.for_hydra` gives them.
-
-    Of a sweep every run is looked at, each mistake once; what is still to be given is none.
-    """
-    found: dict[str, UserError] = {}
-    for words in _cells(arguments):
-        try:
-            _checked(command, _composed_of(command, words))
-        except UserError as error:
-            found.setdefault(str(error), error)
-    return list(found.values())
-
-
-def _cells(arguments: Sequence[str]) -> Iterator[list[str]]:
-    """The overrides of every run of a sweep, in the order of Hydra's own sweeper."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    words = [word for word in arguments if not word.startswith("--")]
-    parsed = OverridesParser.create(config_loader=_loader()).parse_overrides(words)
-    values = [
-        [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
-        if one.is_sweep_override()
-        else [str(one.input_line)]
-        for one in parsed
-    ]
-    yield from map(list, itertools.product(*values))
-
-
-def _checked(command: str, cfg: DictConfig) -> Any:
-    """The config as the command's frozen dataclass, whose checks have run."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        job = OmegaConf.to_object(cfg)
-    except OmegaConfBaseException as error:
-        raise UserError(one_line(error, command)) from error
-    assert isinstance(job, COMMANDS[command])
-    return job
 
 
 def _resumed(schema: type, job: Any, given: Sequence[str]) -> Any:
@@ -206,7 +156,7 @@ class Launcher:
         """Show the command line and run it in this process; what the command returns."""
         print(f"\n$ ferbench {shlex.join([command, *words])}", flush=True)
         given = arguments.for_hydra(command, list(words))
-        result = run_job(command, _composed(command, words), given, self.full_error)
+        result = run_job(command, composed(command, words), given, self.full_error)
         stopping.raise_if_asked("the next step")
         return result
 
@@ -224,8 +174,10 @@ class Launcher:
         from hydra.experimental.callback import Callback
         from hydra.types import HydraContext
 
-        loader = _loader()
-        master = loader.load_configuration(file_name(command), list(self.words), _mode("MULTIRUN"))
+        loader = config_loader()
+        master = loader.load_configuration(
+            file_name(command), list(self.words), run_mode("MULTIRUN")
+        )
         before = Singleton.get_state()
         try:
             HydraConfig.instance().set_config(master)
@@ -261,51 +213,3 @@ class _Job:
         given = list(settings.overrides.task)
         with in_sweep(self.owner):
             return self.around(settings.job.num, lambda: run_job(self.command, cfg, given, False))
-
-
-def _composed(command: str, words: Sequence[str]) -> DictConfig:
-    """The config of a command without Hydra's own part; UserError for words that it refuses."""
-    return _composed_of(command, arguments.for_hydra(command, list(words)))
-
-
-def _composed_of(command: str, given: list[str]) -> DictConfig:
-    """As `_composed`, of Hydra's overrides."""
-    from hydra.errors import HydraException
-    from omegaconf import open_dict, read_write
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        cfg = _loader().load_configuration(file_name(command), given, _mode("RUN"))
-        with read_write(cfg), open_dict(cfg):
-            del cfg["hydra"]
-        return cfg
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(one_line(error, command)) from error
-
-
-def _loader() -> Any:
-    """What composes configs of conf/: that of the command which Hydra is running, or a new one."""
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    running = GlobalHydra.instance()
-    if running.is_initialized() and _reads_conf(running.config_loader()):
-        return running.config_loader()
-    register()
-    of_another_program, running.hydra = running.hydra, None
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return GlobalHydra.instance().config_loader()
-    finally:
-        GlobalHydra.instance().hydra = of_another_program
-
-
-def _reads_conf(loader: Any) -> bool:
-    """Whether a config loader is one of ferbench, and not of a program that uses ferbench."""
-    return any(source.path == str(CONF) for source in loader.get_sources())
-
-
-def _mode(name: str) -> Any:
-    from hydra.types import RunMode
-
-    return RunMode[name]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ferbench import stopping
 from ferbench.cli import arguments as overrides
 from ferbench.cli import completion, help
+from ferbench.cli.composition import mistakes
 from ferbench.cli.error_lines import NOBODY_READS, USER_MISTAKE, one_line, report
-from ferbench.cli.jobs import in_sweep, mistakes, run_job
+from ferbench.cli.jobs import in_sweep, run_job
 from ferbench.cli.statuses import Statuses
 from ferbench.cli.streams import print_substitutes
 from ferbench.config.store import register

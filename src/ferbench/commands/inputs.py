@@ -11,6 +11,8 @@ from typing import Any
 from ferbench import runs
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers.judge import Judge
+from ferbench.commands import edited
+from ferbench.config.commands import Classify
 from ferbench.config.data import DataConfig, FacesConfig, SomeFacesConfig, ToyConfig
 from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
@@ -196,6 +198,7 @@ def trained_row(run: Path, key: str = "run") -> dict[str, Any]:
 
 def load_classifier(run: Path) -> FaceClassifier:
     """The run's network with its weights; what ImageNet gave is in them already."""
+    edited.check_file(run, Classify)
     config: ModelConfig = read_config(ModelConfig, run / "config.yaml", section="model")
     options = NetworkOptions(**asdict(replace(config, pretrained="none")))
     model = build(options, classes=len(CLASSES))

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ferbench import report, results, runs
+from ferbench.commands import edited
 from ferbench.config.identity import identity
 from ferbench.errors import UserError, is_network
 from ferbench.files import save_json
@@ -101,6 +102,7 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
 
     Raises UserError if the inputs of a stopped run have changed, or if table or logger would fail.
     """
+    _check_resumed(this)
     if is_done(this):
         repeat(this)
         return this.folder
@@ -108,7 +110,8 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
     _try_before_work(this)
     runs.keep_freed_memory()
     with runs.recorded(this.folder, this.command, _config(this.job), this.inputs) as record:
-        record.update(environment=runs.environment(this.compute.device))
+        settings = {edited.SETTINGS: edited.settings_of(this.job)}
+        record.update(environment=runs.environment(this.compute.device), **settings)
         print(f"run: {this.folder}")
         began = time.perf_counter()
         outcome = work(record)
@@ -129,6 +132,13 @@ def _try_before_work(this: Run) -> None:
         results.require_table(Path(this.job.outputs), kind)
 
 
+def _check_resumed(this: Run) -> None:
+    """Refuse to go on with a run by a config.yaml that was edited."""
+    resume = getattr(this.job, "resume", None)
+    if resume and not is_network(resume):
+        edited.check(this.folder, this.job)
+
+
 def is_done(this: Run) -> bool:
     """Whether the run is complete."""
     facts = runs.status_of(this.folder)
@@ -144,6 +154,10 @@ def repeat(this: Run) -> None:
     """Say that the run is done, and put its row back if the table lost it."""
     runs.remove_left_parts(this.folder)
     print(f"done already: {this.folder} (force=true {this.again})")
+    try:
+        edited.check_file(this.folder, type(this.job))
+    except UserError as error:
+        print(f"note: {error}")
     row = runs.status_of(this.folder).get("row")
     if row is not None:
         results.restore(Path(this.job.outputs), this.folder, row)
