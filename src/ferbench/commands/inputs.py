@@ -13,7 +13,13 @@ from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers.judge import Judge
 from ferbench.commands import edited
 from ferbench.config.commands import Classify
-from ferbench.config.data import DataConfig, FacesConfig, SomeFacesConfig, ToyConfig
+from ferbench.config.data import (
+    DataConfig,
+    FacesConfig,
+    ScoredFacesConfig,
+    SomeFacesConfig,
+    ToyConfig,
+)
 from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
 from ferbench.data import mixing, named_sets, resize, synthetic_set
@@ -46,6 +52,12 @@ def open_faces(data: FacesConfig) -> FaceSet:
     if isinstance(data, SomeFacesConfig):
         return _limited(faces, data.real_limit, data.draw_seed)
     return faces
+
+
+def open_scored(data: ScoredFacesConfig) -> FaceSet:
+    """The set of data=real or data=toy of `ferbench evaluate`, whose `own` is resolved."""
+    assert data.folder is not None
+    return _opened(data.name, Path(data.folder), data.toy)
 
 
 def open_base(data: DataConfig, outputs: Path) -> FaceSet:

@@ -10,7 +10,7 @@ from ferbench.config.audit import Audit
 from ferbench.config.audit_data import AuditData
 from ferbench.config.bias import Bias
 from ferbench.config.curate import Curate
-from ferbench.config.data import DataConfig, FacesConfig
+from ferbench.config.data import DataConfig, FacesConfig, ScoredFacesConfig
 from ferbench.config.fidelity import Fidelity
 from ferbench.config.sections import (
     IN_MEMORY,
@@ -114,7 +114,7 @@ class Evaluate:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
-    data: Content[FacesConfig]
+    data: Content[ScoredFacesConfig]
     eval: Result[EvalConfig]
 
     def __post_init__(self) -> None:
