@@ -1,23 +1,27 @@
 import json
 import os
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
 
 from ferbench import results
 from ferbench.classes import CLASSES
 from ferbench.classifiers import training
+from ferbench.classifiers.memory import training_bytes
 from ferbench.commands import classify, evaluate
 from ferbench.config.commands import Classify
 from ferbench.config.identity import identity
 from ferbench.config.store import read_config
 from ferbench.errors import UserError
 from ferbench.files import sha256_of
+from ferbench.models import NetworkOptions, build
 from ferbench.results.rows import ClassifierRow
-from ferbench.runs import Interrupted
+from ferbench.runs import Interrupted, memory
 from ferbench.runs.checkpoint import load_weights, save_weights
+from ferbench.runs.precision import Precision
 
 SMALL = (
     "model.width=4",
@@ -244,3 +248,38 @@ def test_evaluate_knows_a_run_by_its_weights(outputs, make_job, run_before):
 def test_evaluate_refuses_what_is_no_complete_run(tmp_path, make_job):
     with pytest.raises(UserError, match="expected the folder of a complete run"):
         evaluate.run(make_job("evaluate", f"run={tmp_path}"))
+
+
+def test_a_training_that_does_not_fit_into_memory_is_refused_before_it(
+    outputs, make_job, monkeypatch, capsys
+):
+    """One line names the key; where it may just fit, the run begins with a note."""
+    needed = []
+
+    def check(bytes_needed, device, key):
+        needed.append(bytes_needed)
+        unpatched(bytes_needed, device, key)
+
+    unpatched = memory.check
+    monkeypatch.setattr(memory, "check", check)
+    monkeypatch.setattr(memory, "available", lambda device: 1 << 20)
+    with pytest.raises(UserError, match=r"^train\.batch=16: the training needs about 0\.\d GiB"):
+        classify.run(make_job("classify", *SMALL))
+    assert not (outputs / "classify").exists()
+    monkeypatch.setattr(memory, "available", lambda device: needed[0] / 1.2)
+    classify.run(make_job("classify", *SMALL))
+    assert "note: train.batch=16: the training may need" in capsys.readouterr().out
+    assert needed[0] == needed[1]
+
+
+def test_the_estimate_grows_with_the_batch_and_the_network(make_job):
+    def estimate(*words):
+        job = make_job("classify", *SMALL, *words)
+        model = build(NetworkOptions(**asdict(job.model)), classes=7)
+        how = Precision("fp32", "cpu")
+        return training_bytes(model, job.train, how, images=2000, device=torch.device("cpu"))
+
+    small = estimate("train.batch=512")
+    assert estimate("train.batch=1024") > 1.3 * small
+    assert estimate("train.batch=512", "model.width=32") > 1.5 * small
+    assert estimate("train.batch=4096") == estimate("train.batch=2000")  # there are no more faces

@@ -26,7 +26,7 @@ from ferbench.gan import score, setup, trained
 from ferbench.gan.faces import prepare
 from ferbench.gan.weights import STATE_FORMAT
 from ferbench.models import NetworkOptions, build
-from ferbench.runs import Compute, Interrupted, checkpoint
+from ferbench.runs import Compute, Interrupted, checkpoint, memory
 from ferbench.runs.precision import Precision
 from stylegan2_ada.training import loop
 
@@ -338,6 +338,15 @@ def test_a_collapse_is_said_once(
     watch = ["gan.collapse_from_kimg=0", "gan.collapse_diversity=100", "judge=none"]
     train_gan.run(gan_job("total_kimg=0.192", *watch))
     assert capsys.readouterr().out.count("warning: angry has collapsed") == 1
+
+
+def test_a_training_that_does_not_fit_into_memory_is_refused_before_it(
+    gan_job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: 1 << 20)
+    with pytest.raises(UserError, match=r"^gan\.batch=\d+: the training needs about 0\.\d GiB of"):
+        train_gan.run(gan_job("judge=none"))
+    assert not (Path(gan_job().outputs) / "train-gan").exists()
 
 
 def test_numbers_that_are_not_finite_end_the_run(gan_job: Callable[..., Any]) -> None:

@@ -20,6 +20,7 @@ from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
 from ferbench.gan import faces as gan_faces
 from ferbench.gan import score, setup, weights
+from ferbench.gan.memory import training_bytes
 from ferbench.gan.reports import Reports
 from ferbench.gan.samples import SAMPLES
 from ferbench.gan.score import Reference
@@ -27,7 +28,7 @@ from ferbench.gan.setup import Setting, Shards, Training
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.gan.weights import STATE
 from ferbench.recipes.gan import GanRecipe
-from ferbench.runs import Compute, Interrupted, Record, StopSignal, processes
+from ferbench.runs import Compute, Interrupted, Record, StopSignal, memory, processes
 from ferbench.runs.loggers import open_logger
 
 TICK_SEEDS = range(8)  # of the samples whose diversity is reported
@@ -55,6 +56,9 @@ def run(job: TrainGan) -> Path:
         train = faces.splits["train"]
         setting = Setting(job.seed, compute.precision.name, compute.device)
         training = _training(recipe, train, start, plan, setting)
+        if processes.count() == 1 and memory.available(compute.device) is not None:
+            needed = training_bytes(training)
+            memory.check(needed, compute.device, f"gan.batch={recipe.batch}")
         if not processes.is_first():
             with StopSignal() as signal:
                 _loop(training, None, signal)
