@@ -102,7 +102,6 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
 
     Raises UserError if the inputs of a stopped run have changed, or if table or logger would fail.
     """
-    _check_resumed(this)
     if is_done(this):
         repeat(this)
         return this.folder
@@ -132,13 +131,6 @@ def _try_before_work(this: Run) -> None:
         results.require_table(Path(this.job.outputs), kind)
 
 
-def _check_resumed(this: Run) -> None:
-    """Refuse to go on with a run by a config.yaml that was edited."""
-    resume = getattr(this.job, "resume", None)
-    if resume and not is_network(resume):
-        edited.check(this.folder, this.job)
-
-
 def is_done(this: Run) -> bool:
     """Whether the run is complete."""
     facts = runs.status_of(this.folder)
@@ -164,7 +156,10 @@ def repeat(this: Run) -> None:
 
 
 def check_inputs(this: Run) -> None:
-    """Refuse to go on with a run on data that have changed since."""
+    """Refuse to go on with a run on data, or by a config.yaml, that have changed since."""
+    resume = getattr(this.job, "resume", None)
+    if resume and not is_network(resume):
+        edited.check(this.folder, this.job)
     earlier = runs.status_of(this.folder).get("inputs")
     if earlier not in (None, dict(this.inputs)):
         raise UserError(
