@@ -83,3 +83,28 @@ def test_arrays_are_kept_under_any_name_and_objects_refused(tmp_path: Path) -> N
     with pytest.raises(AssertionError):
         files.save_arrays(tmp_path / "objects.npz", a=objects)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["both.cache", "numbers"]
+
+
+def test_a_changed_byte_of_a_cache_never_changes_what_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A damaged cache counts as none, and that is said; without one nothing is said."""
+    path, rng = tmp_path / "cache.npz", np.random.default_rng(0)
+    features = rng.random((40, 5), dtype=np.float32)
+    files.save_arrays(path, features=features, key=np.array(["a"]))
+    whole, refused = path.read_bytes(), 0
+    for place in rng.integers(len(whole), size=200):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        kept = files.load_cached(path, "features", "key")
+        if kept is None:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(kept["features"], features)
+            assert kept["key"].tolist() == ["a"]
+    assert refused > 100
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == refused
+    assert all("cache.npz: damaged (" in line for line in printed)
+    assert files.load_cached(tmp_path / "none.npz", "features") is None
+    with pytest.raises(ValueError, match="damaged"):
+        files.load_arrays(path, "other")

@@ -18,7 +18,7 @@ FILES = sorted(SRC.rglob("*.py"))
 
 # From the ground up. A package imports from lower storeys only, never from its own or a higher one.
 STOREYS = (
-    "errors classes version",
+    "errors classes stopping version",
     "files metrics recipes",
     "report config",
     "similarity runs",
@@ -32,7 +32,16 @@ STOREYS = (
     "__init__",
 )
 HEIGHT = {part: height for height, storey in enumerate(STOREYS) for part in storey.split()}
-SHARED_BY_COMMANDS = ("drawing", "generators", "inputs", "judges", "launcher", "measured")
+SHARED_BY_COMMANDS = (
+    "drawing",
+    "edited",
+    "generators",
+    "inputs",
+    "judges",
+    "launcher",
+    "measured",
+    "needed",
+)
 ABOVE_COMMANDS = {"__init__", "__main__", "api", "cli"}
 HEAVY = {"torch", "torchvision", "timm", "matplotlib", "sklearn", "hydra", "omegaconf"}
 

@@ -13,6 +13,7 @@ class UserError(Exception):
     """
 
 
+NAME_BYTES = 100  # of a name that a user chooses: folders add to it, and end at 255
 LISTED = 25  # so many options are listed where none is near
 
 
@@ -29,6 +30,13 @@ def at_least(key: str, value: float, low: float) -> None:
         raise UserError(f"{key}={value}: expected at least {low}")
 
 
+def at_most(key: str, value: float | None, high: float, why: str) -> None:
+    """Refuse a value above `high`, with the reason; null is none."""
+    if value is not None and value > high:
+        shown = f"{high:,}" if isinstance(high, int) else f"{high:g}"
+        raise UserError(f"{key}={value}: expected at most {shown}: {why}")
+
+
 def positive(key: str, value: float) -> None:
     """Refuse a value that is not above 0, or not finite."""
     if not 0 < value < math.inf:
@@ -39,6 +47,16 @@ def between(key: str, value: float, low: float, high: float) -> None:
     """Refuse a value outside [low, high]."""
     if not low <= value <= high:
         raise UserError(f"{key}={value}: expected a value from {low} to {high}")
+
+
+def file_name(key: str, value: str) -> None:
+    """Refuse a name that could leave its folder, be hidden, or be too long with what is added."""
+    size = len(value.encode("utf-8", "surrogateescape"))
+    if size > NAME_BYTES:
+        raise UserError(f"{key}={value[:20]}...: {size} letters; expected at most {NAME_BYTES}")
+    plain = bool(value) and all(c.isalnum() or c in "._-" for c in value)
+    if not plain or value[0] in ".-":
+        raise UserError(f"{key}={value}: expected letters, digits, '.', '_' and '-'")
 
 
 def is_network(source: str) -> bool:

@@ -8,6 +8,8 @@ import json
 import os
 import re
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,11 @@ import numpy as np
 
 PARTIAL = ".part"
 LOCK_POLL_SECONDS = 0.02
+# What reading a .npz file raises where bytes are missing or changed.
+_DAMAGE = (
+    *(ValueError, LookupError, EOFError, TypeError, AttributeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 # numpy's and torch's words for a disk that did not take all bytes
 NOT_WHOLE = re.compile(r"\d+ requested and \d+ written|PytorchStreamWriter|unexpected pos")
 
@@ -90,9 +97,17 @@ def locked(path: Path, *, wait_seconds: float | None = None) -> Iterator[None]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Delete what killed processes left half-written; no other process may be writing there."""
-    for beside in folder.glob(f".*{PARTIAL}"):
+    """Delete what killed processes left half-written, in the folders inside it too.
+
+    No other process may be writing there.
+    """
+    for beside in partial(folder):
         beside.unlink(missing_ok=True)
+
+
+def partial(folder: Path) -> list[Path]:
+    """The files in a folder, and in those inside it, that `write_whole` has not renamed yet."""
+    return list(folder.rglob(f".*{PARTIAL}"))
 
 
 def save_json(path: Path, value: Any) -> None:
@@ -121,6 +136,30 @@ def save_arrays(path: Path, *, compress: bool = False, **arrays: np.ndarray) -> 
             save(file, **arrays)
 
     write_whole(path, write)
+
+
+def load_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
+    """Arrays of a .npz file by their names, their checksums compared.
+
+    Raises ValueError, in one line that names the file, if it is damaged or lacks one.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: np.asarray(file[name]) for name in names}
+    except _DAMAGE as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{path}: damaged ({reason[:200]})") from error
+
+
+def load_cached(path: Path, *names: str) -> dict[str, np.ndarray] | None:
+    """As `load_arrays`; None where there is no such file, and, said aloud, where it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return load_arrays(path, *names)
+    except ValueError as error:
+        print(f"note: {error}; it is made again")
+        return None
 
 
 def sha256_of(path: Path) -> str:

@@ -7,6 +7,7 @@ import torch
 from ferbench.classifiers import batches
 from ferbench.classifiers.judge import Judge
 from ferbench.classifiers.prediction import predict
+from ferbench.errors import UserError
 from ferbench.models import NetworkOptions, build
 from ferbench.runs.precision import Precision
 
@@ -57,6 +58,15 @@ def test_the_head_on_the_features_is_the_network(name):
     with torch.no_grad():
         want = judge.model(batches.normalize(torch.from_numpy(IMAGES[:2])[:, None]))
     np.testing.assert_allclose(seen.logits, want.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    """As a teacher they would make every label nan."""
+    judge = make_judge()
+    with torch.no_grad():
+        next(judge.model.network.head.parameters()).fill_(float("nan"))
+    with pytest.raises(UserError, match=r"^the classifier cnn gives numbers that are not finite"):
+        judge.describe(IMAGES)
 
 
 def test_the_network_runs_once_an_image(judge, monkeypatch):

@@ -543,8 +543,11 @@ class BreaksAt(nn.Module):
 @pytest.mark.parametrize(("call", "where"), [(1, "epoch 1, step 1"), (9, "epoch 2, step 3")])
 def test_a_loss_that_is_not_finite_ends_the_run_with_epoch_and_step(tmp_path, call, where):
     recipe = make_recipe(ema_decay=0)
-    with pytest.raises(FloatingPointError, match=f"the loss is nan at {where};"):
+    pattern = rf"^train\.peak_lr=\S+ train\.weight_decay=\S+: the loss is nan at {where}; expected"
+    with pytest.raises(FloatingPointError, match=pattern) as broken:
         fit(tmp_path / "state.pt", recipe, model=BreaksAt(call))
+    last = f"the last good state is {tmp_path / 'state.pt'}"
+    assert str(broken.value).endswith(last if call == 9 else "no state was saved before")
 
 
 def test_a_held_out_loss_that_is_not_finite_ends_the_run(tmp_path):

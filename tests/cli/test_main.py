@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ferbench import stopping
 from ferbench.cli import arguments as overrides
 from ferbench.cli import completion, help, main
 from ferbench.config import yaml_files
@@ -103,6 +104,15 @@ MISTAKES = {
     "like train.augment.flip=VALUE",
     "classify 'train={epochss: 3}'": "train.epochss: no such key of ferbench classify; ",
     "classify 'train.epochs=${foo}'": "train.epochs: Interpolation key 'foo' not found",
+    # names that end in the name of a folder
+    "train-gan gan.name=../../evil": "gan.name=../../evil: expected letters, digits, '.', ",
+    "train-gan gan.name=/abs/path": "gan.name=/abs/path: expected letters, digits, '.', ",
+    "train-gan gan.name=..": "gan.name=..: expected letters, digits, '.', ",
+    f"train-gan gan.name={'a' * 300}": "gan.name=aaaaaaaaaaaaaaaaaaaa...: 300 letters; expected at",
+    "classify model.name=../cnn": "model.name=../cnn: expected letters, digits, '.', ",
+    f"classify name={'a' * 101}": "name=aaaaaaaaaaaaaaaaaaaa...: 101 letters; expected at most 100",
+    f"synth name={'ä' * 99}": "name=ääääääääääääääääääää...: 198 letters; expected at most 100",
+    "classify data.name=../toy": "data.name=../toy: unknown; ",
     # options
     "classify model=resnet5": "model=resnet5: no such option; did you mean resnet50, resnet18?",
     "classify model=[cnn,vg]": "model=vg: no such option; did you mean vgg?",
@@ -112,6 +122,10 @@ MISTAKES = {
     "classify hydra/launcher=ray": "hydra/launcher=ray: no such option; expected one of basic, "
     "joblib; more are plugins: pip install hydra-ray-launcher",
     "classify hydra.launcher.n_jobs=2": "hydra.launcher.n_jobs: no such key with these options; ",
+    # two names of one key
+    "classify data=mixed mix=add data.mix.how=replace": "mix=add data.mix.how=replace: two names ",
+    "classify +data.real_limit=0.1 real_limit=0.2": "+data.real_limit=0.1 real_limit=0.2: two ",
+    "classify data.teacher=auto data.teacher.run=x": "data.teacher=auto data.teacher.run=x: two ",
     # sweeps
     "classify seed=0,1": "seed=0,1: several values are a sweep; "
     "expected -m before it: ferbench classify -m seed=0,1",
@@ -159,6 +173,8 @@ OWN_FILES = {
     "train: {epochs: many}": "experiment/own.yaml: train.epochs=many: expected an integer",
     "defaults: [override /model: vg]": "model=vg: no such option; did you mean vgg?",
     "defaults: [override /modle: vgg]": "experiment/own.yaml: Could not override 'modle'.",
+    "real_limit: 0.1\ndata: {real_limit: 0.2}": "data.real_limit=0.2: is given as data.",
+    "data: {mix: {how: add}}\nmix: replace": "data.mix.how=replace: is given as data.",
     "train: {epochs: 3": "while parsing a flow mapping in ",
 }
 
@@ -174,6 +190,21 @@ def test_a_mistake_in_an_own_file_names_the_file(
     assert (status, out, jobs) == (2, "", [])
     assert err.startswith(f"ferbench: {OWN_FILES[text]}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/abs/evil", "evil/../..", "a" * 300, ""])
+def test_a_preset_cannot_name_a_folder_elsewhere(
+    name: str, ferbench: Ferbench, jobs: list[Any], tmp_path: Path
+) -> None:
+    for group, command in (("gan", "train-gan"), ("model", "classify")):
+        (tmp_path / group).mkdir()
+        base = {"gan": "tiny", "model": "cnn"}[group]
+        text = f"defaults: [{base}, _self_]\nname: '{name}'\n"
+        (tmp_path / group / "own.yaml").write_text(text)
+        status, _, err = ferbench(command, "-cd", ".", f"{group}=own")
+        assert (status, jobs) == (2, [])
+        assert err.startswith(f"ferbench: {group}.name={name[:20]}")
+        assert err.count("\n") == 1
 
 
 def test_own_options_are_taken_from_config_dir(
@@ -224,6 +255,13 @@ def test_a_user_error_of_the_command_is_one_line(
     assert ferbench("classify") == (2, "", "ferbench: data=real: not there; expected it\n")
 
 
+def test_numbers_that_broke_are_one_line(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, FloatingPointError("train.peak_lr=9: the loss is nan"))
+    assert ferbench("classify") == (2, "", "ferbench: train.peak_lr=9: the loss is nan\n")
+
+
 def test_a_bug_shows_its_traceback_and_no_line_of_hydra(
     ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,7 +297,8 @@ def test_ctrl_c_is_one_line_and_status_130(
     fail_with(monkeypatch, KeyboardInterrupt())
     assert ferbench("classify") == (130, "", "ferbench: interrupted\n")
     status, out, err = ferbench("classify", "-m", "seed=0,1")
-    assert (status, out, err) == (130, "[1] seed=0\n", "ferbench: interrupted\n")
+    ending = "ferbench: interrupted; the same command goes on\n"
+    assert (status, out, err) == (130, "[1] seed=0\n", ending)
 
 
 def test_a_stop_with_its_own_status_keeps_it(
@@ -286,6 +325,51 @@ def test_sigterm_is_one_line_and_status_143(
     monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
     assert ferbench("classify") == (143, "", "ferbench: terminated\n")
     assert cleaned == [True]
+
+
+def signal_in_the_last_step(monkeypatch: pytest.MonkeyPatch, number: int) -> list[int]:
+    """Runs that end well although a signal came in their last step; the seeds of those that did."""
+    done: list[int] = []
+
+    def run(job: Any) -> None:
+        with stopping.StopSignal():
+            os.kill(os.getpid(), number)
+        done.append(job.seed)
+
+    monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
+    return done
+
+
+@pytest.mark.parametrize(("number", "wanted"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_last_step_of_a_run_stops_the_sweep_after_it(
+    number: int,
+    wanted: int,
+    ferbench: Ferbench,
+    jobs: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = signal_in_the_last_step(monkeypatch, number)
+    status, out, err = ferbench("classify", "-m", "seed=0,1,2")
+    assert (status, out, done) == (wanted, "[1] seed=0\n", [0])
+    assert err == "ferbench: stopped before the next run; the same command goes on\n"
+    assert ferbench("classify", "seed=5") == (0, "", "")  # a single run has ended well
+    fail_with(monkeypatch, UserError("a mistake"))
+    status, _, err = ferbench("classify", "-m", "seed=0,1")  # no signal is left over
+    assert (status, err) == (2, 2 * "ferbench: a mistake\n")
+
+
+def test_a_signal_before_a_failure_stops_the_sweep_too(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(job: Any) -> None:
+        with stopping.StopSignal():
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise UserError("a mistake")
+
+    monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
+    status, out, err = ferbench("classify", "-m", "seed=0,1")
+    assert (status, out) == (143, "[1] seed=0\n")
+    assert err.splitlines()[0] == "ferbench: a mistake"
 
 
 @pytest.mark.parametrize("words", [["--help"], ["classify", "--cfg", "job"]])
@@ -323,18 +407,60 @@ def test_a_sweep_runs_every_combination(ferbench: Ferbench, jobs: list[Any]) -> 
     assert out.splitlines()[1] == "[2] seed=0 model=vgg device=cpu"
 
 
-def test_a_sweep_goes_on_after_a_mistake(ferbench: Ferbench, jobs: list[Any]) -> None:
-    status, _, err = ferbench("classify", "-m", "seed=0,-1,1,-2")
-    assert [job.seed for job in jobs] == [0, 1]
+def test_mistakes_of_a_sweep_are_said_before_its_first_run(
+    ferbench: Ferbench, jobs: list[Any]
+) -> None:
+    """Each once, whatever it is combined with."""
+    status, out, err = ferbench("classify", "-m", "model=cnn,vgg", "seed=0,-1,1,-2")
+    assert (status, out, jobs) == (2, "", [])
     assert err == "ferbench: seed=-1: expected at least 0\nferbench: seed=-2: expected at least 0\n"
-    assert status == 2
+    status, out, err = ferbench("classify", "-m", "train.label_smoothing=0.1,1", "seed=0,1")
+    assert (status, out, jobs) == (2, "", [])
+    assert err.startswith("ferbench: train.label_smoothing=1.0: expected a value from 0 to 0.99")
+    assert err.count("\n") == 1
+
+
+def test_mistakes_in_own_files_and_globs_of_a_sweep_are_found_first(
+    ferbench: Ferbench, jobs: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "own.yaml").write_text("defaults: [default, _self_]\nepochs: -1\n")
+    status, out, err = ferbench("classify", "-m", "-cd", ".", "train=quick,own")
+    assert (status, out, jobs) == (2, "", [])
+    assert err.startswith("ferbench: train.epochs=-1: expected at least 1")
+    assert ferbench("classify", "-m", "model=glob(resnet*)")[0] == 0
+    assert [job.model.name for job in jobs] == ["resnet18", "resnet50"]
+
+
+def fail_by_seed(monkeypatch: pytest.MonkeyPatch, errors: dict[int, Exception]) -> list[int]:
+    """Runs that fail by their seeds; the seeds of those that do not."""
+    done: list[int] = []
+
+    def run(job: Any) -> None:
+        if job.seed in errors:
+            raise errors[job.seed]
+        done.append(job.seed)
+
+    monkeypatch.setattr(sys.modules["ferbench.commands.classify"], "run", run)
+    return done
+
+
+def test_a_sweep_goes_on_after_a_mistake(
+    ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a kind that only the run itself can find."""
+    errors: dict[int, Exception] = {1: UserError("one"), 3: UserError("three")}
+    done = fail_by_seed(monkeypatch, errors)
+    status, _, err = ferbench("classify", "-m", "seed=0,1,2,3")
+    assert (status, done, err) == (2, [0, 2], "ferbench: one\nferbench: three\n")
 
 
 def test_a_bug_outranks_mistakes_in_a_sweep(
     ferbench: Ferbench, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_with(monkeypatch, ZeroDivisionError("boom"))
-    status, _, err = ferbench("classify", "-m", "seed=-1,0,-2")
+    mistake = UserError("seed=1: a mistake")
+    fail_by_seed(monkeypatch, {1: mistake, 0: ZeroDivisionError("boom"), 2: mistake})
+    status, _, err = ferbench("classify", "-m", "seed=1,0,2")
     assert status == 1
     assert err.count("ferbench: seed=") == 2
     assert err.count("ZeroDivisionError: boom\n") == 1
@@ -342,12 +468,12 @@ def test_a_bug_outranks_mistakes_in_a_sweep(
 
 def test_jobs_in_other_processes_report_the_same_way(ferbench: Ferbench) -> None:
     """joblib's workers: one line a mistake, nothing of Hydra's, and the status."""
-    words = "table -m hydra/launcher=joblib hydra.launcher.n_jobs=2 format=markdown,csw,latexx"
+    words = "table -m hydra/launcher=joblib hydra.launcher.n_jobs=2 kind=audit,fidelty,curat"
     status, out, err = ferbench(*words.split())
     assert status == 2
     assert sorted(err.splitlines()) == [
-        "ferbench: format=csw: unknown; did you mean csv?",
-        "ferbench: format=latexx: unknown; did you mean latex?",
+        "ferbench: kind=curat: unknown; did you mean curate?",
+        "ferbench: kind=fidelty: unknown; did you mean fidelity?",
     ]
     assert len(re.findall(r"^\[\d\] ", out, re.MULTILINE)) == 3
 
@@ -358,7 +484,7 @@ def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
         subprocess.run(
-            [sys.executable, "-m", "ferbench", *["table", "-m", "format=csw,latexx"]],
+            [sys.executable, "-m", "ferbench", *["table", "-m", "kind=fidelty,curat"]],
             cwd=tmp_path,
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             stdout=theirs,
@@ -372,10 +498,10 @@ def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None
             while text := ours.recv(65536):
                 writes.append(text.decode())
     assert writes == [
-        "[1] format=csw\n",
-        "ferbench: format=csw: unknown; did you mean csv?\n",
-        "[2] format=latexx\n",
-        "ferbench: format=latexx: unknown; did you mean latex?\n",
+        "[1] kind=fidelty\n",
+        "ferbench: kind=fidelty: unknown; did you mean fidelity?\n",
+        "[2] kind=curat\n",
+        "ferbench: kind=curat: unknown; did you mean curate?\n",
     ]
 
 
@@ -486,6 +612,16 @@ def test_cfg_prints_the_config_and_runs_nothing(ferbench: Ferbench, jobs: list[A
     assert (status, err, jobs) == (0, "", [])
     assert "  folder: a b/data/toy\n" in out
     assert ferbench("classify", "train=sgd", "--cfg=job", "-p", "train")[1].count("sgd") == 1
+
+
+def test_cfg_says_what_the_run_would_refuse(ferbench: Ferbench, jobs: list[Any]) -> None:
+    status, out, err = ferbench("classify", "--cfg", "job", "seed=-1", "data=mixed")
+    assert (status, jobs) == (2, [])
+    assert "\nseed: -1\n" in out
+    assert err == "ferbench: seed=-1: expected at least 0\n"
+    status, out, err = ferbench("evaluate", "--cfg", "job")  # what is to be given shows as ???
+    assert (status, err) == (0, "")
+    assert "\nrun: ???\n" in out
 
 
 COMPLETIONS = {

@@ -1,20 +1,27 @@
 import json
 import os
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
 
 from ferbench import results
 from ferbench.classes import CLASSES
 from ferbench.classifiers import training
+from ferbench.classifiers.memory import training_bytes
 from ferbench.commands import classify, evaluate
+from ferbench.config.commands import Classify
 from ferbench.config.identity import identity
+from ferbench.config.store import read_config
 from ferbench.errors import UserError
+from ferbench.files import sha256_of
+from ferbench.models import NetworkOptions, build
 from ferbench.results.rows import ClassifierRow
-from ferbench.runs import Interrupted
+from ferbench.runs import Interrupted, memory
 from ferbench.runs.checkpoint import load_weights, save_weights
+from ferbench.runs.precision import Precision
 
 SMALL = (
     "model.width=4",
@@ -159,6 +166,43 @@ def test_changed_data_are_refused_when_resuming(outputs, make_job, change_inputs
         classify.run(replace(job, resume=str(folder)))
 
 
+def edit_config(folder, old, new):
+    path = folder / "config.yaml"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def test_an_edited_config_of_a_finished_run_is_noticed(outputs, make_job, run_before, capsys):
+    """Its weights are not of that network; another name and other paths change nothing."""
+    edit_config(run_before, "project: ", "project: mine # ")
+    evaluate.run(make_job("evaluate", f"run={run_before}", "device=cpu"))
+    edit_config(run_before, "label_smoothing: ", "label_smoothing: 0.25 # ")
+    with pytest.raises(UserError, match=r"config\.yaml: was edited since the run began"):
+        evaluate.run(make_job("evaluate", f"run={run_before}", "device=cpu"))
+    capsys.readouterr()
+    assert classify.run(make_job("classify", *SMALL)) == run_before
+    assert f"note: {run_before / 'config.yaml'}: was edited" in capsys.readouterr().out
+    (run_before / "config.yaml").write_text("model: {name: cnn")
+    with pytest.raises(UserError, match=r"config\.yaml: damaged, not YAML \(while parsing"):
+        evaluate.run(make_job("evaluate", f"run={run_before}", "device=cpu"))
+
+
+def test_a_stopped_run_does_not_go_on_with_an_edited_config(outputs, make_job, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "fit", stop)
+        with pytest.raises(KeyboardInterrupt):
+            classify.run(make_job("classify", *SMALL))
+    (folder,) = runs_in(outputs)
+    edit_config(folder, "label_smoothing: ", "label_smoothing: 0.25 # ")
+    job = read_config(Classify, folder / "config.yaml")
+    with pytest.raises(UserError, match="was edited since the run began"):
+        classify.run(replace(job, resume=str(folder)))
+
+
 def test_a_failure_is_recorded_and_leaves_no_row(outputs, make_job, monkeypatch):
     def fail(*args, **kwargs):
         raise FloatingPointError("the loss is nan at epoch 1, step 3")
@@ -198,8 +242,12 @@ def test_evaluate_knows_a_run_by_its_weights(outputs, make_job, run_before):
     """A folder of the same name with other weights is scored anew."""
     words = ("evaluate", f"run={run_before}", "device=cpu")
     first = evaluate.run(make_job(*words))
-    weights = load_weights(run_before / "model.safetensors")
-    save_weights(run_before / "model.safetensors", {k: 2 * v for k, v in weights.items()})
+    path, facts = run_before / "model.safetensors", run_before / "run.json"
+    save_weights(path, {k: 2 * v for k, v in load_weights(path).items()})
+    with pytest.raises(UserError, match="damaged, not the bytes that the run wrote"):
+        evaluate.run(make_job(*words))
+    other = json.loads(facts.read_text()) | {"weights_sha256": sha256_of(path)}
+    facts.write_text(json.dumps(other))
     assert evaluate.run(make_job(*words)) != first
     assert len(table_rows(outputs)) == 3
 
@@ -207,3 +255,38 @@ def test_evaluate_knows_a_run_by_its_weights(outputs, make_job, run_before):
 def test_evaluate_refuses_what_is_no_complete_run(tmp_path, make_job):
     with pytest.raises(UserError, match="expected the folder of a complete run"):
         evaluate.run(make_job("evaluate", f"run={tmp_path}"))
+
+
+def test_a_training_that_does_not_fit_into_memory_is_refused_before_it(
+    outputs, make_job, monkeypatch, capsys
+):
+    """One line names the key; where it may just fit, the run begins with a note."""
+    needed = []
+
+    def check(bytes_needed, device, key):
+        needed.append(bytes_needed)
+        unpatched(bytes_needed, device, key)
+
+    unpatched = memory.check
+    monkeypatch.setattr(memory, "check", check)
+    monkeypatch.setattr(memory, "available", lambda device: 1 << 20)
+    with pytest.raises(UserError, match=r"^train\.batch=16: the training needs about 0\.\d GiB"):
+        classify.run(make_job("classify", *SMALL))
+    assert not (outputs / "classify").exists()
+    monkeypatch.setattr(memory, "available", lambda device: needed[0] / 1.2)
+    classify.run(make_job("classify", *SMALL))
+    assert "note: train.batch=16: the training may need" in capsys.readouterr().out
+    assert needed[0] == needed[1]
+
+
+def test_the_estimate_grows_with_the_batch_and_the_network(make_job):
+    def estimate(*words):
+        job = make_job("classify", *SMALL, *words)
+        model = build(NetworkOptions(**asdict(job.model)), classes=7)
+        how = Precision("fp32", "cpu")
+        return training_bytes(model, job.train, how, images=2000, device=torch.device("cpu"))
+
+    small = estimate("train.batch=512")
+    assert estimate("train.batch=1024") > 1.3 * small
+    assert estimate("train.batch=512", "model.width=32") > 1.5 * small
+    assert estimate("train.batch=4096") == estimate("train.batch=2000")  # there are no more faces

@@ -300,16 +300,32 @@ def test_the_control_row_needs_no_synthetic_set(outputs, make_job):
     }
 
 
-def test_a_synthetic_set_whose_pixels_changed_fails_the_run(outputs, make_job):
+def test_a_synthetic_set_whose_pixels_changed_is_refused_before_the_run(outputs, make_job):
     make_set(outputs / "synth/one")
     images = np.load(outputs / "synth/one/images.npy", mmap_mode="r+")
     images[5, 5, 5] ^= 1
     images.flush()
-    with pytest.raises(UserError, match="not those of the set's manifest"):
+    with pytest.raises(UserError, match="not the content of the manifest's hash"):
         classify.run(make_job("classify", *SMALL, "data=synthetic"))
-    (failed,) = results.failed_runs(outputs)
-    assert "not those of the set's manifest" in failed.error
+    assert not (outputs / "classify").exists()
     assert table_rows(outputs) == []
+
+
+def test_evaluate_takes_the_run_s_own_faces_unless_others_are_named(outputs, make_job, capsys):
+    """A run on toy faces was scored on FER2013 where nobody said data=toy."""
+    sizes = ("data.toy_train=70", "data.toy_public=7", "data.toy_private=14")
+    row, folder = classified(outputs, make_job, "data=toy", *sizes)
+    capsys.readouterr()
+    evaluate.run(make_job("evaluate", f"run={folder}", "eval.split=public", "device=cpu"))
+    assert f"data=toy: {outputs / 'data/toy'} (the run's own" in capsys.readouterr().out
+    own = table_rows(outputs)[-1]
+    assert (row.test_data, own.test_data, own.n_test) == ("toy", "toy", 7)
+    evaluate.run(make_job("evaluate", f"run={folder}", "data=real", "device=cpu"))
+    assert table_rows(outputs)[-1].test_data == "fer2013"
+    evaluate.run(make_job("evaluate", f"run={folder}", "data=toy", *sizes, "device=cpu"))
+    assert table_rows(outputs)[-1].accuracy == row.accuracy
+    with pytest.raises(UserError, match=r"^data\.folder=x: not with data=own; expected data=real"):
+        make_job("evaluate", f"run={folder}", "data.folder=x")
 
 
 def test_evaluate_scores_runs_on_synthetic_data(outputs, make_job):
@@ -323,5 +339,6 @@ def test_evaluate_scores_runs_on_synthetic_data(outputs, make_job):
         first.data_hash,
     )
     assert (again.test_split, again.cell) == ("public", first.cell)
+    assert again.test_data == first.test_data
     with pytest.raises(UserError, match=r"^data=mixed: no such option of ferbench evaluate"):
         make_job("evaluate", f"run={folder}", "data=mixed", "device=cpu")

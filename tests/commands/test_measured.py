@@ -82,6 +82,14 @@ def test_the_same_run_is_done_once_and_force_does_it_beside(
     assert measured.run(run_of(replace(job, force=True)), work).name == f"{folder.name}-2"
 
 
+def test_parts_in_a_run_that_is_done_are_removed(job: Job) -> None:
+    """Left by a process that was killed while it drew pictures of a set that was whole."""
+    folder = measured.run(run_of(job), work)
+    (folder / ".contact_angry.png.4711.part").write_bytes(b"half")
+    measured.run(run_of(job), work)
+    assert not list(folder.glob("*.part")) and not list(folder.glob(".*.part"))
+
+
 def test_a_complete_run_that_is_not_whole_goes_on(job: Job) -> None:
     """As a training that is to be longer, or a set whose manifest is gone."""
     grown = run_of(job, is_whole=lambda folder, facts: facts["images"] >= 8)
@@ -89,6 +97,13 @@ def test_a_complete_run_that_is_not_whole_goes_on(job: Job) -> None:
     (folder / "result.txt").unlink()
     assert measured.run(grown, work) == folder
     assert (folder / "result.txt").exists()
+
+
+def test_a_name_that_grew_from_other_folders_fits_into_one(job: Job) -> None:
+    """As that of an evaluation: its run's folder, the data, the split."""
+    folder = measured.run(replace(run_of(job), name="ä" * 127 + "_real_private"), work)
+    assert len(folder.name.encode()) == 200 + 9
+    assert folder.name.startswith("ä" * 100 + "_")
 
 
 def test_results_and_inputs_name_the_folder_and_nothing_else_does(job: Job) -> None:

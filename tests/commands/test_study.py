@@ -1,16 +1,23 @@
 """`ferbench study`: a small study from its file to its report, stopped, failed and gone on with."""
 
 import json
+import os
+import shutil
+import signal
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ferbench import runs
 from ferbench.cli.jobs import Launcher
-from ferbench.commands import study
+from ferbench.commands import classify, study
 from ferbench.errors import UserError
+from ferbench.stopping import StopSignal
 
 QUICK = ["train=quick", "train.epochs=1", "model=cnn", "model.width=4", "logger=none"]
 SMALL: dict[str, Any] = {
@@ -94,13 +101,35 @@ def test_a_study_goes_on_after_a_stop(
     assert "not finished" not in (folder_of(job) / "report.md").read_text()
 
 
+def test_a_signal_in_the_last_step_of_a_run_stops_the_study_after_it(
+    make_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that was about to end is kept, and the same command goes on with the second."""
+
+    def run(job: Any) -> Path:
+        folder = unpatched(job)
+        with StopSignal():
+            os.kill(os.getpid(), signal.SIGTERM)
+        return folder
+
+    unpatched = classify.run
+    monkeypatch.setattr(classify, "run", run)
+    job = make_study({})
+    with pytest.raises(KeyboardInterrupt, match="stopped before the next run; the same command"):
+        study.run(job, LAUNCHER)
+    monkeypatch.setattr(classify, "run", unpatched)
+    entries = list((folder_of(job).parent / "runs").glob("*.json"))
+    assert [json.loads(one.read_text())["status"] for one in entries] == ["done"]
+
+
 def test_a_failed_run_is_told_and_tried_again(
-    make_study: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    make_study: Callable[..., Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """What needs nothing of it goes on; the report says what is missing."""
+    (tmp_path / "empty").mkdir()
     cells = [
         {"id": "whole", "words": ["data=real"]},
-        {"id": "lost", "words": ["data=synthetic", "data.synthetic=/nowhere"]},
+        {"id": "lost", "words": ["data=synthetic", f"data.synthetic={tmp_path / 'empty'}"]},
     ]
     job = make_study({"cells": cells, "compare": [], "chart": {}, "seeds": [0]})
     with pytest.raises(UserError, match=r"1 of 2 runs are not done, see above \(lost/s0 failed\)"):
@@ -118,12 +147,65 @@ def test_what_another_process_has_done_is_no_failure(make_study: Callable[..., A
     class Refused(Launcher):
         def run(self, command: str, jobs: Sequence[Sequence[str]], around: Any) -> list[Any]:
             super().run(command, jobs, around)
-            return [task.id for task in around.tasks]
+            return [study._Left(task.id) for task in around.tasks]
 
     cells = [{"id": "whole", "words": ["data=real"]}]
     job = make_study({"cells": cells, "compare": [], "chart": {}, "seeds": [0]})
     study.run(job, Refused(LAUNCHER.words, full_error=False))
     assert "not finished" not in (folder_of(job) / "report.md").read_text()
+
+
+def test_a_run_of_another_process_comes_last_and_is_waited_for(
+    make_study: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The same study in a second process: the first run is somebody else's until all are done."""
+
+    def run(job: Any) -> Path:
+        order.append(job.seed)
+        if job.seed == 0 and held:
+            raise runs.Busy(busy, "this run")
+        return unpatched(job)
+
+    def end_of_the_other(seconds: float) -> None:
+        held.pop().close()
+
+    order: list[int] = []
+    held, unpatched = [ExitStack()], classify.run
+    cells = [{"id": "whole", "words": ["data=real"]}]
+    job = make_study({"cells": cells, "compare": [], "chart": {}})
+    busy = Path(job.outputs) / "classify" / "busy"
+    held[0].enter_context(runs.alone(busy, "this run"))
+    monkeypatch.setattr(classify, "run", run)
+    monkeypatch.setattr(study.time, "sleep", end_of_the_other)
+    study.run(job, LAUNCHER)
+    assert order == [0, 1, 0]
+    printed = capsys.readouterr().out
+    assert f"{busy}: another process is at work on this run; it comes later" in printed
+    assert "waiting for another process, which is at work on whole/s0" in printed
+    assert "not finished" not in (folder_of(job) / "report.md").read_text()
+
+
+def test_what_another_process_does_meanwhile_is_not_run_again(
+    make_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(job: Any) -> Path:
+        order.append(job.seed)
+        if job.seed == 0:  # the other process takes the second one meanwhile
+            monkeypatch.setattr(classify, "run", unpatched)
+            study.run(second, LAUNCHER)
+            monkeypatch.setattr(classify, "run", run)
+        return unpatched(job)
+
+    order: list[int] = []
+    unpatched = classify.run
+    cells = [{"id": "whole", "words": ["data=real"]}]
+    changes = {"cells": cells, "compare": [], "chart": {}}
+    job, second = make_study(changes), make_study(changes)
+    monkeypatch.setattr(classify, "run", run)
+    study.run(job, LAUNCHER)
+    assert order == [0]
 
 
 def test_steps_are_made_first_and_their_folders_handed_on(
@@ -219,6 +301,52 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_runs(
     with pytest.raises(UserError, match=message):
         study.run(job, LAUNCHER)
     assert not folder_of(job).exists()
+
+
+MISSING = {
+    "data.synthetic=/nowhere": "data.synthetic=/nowhere: no such file or folder",
+    "data.teacher=/nowhere": "data.teacher=/nowhere: no such file or folder",
+    "start=/nowhere": "start=/nowhere: no such file or folder",
+    "logger=none,logger.name=wandb": "logger=wandb: ",
+}
+
+
+@pytest.mark.parametrize("words", MISSING)
+def test_what_a_later_run_lacks_is_said_before_the_first(
+    make_study: Callable[..., Any],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    monkeypatch.delitem(sys.modules, "ferbench.runs.loggers.wandb_logger", raising=False)
+    data = "data=synthetic" if "data." in words else "data=real"
+    cells = [
+        {"id": "whole", "words": ["data=real"]},
+        {"id": "lost", "words": [data, *words.split(",")]},
+    ]
+    job = make_study({"cells": cells, "compare": [], "chart": {}})
+    with pytest.raises(UserError, match=f"lost/s0: {MISSING[words]}"):
+        study.run(job, LAUNCHER)
+    assert "$ ferbench" not in capsys.readouterr().out
+
+
+def test_a_study_without_prepared_faces_makes_nothing_first(
+    make_study: Callable[..., Any], outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A set to draw comes before the classifier that would find that FER2013 is missing."""
+    shutil.rmtree(outputs / "data")
+    steps = [{"id": "set", "command": "synth", "words": ["gan=fer48", "n=70"]}]
+    cells = [{"id": "made", "words": ["data=synthetic", "data.synthetic=@set"]}]
+    job = make_study({"steps": steps, "cells": cells, "baseline": None, "compare": [], "chart": {}})
+    with pytest.raises(UserError, match="made/s0: data=real: FER2013 is not prepared"):
+        study.run(job, LAUNCHER)
+    assert "$ ferbench" not in capsys.readouterr().out
+
+
+def test_the_largest_seed_is_looked_at_first(make_study: Callable[..., Any]) -> None:
+    with pytest.raises(UserError, match="seed=4294967296: expected a value from 0 to"):
+        study.run(make_study({"seeds": [0, 1, 2**32, 2]}), LAUNCHER)
 
 
 def test_a_study_needs_a_name_or_a_file(make_job: Callable[..., Any]) -> None:

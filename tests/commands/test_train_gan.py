@@ -1,11 +1,13 @@
 """`ferbench train-gan`: what a run leaves, going on in the same bits, and what is refused."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,9 @@ from ferbench.gan import score, setup, trained
 from ferbench.gan.faces import prepare
 from ferbench.gan.weights import STATE_FORMAT
 from ferbench.models import NetworkOptions, build
-from ferbench.runs import Compute, Interrupted, checkpoint
+from ferbench.runs import Compute, Interrupted, checkpoint, memory
 from ferbench.runs.precision import Precision
+from stylegan2_ada.training import loop
 
 CPU = torch.device("cpu")
 SMALL = [
@@ -337,12 +340,40 @@ def test_a_collapse_is_said_once(
     assert capsys.readouterr().out.count("warning: angry has collapsed") == 1
 
 
+def test_a_training_that_does_not_fit_into_memory_is_refused_before_it(
+    gan_job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: 1 << 20)
+    with pytest.raises(UserError, match=r"^gan\.batch=\d+: the training needs about 0\.\d GiB of"):
+        train_gan.run(gan_job("judge=none"))
+    assert not (Path(gan_job().outputs) / "train-gan").exists()
+
+
 def test_numbers_that_are_not_finite_end_the_run(gan_job: Callable[..., Any]) -> None:
-    """A learning rate of 1e30 breaks the weights at the first step."""
+    """The largest learning rate that is taken breaks the weights at the first step."""
     with pytest.raises(FloatingPointError, match=r"not finite \d+ times.*no state was saved"):
         train_gan.run(
-            gan_job("total_kimg=0.192", "judge=none", "gan.lr=1e30", "gan.nonfinite_limit=2")
+            gan_job("total_kimg=0.192", "judge=none", "gan.lr=100", "gan.nonfinite_limit=2")
         )
+
+
+def test_images_that_are_not_finite_end_the_run_with_the_last_good_state(
+    gan_job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They broke the line of the tick before, for its diversity was left out (KeyError)."""
+
+    def broken(trainer: Any, images: int, *rest: Any) -> Any:
+        tick = unbroken(trainer, images, *rest)
+        return tick if trainer.images < 128 else replace(tick, diversity=(math.nan,) * 7)
+
+    unbroken = loop._tick
+    monkeypatch.setattr(loop, "_tick", broken)
+    pattern = r"^gan\.lr=0\.\d+: the generator's images after 0\.128 kimg are not finite; expected"
+    with pytest.raises(FloatingPointError, match=pattern) as refused:
+        train_gan.run(gan_job("total_kimg=0.192", "judge=none", "gan.tick_kimg=0.064"))
+    folder = only_run(Path(gan_job().outputs))
+    assert str(refused.value).endswith(f"the last good state is {folder / 'state.pt'} (0.1 kimg)")
+    assert len(history(folder)) == 1
 
 
 @pytest.mark.parametrize(

@@ -113,11 +113,17 @@ def test_a_config_without_a_section_is_refused(job: Classify, tmp_path: Path) ->
         read_config(Classify, path)
 
 
-@pytest.mark.parametrize("text", ["{", "- 1\n", "seed: !!python/object/apply:os.getcwd []\n", ""])
+@pytest.mark.parametrize(
+    "text", ["{", "- 1\n", "a: 'b", "seed: !!python/object/apply:os.getcwd []\n", ""]
+)
 def test_a_damaged_config_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match=r"config\.yaml: not a config of this version"):
+    with pytest.raises(UserError, match=r"config\.yaml: damaged") as refused:
+        read_config(Classify, path)
+    assert "\n" not in str(refused.value)
+    path.write_bytes(b"seed: \xff")
+    with pytest.raises(UserError, match=r"config\.yaml: damaged"):
         read_config(Classify, path)
     with pytest.raises(UserError, match="no such file"):
         read_config(Classify, tmp_path / "nothing.yaml")

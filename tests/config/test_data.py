@@ -165,7 +165,8 @@ def test_other_commands_read_real_or_toy_faces_and_know_nothing_of_mixing(comman
         given = [*words, f"data={data}", "outputs=o", *["source=x"] * (name == "prepare")]
         assert made.job(name, *given).data.folder == f"o/data/{folder}"
     for data in ("synthetic", "mixed"):
-        expected = f"^data={data}: no such option of ferbench {name}; expected one of real, toy"
+        options = "own, real, toy" if name == "evaluate" else "real, toy"
+        expected = f"^data={data}: no such option of ferbench {name}; expected one of {options}"
         with pytest.raises(UserError, match=expected):
             for_hydra(name, [*words, f"data={data}"])
     for key in ("data.teacher", "data.mix", "mix", "data.synthetic", "data.base"):

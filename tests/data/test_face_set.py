@@ -1,6 +1,9 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +11,9 @@ import pytest
 from ferbench.classes import CLASSES
 from ferbench.data import face_set, named_sets, synthetic_set
 from ferbench.data.face_set import Faces
+from ferbench.data.named_sets import ToySize
 from ferbench.errors import UserError
+from ferbench.files import locked
 
 
 def make_faces(n=14, *, seed=0, units=False):
@@ -177,11 +182,88 @@ def test_a_new_set_takes_the_place_of_the_older_one(written):
     assert not (written / "notes.txt").exists()
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from ferbench.data import face_set
+from ferbench.data.face_set import Faces
+
+faces = Faces(np.zeros((7, 48, 48), np.uint8), np.arange(7), np.array(list("abcdefg")))
+name, number = sys.argv[2], int(sys.argv[3])
+module, calls = {"save": np, "rename": os}[name], []
+real = getattr(module, name)
+
+def killing(*args, **kwargs):
+    calls.append(args)
+    if len(calls) == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **kwargs)
+
+setattr(module, name, killing)
+root = Path(sys.argv[1])
+with face_set.at_work(root):
+    face_set.write(root, {"train": faces}, {"name": "new"})
+"""
+
+
+@pytest.mark.parametrize(("name", "number"), [("save", 2), ("rename", 1), ("rename", 2)])
+def test_a_kill_while_a_set_is_replaced_leaves_the_older_one(written, name, number):
+    """While it is written, before it moves aside, and between the two renames; nothing is left."""
+    words = [sys.executable, "-c", KILLED, str(written), name, str(number)]
+    done = subprocess.run(words, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == -signal.SIGKILL
+    assert written.exists() == ((name, number) != ("rename", 2))
+    assert len(list(written.parent.iterdir())) > 1
+    assert named_sets.open_real(written).manifest["name"] == "made"
+    with face_set.at_work(written):
+        assert {path.name for path in written.parent.iterdir()} == {"set", ".set.lock"}
+
+
+def test_an_old_set_goes_once_the_new_one_stands(written):
+    shutil.copytree(written, written.with_name(".set.old"))
+    written.with_name(".set.new-abc").mkdir()
+    with face_set.at_work(written):
+        assert {path.name for path in written.parent.iterdir()} == {"set", ".set.lock"}
+    assert face_set.read(written).manifest["name"] == "made"
+
+
+def test_only_one_process_writes_a_set_at_a_time(written):
+    lock = written.with_name(".set.lock")
+    with (
+        face_set.at_work(written),
+        pytest.raises(TimeoutError),
+        locked(lock, wait_seconds=0),
+    ):
+        pass
+
+
+# --- toy faces -----------------------------------------------------------------------------------
+
+
+def test_toy_faces_of_two_sizes_stay_apart(tmp_path, capsys):
+    sizes = [ToySize(14, 7, 7, 0), ToySize(7, 7, 7, 0), ToySize(14, 7, 7, 1)]
+    roots = [named_sets.open_toy(tmp_path / "toy", size, workers=1).root for size in sizes]
+    assert [root.name for root in roots] == ["toy", "toy_7_7_7_s0", "toy_14_7_7_s1"]
+    assert capsys.readouterr().out.count("rendering") == 3
+    for size, root in zip(sizes, roots, strict=True):
+        again = named_sets.open_toy(tmp_path / "toy", size, workers=1)
+        assert (again.root, again.manifest["size"]) == (root, vars(size))
+    assert capsys.readouterr().out == ""
+    named_sets.open_toy(tmp_path / "toy", sizes[1], workers=1, anew=True)
+    assert capsys.readouterr().out == f"rendering 21 toy faces to {roots[1]}\n"
+
+
 # --- damage --------------------------------------------------------------------------------------
 
 
 def truncate(path, size):
     path.write_bytes(path.read_bytes()[:size])
+
+
+def flip_last_bit(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
 DAMAGES = {
@@ -202,6 +284,10 @@ DAMAGES = {
         root / "train_action_units.npy", np.zeros((20, 13), np.float32)
     ),
     "objects": lambda root: np.save(root / "train_names.npy", np.array([{}] * 21)),
+    "a bit of an image": lambda root: flip_last_bit(root / "train_images.npy"),
+    "a bit of a name": lambda root: flip_last_bit(root / "public_names.npy"),
+    "a bit of a mask": lambda root: flip_last_bit(root / "clean_train.npy"),
+    "hashes of text": lambda root: change_manifest(root, sha256="none"),
     "manifest without counts": lambda root: change_manifest(root, counts=None),
     "manifest without extras": lambda root: change_manifest(root, extras=7),
     "counts of text": lambda root: change_manifest(root, counts={"train": "many"}),
@@ -217,6 +303,14 @@ def test_a_damaged_set_is_refused_in_one_line(written, damage):
         face_set.read(written)
     assert str(written) in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_set_without_hashes_of_its_files_is_read(written):
+    """As they were written before there were any."""
+    facts = json.loads((written / "manifest.json").read_text())
+    del facts["sha256"]
+    (written / "manifest.json").write_text(json.dumps(facts))
+    assert face_set.read(written).manifest["name"] == "made"
 
 
 def test_another_order_of_classes_is_refused(written):

@@ -209,6 +209,19 @@ def test_a_manifest_that_is_none_is_refused(root, text):
         synthetic_set.read(root)
 
 
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
+def test_a_changed_byte_is_refused(root, name):
+    """A pixel, or two labels in each other's place."""
+    content = np.load(root / name)
+    if name == "images.npy":
+        content[3, 4, 5] ^= 1
+    else:
+        content[:2] = content[1::-1]
+    np.save(root / name, content)
+    with pytest.raises(UserError, match=r"damaged .*not the content of the manifest's hash"):
+        synthetic_set.read(root)
+
+
 def test_arrays_that_do_not_fit_are_refused(root):
     path = root / "images.npy"
     path.write_bytes(path.read_bytes()[:-100])

@@ -251,8 +251,8 @@ def test_moved_labels_are_found(barred, tmp_path):
 
 def test_a_second_run_fits_nothing(barred, tmp_path, monkeypatch):
     first, _ = find(barred, tmp_path, fitting())
-    kept = sorted(path.name for path in tmp_path.glob("*.npy"))
-    assert kept == ["control_0.1.npy", "fold_1_of_2.npy", "fold_2_of_2.npy"]
+    kept = sorted(path.name for path in tmp_path.glob("*.npz"))
+    assert kept == ["control_0.1.npz", "fold_1_of_2.npz", "fold_2_of_2.npz"]
     monkeypatch.setattr("ferbench.classifiers.training.fit", None)
     second, _ = find(barred, tmp_path, fitting())
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
@@ -283,10 +283,10 @@ def test_held_out_labels_may_not_choose_the_epoch():
 
 
 def test_damaged_predictions_are_one_line(barred, tmp_path):
-    np.save(tmp_path / "fold_1_of_2.npy", np.zeros((3, 7), np.float32))
-    with pytest.raises(UserError, match=r"fold_1_of_2\.npy: not \d+ predictions of this set"):
+    np.savez(tmp_path / "fold_1_of_2.npz", logits=np.zeros((3, 7), np.float32))
+    with pytest.raises(UserError, match=r"fold_1_of_2\.npz: not \d+ predictions of this set"):
         find(barred, tmp_path, fitting())
-    (tmp_path / "fold_1_of_2.npy").write_bytes(b"x")
+    (tmp_path / "fold_1_of_2.npz").write_bytes(b"x")
     with pytest.raises(UserError, match=r"damaged"):
         find(barred, tmp_path, fitting())
 

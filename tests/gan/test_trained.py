@@ -89,7 +89,7 @@ def test_a_weight_beyond_half_precision_is_not_written(tmp_path: Path) -> None:
     g, d = pair()
     with torch.no_grad():
         g.synthesis.b12.torgb.bias.fill_(1e5)
-    with pytest.raises(ValueError, match="not finite in float16"):
+    with pytest.raises(FloatingPointError, match="not finite in float16"):
         trained.save(tmp_path / "x.safetensors", g, d, FACTS)
     assert list(tmp_path.iterdir()) == []
 
@@ -176,6 +176,13 @@ def test_a_missing_generator_is_one_line(tmp_path: Path) -> None:
 def test_a_cut_file_is_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-100])
     with pytest.raises(UserError, match="not a whole safetensors file"):
+        trained.load(saved, device=CPU)
+
+
+def test_a_flipped_bit_is_refused(saved: Path) -> None:
+    content = saved.read_bytes()
+    saved.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(UserError, match="damaged, its weights are not those that were written"):
         trained.load(saved, device=CPU)
 
 

@@ -254,14 +254,26 @@ def test_two_processes_cannot_work_on_one_run(tmp_path):
 
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
     folder = tmp_path / "a"
-    folder.mkdir()
+    (folder / "samples").mkdir(parents=True)
     (folder / ".state.pt.4711.part").write_bytes(b"half")
+    (folder / "samples" / ".angry.png.4711.part").write_bytes(b"half")
     with runs.recorded(folder, "classify", "", {}):
-        assert sorted(path.name for path in folder.iterdir()) == [
+        assert sorted(path.name for path in folder.rglob("*")) == [
             ".lock",
             "config.yaml",
             "run.json",
+            "samples",
         ]
+
+
+def test_parts_are_left_alone_while_another_process_is_at_work(tmp_path):
+    half = tmp_path / ".images.npy.4711.part"
+    half.write_bytes(b"half")
+    with runs.alone(tmp_path, "this run"):
+        runs.remove_left_parts(tmp_path)
+        assert half.exists()
+    runs.remove_left_parts(tmp_path)
+    assert not half.exists()
 
 
 def test_a_folder_without_a_run_has_no_status_and_a_damaged_one_is_refused(tmp_path):

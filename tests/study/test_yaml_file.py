@@ -11,6 +11,7 @@ import made
 from ferbench.cli.jobs import Launcher
 from ferbench.config.commands import COMMANDS
 from ferbench.config.yaml_files import CONF, file_name, options_of
+from ferbench.errors import UserError
 from ferbench.study import plan, yaml_file
 
 BUDGETS = [
@@ -34,6 +35,15 @@ def test_every_shipped_study_asks_for_runs_that_exist(name: str, budget: str) ->
     for command, words in first.items():
         Launcher((), full_error=False).check(command, words)
     assert len({task.id for task in study.tasks()}) == len(study.tasks())
+
+
+def test_names_that_would_leave_the_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="called like its file"):
+        yaml_file.read(written(tmp_path / "...yaml", FILE), budget="cpu")
+    for id in ("../a", ".", "a" * 101):
+        text = FILE.replace('id: "set{n}"', f'id: "{id}"')
+        with pytest.raises(UserError, match=r"expected letters, digits|101 letters; expected at"):
+            yaml_file.read(written(tmp_path / "a.yaml", text), budget="cpu")
 
 
 @pytest.mark.parametrize(("name", "budget"), BUDGETS)

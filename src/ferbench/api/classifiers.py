@@ -59,7 +59,7 @@ def predict(run: TrainedRun | str | Path, images: np.ndarray, **keys: object) ->
     import torch
 
     from ferbench.classifiers import prediction
-    from ferbench.cli.jobs import job_of
+    from ferbench.cli.composition import job_of
     from ferbench.commands import inputs
     from ferbench.data.resize import resize
     from ferbench.metrics.classification import softmax

@@ -29,7 +29,7 @@ def open_faces(source: str | Path, **keys: object) -> FaceSet:
     >>> faces = ferbench.open_faces("toy", outputs="outputs")
     >>> faces.splits["train"].images.shape
     """
-    from ferbench.cli.jobs import job_of
+    from ferbench.cli.composition import job_of
     from ferbench.commands import inputs
     from ferbench.data import face_set
 
@@ -79,7 +79,7 @@ def draw(
     """
     import numpy as np
 
-    from ferbench.cli.jobs import job_of
+    from ferbench.cli.composition import job_of
     from ferbench.commands import drawing
     from ferbench.runs import Compute
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ferbench.classifiers import batches
+from ferbench.errors import UserError
 from ferbench.models import FaceClassifier
 from ferbench.runs.precision import Precision
 
@@ -63,11 +64,16 @@ class Judge:
 
         Image i is described as it stands (no mirror image, no crops) and by itself: the numbers do
         not depend on the batch, but for rounding. An array may be memory-mapped; a tensor may lie
-        on any device.
+        on any device. Raises UserError if a number is not finite.
         """
         assert images.ndim == 3 and len(images) > 0, f"images {images.shape}; expected [N, H, W]"
         parts = [self._describe(images[i : i + batch]) for i in range(0, len(images), batch)]
         features, logits = (torch.cat(rows).numpy() for rows in zip(*parts, strict=True))
+        if not (np.isfinite(logits).all() and np.isfinite(features).all()):
+            raise UserError(
+                f"the classifier {self.name} gives numbers that are not finite in "
+                f"{self.precision.name}; expected another judge or teacher, or precision=fp32"
+            )
         return Description(features, logits)
 
     @torch.inference_mode()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from sklearn.metrics import f1_score
 from torch import Tensor
 
 from ferbench.classifiers.batches import Batch
+from ferbench.recipes.classifier import Recipe
 
 
 def class_weights(labels: Tensor, classes: int, kind: str) -> Tensor | None:
@@ -81,3 +86,16 @@ def held_out_scores(labels: Tensor, logits: Tensor) -> dict[str, float]:
         "accuracy": float((predicted == labels).double().mean()),
         "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
     }
+
+
+@contextmanager
+def breaking_with(recipe: Recipe, state: Path) -> Iterator[None]:
+    """Context in which a FloatingPointError gets the keys behind it, and where to go on from."""
+    try:
+        yield
+    except FloatingPointError as error:
+        keys = f"train.peak_lr={recipe.peak_lr:g} train.weight_decay={recipe.weight_decay:g}"
+        last = f"the last good state is {state}" if state.exists() else "no state was saved before"
+        raise FloatingPointError(
+            f"{keys}: {error}; expected lower ones, or precision=fp32; {last}"
+        ) from error

@@ -91,8 +91,9 @@ def fit(
     state: file for the whole state, written after every scored epoch and when stopped; if it
     exists, the run goes on from it, and on a CPU ends bit for bit as if it had never been
     interrupted.
-    Raises Stopped once the state is saved, FloatingPointError when a loss is not finite, UserError
-    if the state is damaged, another run's or of another format.
+    Raises Stopped once the state is saved, FloatingPointError when a loss is not finite, which
+    names the last good state, UserError if the state is damaged, another run's or of another
+    format.
     """
     if train.images.device.type == "cpu":
         keep_freed_memory()
@@ -101,7 +102,7 @@ def fit(
         loop.go_on_from(state)
     if hooks.on_start is not None:
         hooks.on_start(loop.at.epoch)
-    with loop.bar() as bar:
+    with loop.bar() as bar, losses.breaking_with(settings.recipe, state):
         while not loop.finished():
             if not loop.renewed(hooks.renew):
                 loop.stop(state)
@@ -289,6 +290,4 @@ class _Loop:
 
 def _require_finite(loss: float, where: str) -> None:
     if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the loss is {loss} {where}; a lower train.peak_lr or precision=fp32 may help"
-        )
+        raise FloatingPointError(f"the loss is {loss} {where}")

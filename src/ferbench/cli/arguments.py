@@ -53,7 +53,20 @@ def for_hydra(command: str, arguments: list[str]) -> list[str]:
     flags = [flag for flag in flags if not flag.startswith("--config-dir=")]
     own = [_quoted(f"own://{folder.resolve()}") for folder in further]
     flags += [f"hydra.searchpath=[{','.join(own)}]"] if own else []
+    _check_spellings(command, words)
     return [*flags, *(_override(command, word, sweep, further) for word in words)]
+
+
+def _check_spellings(command: str, words: list[str]) -> None:
+    """Refuse a key that is given by its short and by its full name; which would win is unclear."""
+    keys, groups = keys_of(COMMANDS[command]), yaml_files.groups_of(command)
+    spelled: dict[str, str] = {}
+    for word in words:
+        key = word.partition("=")[0].lstrip("+")
+        short = key not in groups and SHORT_KEYS.get(key) in keys
+        other = spelled.setdefault(SHORT_KEYS[key] if short else key, word)
+        if other.partition("=")[0].lstrip("+") != key:
+            raise UserError(f"{other} {word}: two names of one key; expected one of them")
 
 
 # --- flags ---------------------------------------------------------------------------------------

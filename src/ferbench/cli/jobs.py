@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferbench import stopping
 from ferbench.cli import arguments, machine_trouble
-from ferbench.cli.error_lines import one_line, report
+from ferbench.cli.composition import checked, composed, config_loader, job_of, run_mode
+from ferbench.cli.error_lines import INTERRUPTED, report
 from ferbench.cli.streams import print_substitutes
 from ferbench.config.commands import COMMANDS, LENGTHS
-from ferbench.config.store import read_config, register
-from ferbench.config.yaml_files import CONF, file_name
+from ferbench.config.store import read_config
+from ferbench.config.yaml_files import file_name
 from ferbench.errors import UserError, is_network
 
 if TYPE_CHECKING:
@@ -31,10 +34,13 @@ def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: boo
 
     given: the words of the command line, which a resumed run must not contradict.
     full_error: show the traceback of errors that a command that runs others goes on after.
-    Raises UserError for a mistake and for the machine's trouble.
+    Raises UserError for a mistake, for the machine's trouble and for numbers that broke.
     """
+    stopping.begin_run()
     try:
         return _run(command, cfg, given, full_error)
+    except FloatingPointError as error:
+        raise UserError(str(error)) from error
     except (OSError, MemoryError, ImportError, RuntimeError) as error:
         text = machine_trouble.sentence(error, command, cfg.get("outputs"))
         if text is None:
@@ -43,35 +49,18 @@ def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: boo
 
 
 def _run(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> Any:
-    job = _checked(command, cfg)
+    job = checked(command, cfg)
     resume = getattr(job, "resume", None)
     if resume and not is_network(resume):
         job = _resumed(COMMANDS[command], job, given)
     module = import_module(f"ferbench.commands.{file_name(command)}")
-    if command in TAKES_LAUNCHER:
-        return module.run(job, Launcher.of_this_job(full_error))
-    return module.run(job)
-
-
-def job_of(command: str, words: Sequence[str]) -> Any:
-    """The checked config of a command, from the words that a user would type.
-
-    Raises UserError for words that the command would refuse.
-    """
-    return _checked(command, _composed(command, words))
-
-
-def _checked(command: str, cfg: DictConfig) -> Any:
-    """The config as the command's frozen dataclass, whose checks have run."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
+    if command not in TAKES_LAUNCHER:
+        return module.run(job)
     try:
-        job = OmegaConf.to_object(cfg)
-    except OmegaConfBaseException as error:
-        raise UserError(one_line(error, command)) from error
-    assert isinstance(job, COMMANDS[command])
-    return job
+        return module.run(job, Launcher.of_this_job(full_error))
+    except KeyboardInterrupt as stop:
+        stopping.say_goes_on(stop)
+        raise
 
 
 def _resumed(schema: type, job: Any, given: Sequence[str]) -> Any:
@@ -89,11 +78,24 @@ def _resumed(schema: type, job: Any, given: Sequence[str]) -> Any:
     return replace(read_config(schema, config), resume=str(config.parent), **longer)
 
 
-def join_sweep() -> None:
-    """What a job does first that others run beside: its share of the cores, and its lines."""
+@contextmanager
+def in_sweep(owner: int) -> Iterator[None]:
+    """Context of a job that others run beside or after: its share of the cores, and its lines.
+
+    owner: the process that started the sweep; a job in a process of its own ends with it.
+    Raises KeyboardInterrupt if a signal stopped the job, or came too late for that.
+    """
+    if os.getpid() != owner:
+        stopping.end_with(owner)
     _share_cores()
     print_substitutes()
     _keep_lines_whole()
+    try:
+        yield
+        stopping.raise_if_asked()
+    except KeyboardInterrupt as stop:
+        stopping.leave_if_alone(getattr(stop, "exit_status", INTERRUPTED))
+        raise
 
 
 def _share_cores() -> None:
@@ -146,15 +148,17 @@ class Launcher:
         """Print an error as the command line does."""
         report(error, self.full_error)
 
-    def check(self, command: str, words: Sequence[str]) -> None:
-        """Refuse words that the command would refuse, before anything runs."""
-        job_of(command, words)
+    def check(self, command: str, words: Sequence[str]) -> Any:
+        """The config of words, before anything runs; UserError if the command would refuse them."""
+        return job_of(command, words)
 
     def call(self, command: str, words: Sequence[str]) -> Any:
         """Show the command line and run it in this process; what the command returns."""
         print(f"\n$ ferbench {shlex.join([command, *words])}", flush=True)
         given = arguments.for_hydra(command, list(words))
-        return run_job(command, _composed(command, words), given, self.full_error)
+        result = run_job(command, composed(command, words), given, self.full_error)
+        stopping.raise_if_asked("the next step")
+        return result
 
     def run(
         self, command: str, jobs: Sequence[Sequence[str]], around: Callable[[int, Run], Any]
@@ -170,15 +174,19 @@ class Launcher:
         from hydra.experimental.callback import Callback
         from hydra.types import HydraContext
 
-        loader = _loader()
-        master = loader.load_configuration(file_name(command), list(self.words), _mode("MULTIRUN"))
+        loader = config_loader()
+        master = loader.load_configuration(
+            file_name(command), list(self.words), run_mode("MULTIRUN")
+        )
         before = Singleton.get_state()
         try:
             HydraConfig.instance().set_config(master)
             nothing: Any = Callback()  # conf/ has no callbacks
             context = HydraContext(config_loader=loader, callbacks=nothing)
             launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=context, task_function=_Job(command, around), config=master
+                hydra_context=context,
+                task_function=_Job(command, around, os.getpid()),
+                config=master,
             )
             given = [arguments.for_hydra(command, list(words)) for words in jobs]
             returned = launcher.launch([[*self.words, *words] for words in given], 0)
@@ -196,55 +204,12 @@ class _Job:
 
     command: str
     around: Callable[[int, Run], Any]
+    owner: int
 
     def __call__(self, cfg: DictConfig) -> Any:
         from hydra.core.hydra_config import HydraConfig
 
-        join_sweep()
         settings = HydraConfig.get()
         given = list(settings.overrides.task)
-        return self.around(settings.job.num, lambda: run_job(self.command, cfg, given, False))
-
-
-def _composed(command: str, words: Sequence[str]) -> DictConfig:
-    """The config of a command without Hydra's own part; UserError for words that it refuses."""
-    from hydra.errors import HydraException
-    from omegaconf import open_dict, read_write
-    from omegaconf.errors import OmegaConfBaseException
-
-    given = arguments.for_hydra(command, list(words))
-    try:
-        cfg = _loader().load_configuration(file_name(command), given, _mode("RUN"))
-        with read_write(cfg), open_dict(cfg):
-            del cfg["hydra"]
-        return cfg
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(one_line(error, command)) from error
-
-
-def _loader() -> Any:
-    """What composes configs of conf/: that of the command which Hydra is running, or a new one."""
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    running = GlobalHydra.instance()
-    if running.is_initialized() and _reads_conf(running.config_loader()):
-        return running.config_loader()
-    register()
-    of_another_program, running.hydra = running.hydra, None
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return GlobalHydra.instance().config_loader()
-    finally:
-        GlobalHydra.instance().hydra = of_another_program
-
-
-def _reads_conf(loader: Any) -> bool:
-    """Whether a config loader is one of ferbench, and not of a program that uses ferbench."""
-    return any(source.path == str(CONF) for source in loader.get_sources())
-
-
-def _mode(name: str) -> Any:
-    from hydra.types import RunMode
-
-    return RunMode[name]
+        with in_sweep(self.owner):
+            return self.around(settings.job.num, lambda: run_job(self.command, cfg, given, False))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from ferbench import stopping
 from ferbench.cli import arguments as overrides
 from ferbench.cli import completion, help
+from ferbench.cli.composition import mistakes
 from ferbench.cli.error_lines import NOBODY_READS, USER_MISTAKE, one_line, report
-from ferbench.cli.jobs import join_sweep, run_job
+from ferbench.cli.jobs import in_sweep, run_job
 from ferbench.cli.statuses import Statuses
 from ferbench.cli.streams import print_substitutes
 from ferbench.config.store import register
@@ -32,7 +31,7 @@ def main() -> None:
     print_substitutes()
     _check_system()
     full_error = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    signal.signal(signal.SIGTERM, partial(_terminate, os.getpid()))
+    stopping.end_on_sigterm()
     try:
         status = _main(sys.argv[1:], full_error)
         sys.stdout.flush()
@@ -92,13 +91,33 @@ def _compose_and_run(command: str, arguments: list[str], full_error: bool) -> in
     own_files.register()
     sys.argv = ["ferbench", *arguments]
     compose = hydra.main(version_base="1.3", config_path=str(CONF), config_name=file_name(command))
+    multirun = "--multirun" in arguments
+    wrong = mistakes(command, arguments) if multirun else []
+    if wrong:
+        return max(report(error, full_error) for error in wrong)
     with Statuses.of_this_command() as statuses:
         try:
             with _raising_hydra():
                 compose(_Job(command, statuses, full_error))()
         except (HydraException, OmegaConfBaseException, YAMLError) as error:
             raise UserError(one_line(error, command)) from error
+        except KeyboardInterrupt as stop:
+            if multirun:
+                stopping.say_goes_on(stop)
+            raise
+        if any(word.startswith("--cfg=") for word in arguments):
+            return _say_what_is_refused(command, arguments, full_error)
         return statuses.worst()
+
+
+def _say_what_is_refused(command: str, arguments: list[str], full_error: bool) -> int:
+    """Beside a printed config, what its run would refuse; ??? in it needs no word."""
+    from omegaconf.errors import MissingMandatoryValue
+
+    sys.stdout.flush()
+    wrong = mistakes(command, arguments)
+    wrong = [one for one in wrong if not isinstance(one.__cause__, MissingMandatoryValue)]
+    return max([report(error, full_error) for error in wrong], default=0)
 
 
 @contextmanager
@@ -131,27 +150,18 @@ class _Job:
 
         settings = HydraConfig.get()
         given: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
+        if settings.mode != RunMode.MULTIRUN:
+            self._run(cfg, given)
+            return
+        with in_sweep(self.statuses.owner):
+            print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
+            self._run(cfg, given)
+
+    def _run(self, cfg: DictConfig, given: list[str]) -> None:
         try:
-            if settings.mode == RunMode.MULTIRUN:
-                join_sweep()
-                print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
             run_job(self.command, cfg, given, self.full_error)
         except Exception as error:
             status = report(error, self.full_error)
             if status == NOBODY_READS:
                 raise SystemExit(status) from None
             self.statuses.add(status)
-
-
-# --- signals --------------------------------------------------------------------------------------
-
-
-class _Terminated(KeyboardInterrupt):
-    exit_status = 128 + signal.SIGTERM
-
-
-def _terminate(main_process: int, number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends the program like Ctrl-C does, so that locks and half files are cleaned up."""
-    if os.getpid() != main_process:  # forked from it: as if there were no handler
-        os._exit(128 + number)
-    raise _Terminated("terminated")

@@ -78,7 +78,7 @@ def _options(job: Audit) -> Options:
 
 def _real(job: Audit, read: AuditInputs) -> Real:
     """The real images in their spaces; how alike they are is computed once for these faces."""
-    name = f"partners_{runs.hash_of(read.faces.manifest['hashes'])[:16]}.npy"
+    name = f"partners_{runs.hash_of(read.faces.manifest['hashes'])[:16]}.npz"
     best = real.known_partners(read.faces, Path(job.outputs) / "cache" / "audit" / name)
     encoders = {"pixels": views.pixels, "gradients": views.gradients}
     judge = read.judge

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ferbench.config.bias import Bias
 from ferbench.data import label_counts, named_sets
 from ferbench.data.face_set import FaceSet
 from ferbench.errors import UserError
+from ferbench.files import load_arrays
 
 PREDICTIONS = "predictions.npz"  # of a run of classify
 
@@ -126,11 +126,11 @@ def _tested(folder: Path, job: Bias, faces: FaceSet) -> Subject:
 def _logits(path: Path, names: np.ndarray) -> np.ndarray:
     """[N, 7] of a predictions.npz on just these images; nothing in the file is run."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            predicted_names, logits = file["names"], np.asarray(file["logits"])
-    except (OSError, ValueError, KeyError, BadZipFile, EOFError) as error:
+        kept = load_arrays(path, "names", "logits")
+    except (OSError, ValueError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(f"run={path.parent}: {path.name} cannot be read ({reason})") from None
+    predicted_names, logits = kept["names"], kept["logits"]
     if not np.array_equal(predicted_names, names) or logits.shape != (len(names), len(CLASSES)):
         raise UserError(f"run={path.parent}: {path.name} is not of the test split's images")
     return logits

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers import batches, scoring
 from ferbench.classifiers import training as classifier
 from ferbench.classifiers.batches import DeviceFaces
+from ferbench.classifiers.memory import training_bytes
 from ferbench.classifiers.scoring import Evaluation
 from ferbench.classifiers.teacher import with_soft_labels
 from ferbench.classifiers.training import Fit, Hooks, Settings, Stopped
@@ -21,10 +24,10 @@ from ferbench.commands.classify_inputs import ClassifyInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.commands import Classify
 from ferbench.config.identity import identity
-from ferbench.files import write_whole
+from ferbench.files import sha256_of, write_whole
 from ferbench.gan.fresh_faces import FreshFaces, sampler_of
 from ferbench.models import FaceClassifier, NetworkOptions, build
-from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint
+from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint, memory
 from ferbench.runs.loggers import Logger, open_logger
 from ferbench.runs.progress import epoch_line, say
 
@@ -36,10 +39,28 @@ def run(job: Classify) -> Path:
     compute = Compute.choose(job.device, job.precision)
     job, read = classify_inputs.open_all(job, compute)
     this = run_of(job, read, compute)
+    if not measured.is_done(this):
+        _check_memory(job, read, compute)
     folder = measured.run(this, lambda record: _fit_and_score(job, read, compute, record))
     if (folder / STATE).exists():  # a disk that can only be read refuses even to remove nothing
         (folder / STATE).unlink()
     return folder
+
+
+def _check_memory(job: Classify, read: ClassifyInputs, compute: Compute) -> None:
+    """Refuse a training that surely takes more memory than there is."""
+    if memory.available(compute.device) is None:
+        return
+    with torch.random.fork_rng():
+        options = NetworkOptions(**asdict(replace(job.model, pretrained="none")))
+        needed = training_bytes(
+            build(options, classes=len(CLASSES)),
+            job.train,
+            compute.precision,
+            images=len(read.training) + len(read.faces.splits["public"]),
+            device=compute.device,
+        )
+    memory.check(needed, compute.device, f"train.batch={job.train.batch}")
 
 
 def run_of(job: Classify, read: ClassifyInputs, compute: Compute) -> Run:
@@ -77,7 +98,8 @@ def _fit_and_score(
     scoring.write(record.folder, tested, history=fit.history, best_epoch=fit.best_epoch)
     row = _training_columns(job, read, fit) | scoring.columns(tested)
     row |= {"data_hash": data_hash, "parameters": parameters}
-    return Outcome(lines=[scoring.summary(tested)], row=row)
+    facts = {inputs.WEIGHTS_HASH: sha256_of(record.folder / inputs.WEIGHTS)}
+    return Outcome(lines=[scoring.summary(tested)], row=row, facts=facts)
 
 
 def _fit(

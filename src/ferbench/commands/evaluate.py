@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,8 @@ from ferbench.classifiers.scoring import Evaluation
 from ferbench.commands import inputs, measured
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.commands import Evaluate
+from ferbench.config.data import DataConfig, ScoredFacesConfig, ToyConfig
+from ferbench.config.store import read_config
 from ferbench.data.face_set import FaceSet
 from ferbench.files import sha256_of
 from ferbench.models import FaceClassifier
@@ -24,11 +26,24 @@ def run(job: Evaluate) -> Path:
     trained_run = Path(job.run)
     inputs.trained_row(trained_run)
     model = inputs.load_classifier(trained_run)
-    faces = inputs.open_faces(job.data)
+    if job.data.own:
+        job = replace(job, data=_own(trained_run, Path(job.outputs)))
+        print(f"data={job.data.name}: {job.data.folder} (the run's own; data=NAME takes others)")
+    faces = inputs.open_scored(job.data)
     name = f"{trained_run.resolve().name}_{job.data.name}_{job.eval.split}"
     hashes = {"weights": sha256_of(trained_run / inputs.WEIGHTS), **faces.manifest["hashes"]}
     this = Run(job, "evaluate", name, hashes, compute)
     return measured.run(this, lambda record: _score(job, model, faces, compute, record))
+
+
+def _own(run: Path, outputs: Path) -> ScoredFacesConfig:
+    """The faces whose held-out images scored the run, from where they are now."""
+    data: DataConfig = read_config(DataConfig, run / "config.yaml", section="data")
+    folder = inputs.base_folder(data, outputs)
+    if not folder.exists():  # the run came from elsewhere
+        folder = outputs / "data" / inputs.FOLDERS[data.faces]
+    toy = data.toy if data.faces == "toy" else ToyConfig(None, None, None, None)
+    return ScoredFacesConfig(own=False, name=data.faces, folder=str(folder), toy=toy)
 
 
 def _score(

@@ -11,7 +11,15 @@ from typing import Any
 from ferbench import runs
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers.judge import Judge
-from ferbench.config.data import DataConfig, FacesConfig, SomeFacesConfig, ToyConfig
+from ferbench.commands import edited
+from ferbench.config.commands import Classify
+from ferbench.config.data import (
+    DataConfig,
+    FacesConfig,
+    ScoredFacesConfig,
+    SomeFacesConfig,
+    ToyConfig,
+)
 from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
 from ferbench.data import mixing, named_sets, resize, synthetic_set
@@ -27,6 +35,7 @@ from ferbench.models import FaceClassifier, NetworkOptions, build
 from ferbench.runs import Compute, checkpoint
 
 WEIGHTS = "model.safetensors"  # of a run: what classify writes and others read
+WEIGHTS_HASH = "weights_sha256"  # of that file, in run.json
 OWN_STARTS = ("none", "imagenet")  # of a judge: other runs' weights may know synthetic faces
 FOLDERS = {"real": "fer2013", "toy": "toy"}  # below outputs/data, as conf/data/ says too
 
@@ -45,10 +54,21 @@ def open_faces(data: FacesConfig) -> FaceSet:
     return faces
 
 
+def open_scored(data: ScoredFacesConfig) -> FaceSet:
+    """The set of data=real or data=toy of `ferbench evaluate`, whose `own` is resolved."""
+    assert data.folder is not None
+    return _opened(data.name, Path(data.folder), data.toy)
+
+
 def open_base(data: DataConfig, outputs: Path) -> FaceSet:
     """As `open_faces`; with data=synthetic and data=mixed, the real set that stands behind it."""
-    folder = Path(data.folder or outputs / "data" / FOLDERS[data.faces])
-    return _limited(_opened(data.faces, folder, data.toy), data.real_limit, data.draw_seed)
+    faces = _opened(data.faces, base_folder(data, outputs), data.toy)
+    return _limited(faces, data.real_limit, data.draw_seed)
+
+
+def base_folder(data: DataConfig, outputs: Path) -> Path:
+    """Where the faces are that select and score."""
+    return Path(data.folder or outputs / "data" / FOLDERS[data.faces])
 
 
 def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
@@ -190,12 +210,16 @@ def trained_row(run: Path, key: str = "run") -> dict[str, Any]:
 
 def load_classifier(run: Path) -> FaceClassifier:
     """The run's network with its weights; what ImageNet gave is in them already."""
+    edited.check_file(run, Classify)
     config: ModelConfig = read_config(ModelConfig, run / "config.yaml", section="model")
     options = NetworkOptions(**asdict(replace(config, pretrained="none")))
     model = build(options, classes=len(CLASSES))
     path = run / WEIGHTS
+    weights, written = checkpoint.load_weights(path), runs.status_of(run).get(WEIGHTS_HASH)
+    if written is not None and sha256_of(path) != written:
+        raise UserError(f"{path}: damaged, not the bytes that the run wrote")
     try:
-        model.load_state_dict(checkpoint.load_weights(path))
+        model.load_state_dict(weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: not the weights of this network ({reason})") from None

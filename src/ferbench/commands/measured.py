@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ferbench import report, results, runs
+from ferbench.commands import edited
 from ferbench.config.identity import identity
 from ferbench.errors import UserError, is_network
 from ferbench.files import save_json
@@ -57,7 +58,7 @@ class Run:
         if resume and not is_network(resume):
             return Path(resume)
         kind = SET_FOLDERS.get(self.command, self.command)
-        name = f"{self.name}_{runs.hash_of(self.identity)[:8]}"
+        name = f"{runs.short(self.name)}_{runs.hash_of(self.identity)[:8]}"
         folder = Path(self.job.outputs) / kind / name
         return runs.free_folder(folder) if self.job.force else folder
 
@@ -108,7 +109,8 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
     _try_before_work(this)
     runs.keep_freed_memory()
     with runs.recorded(this.folder, this.command, _config(this.job), this.inputs) as record:
-        record.update(environment=runs.environment(this.compute.device))
+        settings = {edited.SETTINGS: edited.settings_of(this.job)}
+        record.update(environment=runs.environment(this.compute.device), **settings)
         print(f"run: {this.folder}")
         began = time.perf_counter()
         outcome = work(record)
@@ -142,14 +144,22 @@ def terminal_columns() -> int:
 
 def repeat(this: Run) -> None:
     """Say that the run is done, and put its row back if the table lost it."""
+    runs.remove_left_parts(this.folder)
     print(f"done already: {this.folder} (force=true {this.again})")
+    try:
+        edited.check_file(this.folder, type(this.job))
+    except UserError as error:
+        print(f"note: {error}")
     row = runs.status_of(this.folder).get("row")
     if row is not None:
         results.restore(Path(this.job.outputs), this.folder, row)
 
 
 def check_inputs(this: Run) -> None:
-    """Refuse to go on with a run on data that have changed since."""
+    """Refuse to go on with a run on data, or by a config.yaml, that have changed since."""
+    resume = getattr(this.job, "resume", None)
+    if resume and not is_network(resume):
+        edited.check(this.folder, this.job)
     earlier = runs.status_of(this.folder).get("inputs")
     if earlier not in (None, dict(this.inputs)):
         raise UserError(

@@ -23,14 +23,16 @@ from ferbench.errors import UserError
 from ferbench.report.grid import Cell, Grid, terminal
 
 WIDE = 200  # characters: the table is not cut
+STEP = 10  # percent between two lines where nobody sees the bar
 FORMAT = 2  # of what is cached beside the arrays; another number makes an old cache void
 
 
 def run(job: Prepare) -> None:
     """Cache the source unless the cache fits it, and print what is in it."""
     if job.source == "toy":
-        size, folder = ToySize(*job.data.toy.size), Path(job.data.folder)
-        manifest = named_sets.open_toy(folder, size, workers=os.cpu_count() or 1).manifest
+        size, workers = ToySize(*job.data.toy.size), os.cpu_count() or 1
+        faces = named_sets.open_toy(Path(job.data.folder), size, workers=workers, anew=job.force)
+        manifest, folder = faces.manifest, faces.root
     else:
         source = kaggle.download() if job.source == "kaggle" else Path(job.source).expanduser()
         folder = Path(job.outputs) / "data" / "fer2013"
@@ -51,22 +53,47 @@ def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
         "split_held_out": job.split_held_out,
         "near_correlation": job.near_correlation,
     }
-    place = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:16]
+    face_set.restore(folder)
     face_set.check_replaceable(folder)
-    if not job.force and (folder / face_set.MANIFEST).exists():
-        manifest = face_set.read_manifest(folder)
-        if all(manifest.get(key) == value for key, value in wanted.items()):
-            print(f"{source} is prepared already; force=true reads it again")
-            return manifest
-        if not _is_same_source(manifest, wanted["fingerprint"], place):
-            raise UserError(_other_source(source, folder, manifest))
+    manifest = _fitting(source, folder, wanted, job)  # a disk that can only be read has no lock
+    if manifest is not None:
+        return manifest
+    with face_set.at_work(folder):
+        return _fitting(source, folder, wanted, job) or _written(source, folder, wanted, job)
+
+
+def _fitting(
+    source: Path, folder: Path, wanted: dict[str, Any], job: Prepare
+) -> dict[str, Any] | None:
+    """The manifest of the cache if it was made so, None if it is to be written.
+
+    Raises UserError if it holds another source's faces and `force` is not set.
+    """
+    if job.force or not (folder / face_set.MANIFEST).exists():
+        return None
+    manifest = face_set.read_manifest(folder)
+    if all(manifest.get(key) == value for key, value in wanted.items()):
+        print(f"{source} is prepared already; force=true reads it again")
+        return manifest
+    if not _is_same_source(manifest, wanted["fingerprint"], _place(source)):
+        raise UserError(_other_source(source, folder, manifest))
+    return None
+
+
+def _written(source: Path, folder: Path, wanted: dict[str, Any], job: Prepare) -> dict[str, Any]:
+    """The manifest of the cache, made of the source."""
     began = time.perf_counter()
     splits, facts = _read(source, job)
     print(f"read {source} ({facts['kind']}); looking for copies")
-    facts |= {**wanted, "place": place}
+    facts |= {**wanted, "place": _place(source)}
     named_sets.store(folder, splits, facts, near_correlation=job.near_correlation)
     print(f"done in {time.perf_counter() - began:.1f} s")
     return face_set.read_manifest(folder)
+
+
+def _place(source: Path) -> str:
+    """What a path is known by without being named."""
+    return hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:16]
 
 
 def _read(source: Path, job: Prepare) -> tuple[dict[str, Faces], dict[str, Any]]:
@@ -108,9 +135,10 @@ def _other_source(source: Path, folder: Path, manifest: dict[str, Any]) -> str:
 
 
 class _Bar:
-    """A progress bar as a callback of (done, total); none where nobody looks at a terminal."""
+    """A progress bar as a callback of (done, total); without a terminal a line every 10 percent."""
 
     def __init__(self, label: str) -> None:
+        self._label, self._percent = label, 0
         self._bar = tqdm(desc=label, unit="img", disable=None, leave=False, file=sys.stderr)
 
     def __enter__(self) -> Callable[[int, int], None]:
@@ -122,6 +150,10 @@ class _Bar:
     def _show(self, done: int, total: int) -> None:
         self._bar.total = total
         self._bar.update(done - self._bar.n)
+        percent = 100 * done // max(total, 1)
+        if (self._bar.disable or not sys.stdout.isatty()) and percent >= self._percent + STEP:
+            self._percent = percent - percent % STEP
+            print(f"{self._label}: {done:,} of {total:,} images ({percent} %)", flush=True)
 
 
 def _report(manifest: dict[str, Any]) -> str:

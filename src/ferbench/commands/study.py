@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ferbench import runs
+from ferbench.commands import needed
 from ferbench.commands.launcher import Command, Launcher, command_line, words_of
 from ferbench.config import yaml_files
 from ferbench.config.study import RunStudy
@@ -27,6 +29,8 @@ from ferbench.study.ledger import (
 )
 from ferbench.study.measure import measure
 from ferbench.study.plan import RUNS, Study, Task, filled, merged
+
+POLL_SECONDS = 1.0  # how often a run of another process is looked at
 
 
 def run(job: RunStudy, launcher: Launcher) -> None:
@@ -79,16 +83,19 @@ def _study(job: RunStudy) -> Study:
 
 
 def _check(study: Study, launcher: Launcher) -> None:
-    """Refuse a study with a run that its command would refuse, before the first one."""
-    folders = {step.id: "later" for step in study.steps}
+    """Refuse a study with a run that its command would refuse, before the first one.
+
+    Of the seeds of a cell the first and the largest are looked at.
+    """
+    folders = {step.id: f"@{step.id}" for step in study.steps}
     checked = set()
     for task in study.tasks():
         words = (task.command, *filled(task.words, folders))
-        if words in checked or (task.cell and task.seed != study.seeds[0]):
+        if words in checked or task.seed not in (None, study.seeds[0], max(study.seeds)):
             continue
         checked.add(words)
         try:
-            launcher.check(task.command, words[1:])
+            needed.check(launcher.check(task.command, words[1:]), made=folders.values())
         except UserError as error:
             raise UserError(f"{task.id}: {error}") from None
 
@@ -108,24 +115,45 @@ def _command(job: RunStudy) -> str:
 # --- running -------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Left:
+    """A run that is not done. busy: the folder where another process is at work on it, or None."""
+
+    task: str
+    busy: str | None = None
+
+
 def _run_all(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
-    """Run every task that is not done, those that others need first; ids of those that failed."""
+    """Run every task that is not done, those that others need first; ids of those that failed.
+
+    What another process is at work on comes last, and is waited for.
+    """
     failed: list[str] = []
+    busy: dict[str, Path] = {}
     while True:
         now = progress(study, ledger)
         ready = now.ready(failed)
         if not ready:
             return failed
+        free = [task for task in ready if task.id not in busy]
+        if not free:
+            _wait(busy)
+            busy.clear()
+            continue
         print(_standing(study, now))
-        wave = _Wave(
-            [task for task in ready if task.command == ready[0].command],
-            now.folders,
-            ledger,
-            study,
-            launcher,
-        )
+        tasks = [task for task in free if task.command == free[0].command]
+        wave = _Wave(tasks, now.folders, ledger, study, launcher)
         jobs = [filled(task.words, now.folders) for task in wave.tasks]
-        failed += [id for id in launcher.run(ready[0].command, jobs, wave) if id is not None]
+        left = [one for one in launcher.run(free[0].command, jobs, wave) if one is not None]
+        failed += [one.task for one in left if one.busy is None]
+        busy |= {one.task: Path(one.busy) for one in left if one.busy is not None}
+
+
+def _wait(busy: Mapping[str, Path]) -> None:
+    """Until other processes have ended one of their runs."""
+    print(f"waiting for another process, which is at work on {', '.join(busy)}", flush=True)
+    while all(runs.is_busy(folder) for folder in busy.values()):
+        time.sleep(POLL_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -138,11 +166,13 @@ class _Wave:
     study: Study
     launcher: Launcher
 
-    def __call__(self, i: int, command: Command) -> str | None:
-        """Run task i and note how it ended; its id if it failed."""
+    def __call__(self, i: int, command: Command) -> _Left | None:
+        """Run task i and note how it ended; None if it is done."""
         task, began = self.tasks[i], time.time()
         words = filled(task.words, self.folders)
         now = progress(self.study, self.ledger)
+        if now.is_done(task):  # by another process, meanwhile
+            return None
         print(
             f"\n[{len(now.tasks) - len(now.left) + 1}/{len(now.tasks)}] {task.id}; "
             f"left: {now.time_left()}\n$ {command_line(task.command, words)}",
@@ -150,13 +180,16 @@ class _Wave:
         )
         try:
             entry = entry_of(task, words, Path(command()), began=began)
+        except runs.Busy as error:
+            print(f"{error}; it comes later", flush=True)
+            return _Left(task.id, str(error.folder))
         except Exception as error:
             self.launcher.report(error)
             text = " ".join(f"{type(error).__name__}: {error}".split())
             seconds = time.time() - began
             entry = Entry(task.id, task.command, words, FAILED, None, seconds, text)
         self.ledger.add(task, self.folders, entry)
-        return None if entry.status == DONE else task.id
+        return None if entry.status == DONE else _Left(task.id)
 
 
 # --- what is printed -----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ferbench import runs
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers.judge import Judge
 from ferbench.commands import drawing, generators, inputs, judges, measured
@@ -199,9 +200,19 @@ def _disk_errors(folder: Path) -> Iterator[None]:
 def _extras(job: Synth, folder: Path, sampler: Sampler, plan: Plan) -> None:
     """Contact sheets where they are missing; the pictures and the export that are asked for."""
     shown = [name for name, count in plan.counts.items() if count]
-    if not all((folder / contact_sheets.file_name(name)).exists() for name in shown):
-        subtitle = f"psi {job.psi:g}, {_name_of(sampler.generator.source)}"
-        contact_sheets.write(folder, classes=plan.classes, subtitle=subtitle)
+    sheets = not all((folder / contact_sheets.file_name(name)).exists() for name in shown)
+    drawn = job.grid or job.interpolate is not None or job.style_mix or job.truncation_sheet
+    if not (sheets or drawn or job.export != "none"):
+        return  # a disk that can only be read has no lock
+    with runs.alone(folder, "this set"):
+        if sheets:
+            subtitle = f"psi {job.psi:g}, {_name_of(sampler.generator.source)}"
+            contact_sheets.write(folder, classes=plan.classes, subtitle=subtitle)
+        for path in [*_pictures(job, folder, sampler), *_exported(job, folder, plan)]:
+            print(f"wrote {path}")
+
+
+def _pictures(job: Synth, folder: Path, sampler: Sampler) -> list[Path]:
     written = []
     if job.grid:
         written += pictures.grid(folder, sampler, seed=job.seed)
@@ -211,9 +222,12 @@ def _extras(job: Synth, folder: Path, sampler: Sampler, plan: Plan) -> None:
         written += pictures.style_mix(folder, sampler, seed=job.seed)
     if job.truncation_sheet:
         written += pictures.truncation(folder, sampler, seed=job.seed)
-    if job.export != "none":
-        name, write = export.EXPORTS[job.export]
-        write(folder, folder / name, classes=plan.classes, first_seed=job.seed)
-        written.append(folder / name)
-    for path in written:
-        print(f"wrote {path}")
+    return written
+
+
+def _exported(job: Synth, folder: Path, plan: Plan) -> list[Path]:
+    if job.export == "none":
+        return []
+    name, write = export.EXPORTS[job.export]
+    write(folder, folder / name, classes=plan.classes, first_seed=job.seed)
+    return [folder / name]

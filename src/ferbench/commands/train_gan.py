@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
 from ferbench.gan import faces as gan_faces
 from ferbench.gan import score, setup, weights
+from ferbench.gan.memory import training_bytes
 from ferbench.gan.reports import Reports
 from ferbench.gan.samples import SAMPLES
 from ferbench.gan.score import Reference
@@ -26,7 +28,7 @@ from ferbench.gan.setup import Setting, Shards, Training
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.gan.weights import STATE
 from ferbench.recipes.gan import GanRecipe
-from ferbench.runs import Compute, Interrupted, Record, StopSignal, processes
+from ferbench.runs import Compute, Interrupted, Record, StopSignal, memory, processes
 from ferbench.runs.loggers import open_logger
 
 COMPILERS = ("torch._dynamo", "torch._inductor")  # whose errors are of torch.compile
@@ -57,6 +59,9 @@ def run(job: TrainGan) -> Path:
         train = faces.splits["train"]
         setting = Setting(job.seed, compute.precision.name, compute.device)
         training = _training(recipe, train, start, plan, setting)
+        if processes.count() == 1 and memory.available(compute.device) is not None:
+            needed = training_bytes(training)
+            memory.check(needed, compute.device, f"gan.batch={recipe.batch}")
         if not processes.is_first():
             with StopSignal() as signal:
                 _loop(training, None, signal)
@@ -159,6 +164,10 @@ def _loop(training: Training, reports: Reports | None, signal: StopSignal) -> No
     def on_tick(tick: sg.Tick) -> None:
         nonlocal ticks
         ticks += 1
+        if not all(map(math.isfinite, tick.diversity)):  # of the same numbers in every process
+            raise FloatingPointError(
+                f"the generator's images after {tick.images / 1000:.3g} kimg are not finite"
+            )
         last = tick.images >= recipe.total_kimg * 1000
         state = trainer.state_dict() if last or ticks % recipe.state_ticks == 0 else None
         if reports is not None:
@@ -193,7 +202,9 @@ def _loop(training: Training, reports: Reports | None, signal: StopSignal) -> No
         raise
     except FloatingPointError as error:
         where = "" if reports is None else f"; {reports.last_state()}"
-        raise FloatingPointError(f"{error}{where}") from None
+        raise FloatingPointError(
+            f"gan.lr={recipe.lr:g}: {error}; expected a lower one, or precision=fp32{where}"
+        ) from None
     finally:
         if reports is not None:
             reports.close()

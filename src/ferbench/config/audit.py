@@ -6,9 +6,20 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import SomeFacesConfig
-from ferbench.config.sections import PRECISIONS, check_name, check_seed
+from ferbench.config.sections import (
+    IN_MEMORY,
+    LONG,
+    MANY_CELLS,
+    MOST_CELLS,
+    MOST_IN_MEMORY,
+    MOST_STEPS,
+    PRECISIONS,
+    check_batch,
+    check_name,
+    check_seed,
+)
 from ferbench.config.synth import GanSource
-from ferbench.errors import UserError, at_least, between, one_of
+from ferbench.errors import UserError, at_least, at_most, between, one_of
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 INVERSION_LOSSES = ("pixels", "judge")
@@ -34,8 +45,10 @@ class PrivacyConfig:
         between("privacy.quantile", self.quantile, 0, 0.1)
         between("privacy.alpha", self.alpha, 1e-9, 0.1)
         at_least("privacy.cells", self.cells, 1)
+        at_most("privacy.cells", self.cells, MOST_CELLS, MANY_CELLS)
         between("privacy.bootstrap", self.bootstrap, 10, 100_000)
         at_least("privacy.control_images", self.control_images, 20)
+        at_most("privacy.control_images", self.control_images, MOST_IN_MEMORY, IN_MEMORY)
         assert self.percents
 
     @property
@@ -64,10 +77,12 @@ class InversionConfig:
     def __post_init__(self) -> None:
         if self.images:
             at_least("inversion.images", self.images, 20)
+        at_most("inversion.images", self.images, MOST_IN_MEMORY, IN_MEMORY)
         at_least("inversion.steps", self.steps, 1)
+        at_most("inversion.steps", self.steps, MOST_STEPS, LONG)
         between("inversion.rate", self.rate, 1e-6, 10)
         one_of("inversion.loss", self.loss, INVERSION_LOSSES)
-        at_least("inversion.batch", self.batch, 1)
+        check_batch(self.batch, "inversion.batch")
 
 
 @dataclass(frozen=True)
@@ -93,4 +108,4 @@ class Audit:
         check_seed(self.seed)
         check_name(self.name)
         one_of("precision", self.precision, PRECISIONS)
-        at_least("batch", self.batch, 1)
+        check_batch(self.batch)

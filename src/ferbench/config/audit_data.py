@@ -6,8 +6,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import FacesConfig
-from ferbench.config.sections import PRECISIONS, ModelConfig, check_name, check_seed
-from ferbench.errors import at_least, between, one_of
+from ferbench.config.sections import PRECISIONS, ModelConfig, check_batch, check_name, check_seed
+from ferbench.errors import between, one_of
 from ferbench.recipes.classifier import Recipe
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
@@ -49,4 +49,4 @@ class AuditData:
         check_seed(self.seed)
         check_name(self.name)
         one_of("precision", self.precision, PRECISIONS)
-        at_least("batch", self.batch, 1)
+        check_batch(self.batch)

@@ -6,8 +6,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import SomeFacesConfig
-from ferbench.config.sections import check_name, check_seed
-from ferbench.errors import UserError, at_least, between
+from ferbench.config.sections import MOST_IMAGES, check_name, check_seed
+from ferbench.errors import UserError, at_least, at_most, between
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 
@@ -37,4 +37,5 @@ class Bias:
             )
         between("quantiles", self.quantiles, 2, 20)
         at_least("min_count", self.min_count, 2)
+        at_most("min_count", self.min_count, MOST_IMAGES, "no set has so many")
         between("bootstrap", self.bootstrap, 10, 100_000)

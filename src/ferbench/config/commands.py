@@ -10,9 +10,11 @@ from ferbench.config.audit import Audit
 from ferbench.config.audit_data import AuditData
 from ferbench.config.bias import Bias
 from ferbench.config.curate import Curate
-from ferbench.config.data import DataConfig, FacesConfig
+from ferbench.config.data import DataConfig, FacesConfig, ScoredFacesConfig
 from ferbench.config.fidelity import Fidelity
 from ferbench.config.sections import (
+    IN_MEMORY,
+    MOST_IN_MEMORY,
     PRECISIONS,
     EvalConfig,
     LoggerConfig,
@@ -23,8 +25,9 @@ from ferbench.config.sections import (
 from ferbench.config.study import RunStudy
 from ferbench.config.synth import Synth
 from ferbench.config.train_gan import TrainGan
-from ferbench.errors import at_least, between, one_of, positive
+from ferbench.errors import UserError, at_least, at_most, between, one_of, positive
 from ferbench.recipes.classifier import Recipe
+from ferbench.recipes.gan import LONG_TRAINING, MOST_KIMG
 from ferbench.recipes.marks import AS_TYPED, AsTyped, Content, Neutral, Result
 
 LENGTHS = ("total_kimg",)  # keys that a run to go on with may be given anew
@@ -111,7 +114,7 @@ class Evaluate:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
-    data: Content[FacesConfig]
+    data: Content[ScoredFacesConfig]
     eval: Result[EvalConfig]
 
     def __post_init__(self) -> None:
@@ -150,8 +153,10 @@ class Demo:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         positive("gan_kimg", self.gan_kimg)
-        at_least("train_faces", self.train_faces, 7)
-        at_least("test_faces", self.test_faces, 7)
+        at_most("gan_kimg", self.gan_kimg, MOST_KIMG, LONG_TRAINING)
+        for key in ("train_faces", "test_faces"):
+            at_least(key, getattr(self, key), 7)
+            at_most(key, getattr(self, key), MOST_IN_MEMORY, IN_MEMORY)
 
 
 COMMANDS: dict[str, type] = {
@@ -198,17 +203,32 @@ def with_full_keys(content: dict[str, Any], package: str) -> dict[str, Any]:
 
     package: the section that the file is about, as "data"; "" for all. A section is never one of
     these keys: `mix: add` below data is data.mix.how, and `mix: {how: add}` stays as it is.
+    Raises UserError for a key that is there by both its names.
     """
     prefix = f"{package}." if package else ""
     found: dict[str, Any] = {}
     for key, value in content.items():
         full = SHORT_KEYS.get(f"{prefix}{key}", "").removeprefix(prefix)
         if isinstance(value, dict):
-            found[key] = found.get(key, {}) | with_full_keys(value, f"{prefix}{key}")
-            continue
-        *sections, last = full.split(".") if full else [key]
-        inner = found
-        for section in sections:
-            inner = inner.setdefault(section, {})
-        inner[last] = value
+            part = {key: with_full_keys(value, f"{prefix}{key}")}
+        else:
+            *sections, last = full.split(".") if full else [key]
+            part = {last: value}
+            for section in reversed(sections):
+                part = {section: part}
+        _merge(found, part, prefix)
     return found
+
+
+def _merge(into: dict[str, Any], part: dict[str, Any], prefix: str) -> None:
+    """Add keys of a section; UserError for one that is there already, by another name."""
+    for key, value in part.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value, f"{prefix}{key}.")
+        elif key in into:
+            raise UserError(
+                f"{prefix}{key}={value}: is given as {prefix}{key}={into[key]} too, by another "
+                "name; expected one of them"
+            )
+        else:
+            into[key] = value

@@ -6,9 +6,18 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import SomeFacesConfig
-from ferbench.config.sections import PRECISIONS, check_name, check_seed
+from ferbench.config.sections import (
+    MANY_CELLS,
+    MANY_IMAGES,
+    MOST_CELLS,
+    MOST_IMAGES,
+    PRECISIONS,
+    check_batch,
+    check_name,
+    check_seed,
+)
 from ferbench.config.synth import BALANCES, GanSource
-from ferbench.errors import UserError, at_least, between, one_of
+from ferbench.errors import UserError, at_least, at_most, between, one_of
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 MISMATCHED = ("drop", "correct", "keep")
@@ -61,7 +70,9 @@ class Curate:
         between("quantile", self.quantile, 0, 0.1)
         between("pool_per_image", self.pool_per_image, 1, 1000)
         at_least("cells", self.cells, 1)
-        at_least("batch", self.batch, 1)
+        at_most("cells", self.cells, MOST_CELLS, MANY_CELLS)
+        check_batch(self.batch)
+        at_most("n", self.n, MOST_IMAGES, MANY_IMAGES)
         if self.n is not None:
             at_least("n", self.n, 7)
         self._check_pool()

@@ -9,8 +9,8 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 from operator import attrgetter
 
-from ferbench.config.sections import check_seed
-from ferbench.errors import UserError, at_least, between, one_of
+from ferbench.config.sections import IN_MEMORY, MOST_IMAGES, MOST_IN_MEMORY, check_seed
+from ferbench.errors import UserError, at_least, at_most, between, one_of
 from ferbench.recipes.marks import AsTyped, Content, Result
 
 BASES = ("real", "toy")
@@ -61,6 +61,10 @@ class ToyConfig:
         for key, low in (("train", 7), ("public", 7), ("private", 7), ("seed", 0)):
             if getattr(self, key) is not None:
                 at_least(f"data.toy.{key}", getattr(self, key), low)
+        for key in ("train", "public", "private"):
+            at_most(f"data.toy.{key}", getattr(self, key), MOST_IN_MEMORY, IN_MEMORY)
+        if self.seed is not None:
+            check_seed(self.seed, "data.toy.seed")
 
     @property
     def size(self) -> tuple[int, int, int, int]:
@@ -94,6 +98,34 @@ class SomeFacesConfig(FacesConfig):
 
 
 @dataclass(frozen=True)
+class ScoredFacesConfig:
+    """A set of real or toy faces to score a run on, or the run's own: conf/data/own.yaml."""
+
+    own: Content[bool]
+    name: Result[str]
+    folder: Content[AsTyped[str | None]]
+    toy: Result[ToyConfig]
+
+    def __post_init__(self) -> None:
+        one_of("data.name", self.name, ("own",) if self.own else BASES)
+        if self.own:
+            self._check_own()
+            return
+        _check_toy(self.toy, self.name, self.name)
+        if self.folder is None:
+            raise UserError(f"data.folder=null: a value is needed with data={self.name}")
+
+    def _check_own(self) -> None:
+        """Refuse what would be ignored."""
+        toy = {f"toy.{key}": value for key, value in vars(self.toy).items()}
+        for key, value in {"folder": self.folder, **toy}.items():
+            if value is not None:
+                raise UserError(
+                    f"data.{key}={value}: not with data=own; expected data=real or data=toy"
+                )
+
+
+@dataclass(frozen=True)
 class SyntheticConfig:
     """The synthetic faces to learn from: a set, or a generator that draws new ones every epoch."""
 
@@ -110,7 +142,7 @@ class SyntheticConfig:
         if self.normalize is not None:
             one_of("data.synthetic.normalize", self.normalize, LEVELS)
         if self.limit is not None:
-            between("data.synthetic.limit", self.limit, 7, 1e9)
+            between("data.synthetic.limit", self.limit, 7, MOST_IMAGES)
         if self.online:
             self._check_online()
         elif self.generator is not None:

@@ -6,9 +6,18 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import SomeFacesConfig
-from ferbench.config.sections import PRECISIONS, check_name, check_seed
+from ferbench.config.sections import (
+    IN_MEMORY,
+    MANY_IMAGES,
+    MOST_IMAGES,
+    MOST_IN_MEMORY,
+    PRECISIONS,
+    check_batch,
+    check_name,
+    check_seed,
+)
 from ferbench.config.synth import GanSource
-from ferbench.errors import at_least, one_of
+from ferbench.errors import at_least, at_most, one_of
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 FEATURES = ("fer", "inception")
@@ -31,6 +40,7 @@ class MetricsConfig:
         least = {"neighbor_images": 100, "kid_images": 2, "diversity_images": 2}
         for key, value in vars(self).items():
             at_least(f"metrics.{key}", value, least.get(key, 1))
+            at_most(f"metrics.{key}", value, MOST_IN_MEMORY, IN_MEMORY)
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,11 @@ class Fidelity:
         one_of("features", self.features, FEATURES)
         one_of("map", self.map, MAPS)
         at_least("map_images", self.map_images, 10)
+        at_most("map_images", self.map_images, MOST_IN_MEMORY, IN_MEMORY)
         one_of("precision", self.precision, PRECISIONS)
-        at_least("batch", self.batch, 1)
+        check_batch(self.batch)
         at_least("path_pairs", self.path_pairs, 100)
+        at_most("path_pairs", self.path_pairs, MOST_IMAGES, MANY_IMAGES)
+        at_most("n", self.n, MOST_IMAGES, MANY_IMAGES)
         if self.n is not None:
             at_least("n", self.n, 1)

@@ -9,6 +9,10 @@ from ferbench.config.commands import COMMANDS
 from ferbench.errors import UserError
 
 
+class OtherVersion(UserError):
+    """A config with other keys or types than this version's."""
+
+
 @cache
 def register() -> None:
     """Give Hydra's config store one schema a command, `<command>_schema`; once is enough."""
@@ -34,20 +38,27 @@ def writable(schema: type) -> Any:
 def read_config(schema: type, path: Path, section: str | None = None) -> Any:
     """The checked config of an earlier run, from its config.yaml; UserError if it does not fit.
 
+    A file that is no YAML is called damaged, one with other keys or types of another version.
+
     section: read this section alone, as `schema`; what the others hold does no harm then.
     """
-    from omegaconf import OmegaConf
+    from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     try:
         found = OmegaConf.load(path)
+        if not isinstance(found, DictConfig) or not found:
+            raise UserError(f"{path}: damaged (it holds no keys); expected the config of a run")
         chosen = found if section is None else OmegaConf.select(found, section, default={})
         return OmegaConf.to_object(OmegaConf.merge(writable(schema), chosen))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of an earlier run") from None
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise UserError(f"{path}: not a config of this version ({_first_line(error)})") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: damaged, not YAML ({reason})") from None
+    except OmegaConfBaseException as error:
+        raise OtherVersion(f"{path}: not a config of this version ({_first_line(error)})") from None
 
 
 def _first_line(error: Exception) -> str:

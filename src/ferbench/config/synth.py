@@ -5,8 +5,18 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.config.sections import PRECISIONS, check_name, check_seed
-from ferbench.errors import UserError, at_least, between, one_of
+from ferbench.config.sections import (
+    LARGE_IMAGES,
+    MANY_IMAGES,
+    MOST_IMAGES,
+    MOST_IN_MEMORY,
+    MOST_PX,
+    PRECISIONS,
+    check_batch,
+    check_name,
+    check_seed,
+)
+from ferbench.errors import UserError, at_least, at_most, between, one_of
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 LABELS = ("expressions", "own")
@@ -61,7 +71,11 @@ class Synth:
         self._check_choices()
         between("psi", self.psi, 0, 1)
         at_least("center_latents", self.center_latents, 1)
-        at_least("batch", self.batch, 1)
+        at_most("center_latents", self.center_latents, MOST_IN_MEMORY, "a mean needs no more")
+        check_batch(self.batch)
+        at_most("n", self.n, MOST_IMAGES, MANY_IMAGES)
+        at_most("out_px", self.out_px, MOST_PX, LARGE_IMAGES)
+        at_most("cutoff", self.cutoff, 1000, "no generator has so many layers")
         for key, low in (("n", 1), ("cutoff", 0), ("out_px", SMALLEST_PX)):
             value = getattr(self, key)
             if value is not None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ferbench.config.data import SomeFacesConfig
 from ferbench.config.sections import PRECISIONS, LoggerConfig, check_name, check_seed
-from ferbench.errors import one_of, positive
-from ferbench.recipes.gan import GanRecipe, check_resolution
+from ferbench.errors import at_most, one_of, positive
+from ferbench.recipes.gan import LONG_TRAINING, MOST_KIMG, GanRecipe, check_resolution
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 
@@ -38,3 +38,4 @@ class TrainGan:
             check_resolution("res", self.res)
         if self.total_kimg is not None:
             positive("total_kimg", self.total_kimg)
+        at_most("total_kimg", self.total_kimg, MOST_KIMG, LONG_TRAINING)

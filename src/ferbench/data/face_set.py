@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.data.label_counts import counts_by_name
 from ferbench.errors import UserError
+from ferbench.files import locked, sha256_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -80,13 +82,14 @@ def write(
 ) -> None:
     """Write a set at `root`, or nothing: it is made in a folder beside it and renamed.
 
+    To be called inside `at_work` where other processes may ask for the set.
     manifest: what the caller knows (name, source, ...); class order, counts and hashes are added.
     extras: further arrays, `<stem>.npy`; texts: further files by name.
     Raises OSError (a full disk, say) with nothing left behind, UserError as `check_replaceable`.
     """
     check_replaceable(root)
     root.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    made = Path(tempfile.mkdtemp(prefix=f".{root.name}.new-", dir=root.parent))
     try:
         for split, faces in splits.items():
             _write_split(made, split, faces)
@@ -94,7 +97,8 @@ def write(
             np.save(made / f"{stem}.npy", array, allow_pickle=False)
         for name, text in (texts or {}).items():
             (made / name).write_text(text, encoding="utf-8")
-        facts = _facts(splits) | {"extras": sorted(extras or {})}
+        files = {path.name: sha256_of(path) for path in sorted(made.glob("*.npy"))}
+        facts = _facts(splits) | {"extras": sorted(extras or {}), "sha256": files}
         text = json.dumps({**manifest, **facts}, indent=2, ensure_ascii=False)
         (made / MANIFEST).write_text(text + "\n", encoding="utf-8")
         made.chmod(0o755)
@@ -104,19 +108,63 @@ def write(
         raise
 
 
+@contextmanager
+def at_work(root: Path) -> Iterator[None]:
+    """For one process at a time that writes the set at `root`; others wait.
+
+    What killed processes left is put right first: an old set that was moved aside comes back if
+    the new one does not stand, and half-written copies are removed.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with locked(root.with_name(f".{root.name}.lock")):
+        _tidy(root)
+        yield
+
+
+def restore(root: Path) -> None:
+    """Bring back the set at `root` if a process was killed, or is, while it replaced it."""
+    if _aside(root).is_dir() and not (root / MANIFEST).exists():
+        with at_work(root):
+            pass
+
+
+def _tidy(root: Path) -> None:
+    """No other process may be writing there."""
+    old = _aside(root)
+    if (root / MANIFEST).exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.is_dir() and (not root.exists() or not any(root.iterdir())):
+        os.rename(old, root)
+    for left in root.parent.glob(f".{root.name}.new-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _aside(root: Path) -> Path:
+    """Where the old set waits until the new one stands."""
+    return root.with_name(f".{root.name}.old")
+
+
 def read(root: Path) -> FaceSet:
-    """The set at `root`, memory-mapped.
+    """The set at `root`, memory-mapped; its files are compared with their hashes: 0.2 s for 100 MB.
 
     Raises UserError if the set is absent, damaged or of another class order.
     """
     manifest = read_manifest(root)
     try:
+        _check_files(root, manifest)
         splits = {split: _read_split(root, split, manifest) for split in manifest["counts"]}
         extras = {stem: _load(root / f"{stem}.npy") for stem in manifest["extras"]}
     except (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(f"{root}: the set is damaged ({reason}); {ANEW}") from error
     return FaceSet(root, splits, manifest, extras)
+
+
+def _check_files(root: Path, manifest: dict[str, Any]) -> None:
+    """ValueError if an array is not what was written; sets of before there were hashes pass."""
+    for name, wanted in manifest.get("sha256", {}).items():
+        if sha256_of(root / name) != wanted:
+            raise ValueError(f"{name}: not what was written")
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
@@ -215,17 +263,14 @@ def _load(path: Path) -> np.ndarray:
 
 def _replace_folder(made: Path, root: Path) -> None:
     """Put `made` in the place of `root`; an older set moves aside first and is then deleted."""
-    if not root.exists():
-        os.rename(made, root)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{root.name}-old-", dir=root.parent))
-    old = aside / root.name
+    old = _aside(root)
+    shutil.rmtree(old, ignore_errors=True)
     try:
-        os.rename(root, old)
+        if root.exists():
+            os.rename(root, old)
         os.rename(made, root)
-    except OSError:
-        if old.exists():
+    except BaseException:
+        if old.exists() and not root.exists():
             os.rename(old, root)
-        aside.rmdir()
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

@@ -14,7 +14,6 @@ from ferbench.data import duplicates, face_set
 from ferbench.data.duplicates import DuplicateReport
 from ferbench.data.face_set import Faces, FaceSet
 from ferbench.errors import UserError
-from ferbench.files import locked
 
 HOW_TO_GET_FER2013 = (
     "FER2013 is a free download at https://www.kaggle.com/datasets/msambare/fer2013 (with a "
@@ -40,6 +39,13 @@ class ToySize:
 
 def open_real(folder: Path) -> FaceSet:
     """The prepared FER2013; UserError with the way to it if it is not there."""
+    require_real(folder)
+    return face_set.read(folder)
+
+
+def require_real(folder: Path) -> None:
+    """UserError with the way to the prepared FER2013 if it is not there."""
+    face_set.restore(folder)
     if not (folder / face_set.MANIFEST).exists():
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise UserError(f"data.folder={folder}: this {face_set.what_is(folder)}")
@@ -47,30 +53,43 @@ def open_real(folder: Path) -> FaceSet:
             f"data=real: FER2013 is not prepared ({folder} is missing); {HOW_TO_GET_FER2013}; "
             "data=toy works without it"
         )
-    return face_set.read(folder)
 
 
-def open_toy(folder: Path, size: ToySize, *, workers: int) -> FaceSet:
-    """The toy set of this size and seed, rendered unless `folder` holds just that.
+def open_toy(folder: Path, size: ToySize, *, workers: int, anew: bool = False) -> FaceSet:
+    """The toy set of this size and seed, rendered unless it is there.
 
-    Processes that ask at the same time wait for the one that renders. Raises UserError if
-    something else than toy faces is there.
+    Where `folder` holds toy faces of another size or seed, they stay, and this set has a folder
+    beside it. Processes that ask at the same time wait for the one that renders. anew: render it
+    in any case. Raises UserError if something else than toy faces is there.
     """
-    face_set.check_replaceable(folder)
+    root = _toy_folder(folder, size)
     wanted = {"name": "toy", "size": vars(size), "renderer": TOY_RENDERER}
-    if _holds(folder, wanted):  # needs no lock, which a disk that can only be read would refuse
-        return face_set.read(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder.with_name(f".{folder.name}.lock")):
-        if not _holds(folder, wanted):
+    if not anew and _holds(root, wanted):  # needs no lock, which a read-only disk would refuse
+        return face_set.read(root)
+    with face_set.at_work(root):
+        if anew or not _holds(root, wanted):
             from ferbench.data.toy import faces as toy_faces
 
-            print(f"rendering {size.train + size.public + size.private:,} toy faces to {folder}")
+            print(f"rendering {size.train + size.public + size.private:,} toy faces to {root}")
             splits = toy_faces.toy_splits(
                 size.train, size.public, size.private, seed=size.seed, workers=workers
             )
-            store(folder, splits, wanted, near_correlation=None)
-        return face_set.read(folder)
+            store(root, splits, wanted, near_correlation=None)
+        return face_set.read(root)
+
+
+def _toy_folder(folder: Path, size: ToySize) -> Path:
+    """`folder`, or one beside it that is named by the size if it holds another one."""
+    face_set.restore(folder)
+    face_set.check_replaceable(folder)
+    of_this_size = {"name": "toy", "size": vars(size)}
+    if not (folder / face_set.MANIFEST).exists() or _holds(folder, of_this_size):
+        return folder
+    named = f"{folder.name}_{size.train}_{size.public}_{size.private}_s{size.seed}"
+    beside = folder.with_name(named)
+    face_set.restore(beside)
+    face_set.check_replaceable(beside)
+    return beside
 
 
 def store(
@@ -115,6 +134,7 @@ def test_faces(faces: FaceSet, split: str) -> tuple[Faces, np.ndarray, str]:
 
 
 def _holds(folder: Path, wanted: Mapping[str, Any]) -> bool:
+    """Whether a folder holds toy faces that fit; UserError if it holds others."""
     if not (folder / face_set.MANIFEST).exists():
         return False
     manifest = face_set.read_manifest(folder)

@@ -86,7 +86,7 @@ class _Fits:
     def probabilities(self, name: str, labels: np.ndarray, held: np.ndarray) -> np.ndarray:
         """[n, 7] float64 of the images of the mask `held` [N], by a classifier of the others."""
         self.on_fit(name)
-        path, stop = self.folder / f"{name}.npy", self.should_stop
+        path, stop = self.folder / f"{name}.npz", self.should_stop
         logits = out_of_fold.logits(
             self.images, labels, held, self.fitting, path=path, should_stop=stop
         )

@@ -15,7 +15,7 @@ from ferbench.classes import CLASSES
 from ferbench.classifiers import batches, training
 from ferbench.classifiers.prediction import predict
 from ferbench.errors import UserError
-from ferbench.files import save_array
+from ferbench.files import load_arrays, save_arrays
 from ferbench.recipes.classifier import Recipe
 from ferbench.runs.precision import Precision
 from ferbench.runs.progress import epoch_line, say
@@ -86,7 +86,7 @@ def logits(
 ) -> np.ndarray:
     """[n, 7] float32: logits of the images of the mask `held` by a classifier fitted on the others.
 
-    images: [N, 48, 48] uint8; labels: [N] int64; held: [N] bool. path: a .npy file that the logits
+    images: [N, 48, 48] uint8; labels: [N] int64; held: [N] bool. path: a .npz file that the logits
     are kept in; if it exists they are read, and nothing is fitted. The state of an unfinished
     training lies beside it as .pt and is gone on from.
     Raises classifier.Stopped once the state is saved, UserError if a file does not fit.
@@ -108,16 +108,16 @@ def logits(
     )
     model.load_state_dict(fit.weights)
     held_logits = predict(model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS)
-    save_array(path, held_logits)
+    save_arrays(path, logits=held_logits)
     state.unlink(missing_ok=True)
     return held_logits
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
-        kept: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: damaged ({error}); move it away") from None
+        kept = load_arrays(path, "logits")["logits"]
+    except ValueError as error:
+        raise UserError(f"{error}; move it away") from None
     if kept.shape != shape or kept.dtype != np.float32 or not np.isfinite(kept).all():
         raise UserError(f"{path}: not {shape[0]} predictions of this set; move it away")
     return kept

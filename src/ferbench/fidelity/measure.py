@@ -19,7 +19,7 @@ from ferbench.fidelity.comparison import FeatureSet, Reference, Settings
 from ferbench.fidelity.feature_space import Cells
 from ferbench.fidelity.findings import Diversity, Findings, Side
 from ferbench.fidelity.inception import Inception
-from ferbench.files import save_arrays
+from ferbench.files import load_cached, save_arrays
 from ferbench.metrics import classification
 from ferbench.results.rows import ClassifierRow
 from ferbench.runs.progress import Counter
@@ -84,14 +84,14 @@ def extract(
     cache: a file that keeps both for the next time; its name must tell which they are.
     """
     labels = np.asarray(images.labels)
-    if cache is None or not cache.is_file():
-        extracted = FeatureSet(images.images, labels, *_features(images, extractor, batch))
-        if cache is not None:
-            cache.parent.mkdir(parents=True, exist_ok=True)
-            save_arrays(cache, features=extracted.features, logits=extracted.logits)
-        return extracted
-    with np.load(cache, allow_pickle=False) as file:
-        return FeatureSet(images.images, labels, file["features"], file["logits"])
+    kept = None if cache is None else load_cached(cache, "features", "logits")
+    if kept is not None:
+        return FeatureSet(images.images, labels, kept["features"], kept["logits"])
+    extracted = FeatureSet(images.images, labels, *_features(images, extractor, batch))
+    if cache is not None:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        save_arrays(cache, features=extracted.features, logits=extracted.logits)
+    return extracted
 
 
 def _features(

@@ -13,7 +13,7 @@ from ferbench.classes import IMAGE_PX
 from ferbench.classifiers.judge import Judge
 from ferbench.data.label_counts import class_counts
 from ferbench.data.resize import resize_tensor
-from ferbench.files import save_arrays
+from ferbench.files import load_cached, save_arrays
 from ferbench.metrics.feature_sets import frechet_distance
 
 FIRST_SEED = 1_000_000  # of the images that are scored
@@ -47,10 +47,9 @@ def reference(judge: Judge, images: np.ndarray, labels: np.ndarray, *, cache: Pa
     cache: a file that keeps them for this judge and these faces, which are told apart by hash.
     """
     key = np.array([judge.hash, str(len(labels))])
-    if cache.is_file():
-        with np.load(cache, allow_pickle=False) as file:
-            if np.array_equal(file["key"], key):
-                return Reference(file["mean"], file["covariance"])
+    kept = load_cached(cache, "key", "mean", "covariance")
+    if kept is not None and np.array_equal(kept["key"], key):
+        return Reference(kept["mean"], kept["covariance"])
     features = judge.describe(images).features
     weights = (1 / np.maximum(class_counts(labels), 1))[labels]
     computed = Reference(*weighted_gaussian(features, weights))

@@ -74,8 +74,8 @@ def save(
     """Write averaged generator and discriminator in float16, with what builds them again.
 
     discriminator: None keeps it out of the file, which can then be drawn from, but not be trained
-    further. facts: plain values; `classes` must be among them. Raises ValueError if a weight is not
-    finite in float16.
+    further. facts: plain values; `classes` must be among them. Raises
+    FloatingPointError if a weight is not finite in float16.
     """
     assert "classes" in facts
     parts: dict[str, Any] = {"G_ema": network}
@@ -86,7 +86,12 @@ def save(
         for name, value in module.state_dict().items()
     }
     configs = {part: module.config.to_dict() for part, module in parts.items()}
-    metadata = {"format": FORMAT, "configs": json.dumps(configs), "facts": json.dumps(dict(facts))}
+    metadata = {
+        "format": FORMAT,
+        "configs": json.dumps(configs),
+        "facts": json.dumps(dict(facts)),
+        "sha256": _hash(tensors),
+    }
     write_whole(path, lambda beside: save_file(tensors, beside, metadata))
 
 
@@ -127,10 +132,13 @@ def _checkpoint(path: Path) -> TrainedGenerator:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            halves = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a whole safetensors file ({error})") from None
     _check_format(path, metadata)
+    if metadata.get("sha256", written := _hash(halves)) != written:
+        raise UserError(f"{path}: damaged, its weights are not those that were written")
+    tensors = {name: value.float() for name, value in halves.items()}
     try:
         configs, facts = json.loads(metadata["configs"]), json.loads(metadata["facts"])
         network = _built(sg.generator_of, configs["G_ema"], tensors, "G_ema")
@@ -190,8 +198,18 @@ def _published(source: str) -> TrainedGenerator:
     return TrainedGenerator(network, networks.get("D"), facts, sha256, source)
 
 
+def _hash(tensors: Mapping[str, Tensor]) -> str:
+    """Hex SHA-256 of tensors with their names, types and shapes, in whatever order they come."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def _half(name: str, value: Tensor) -> Tensor:
     half = value.detach().cpu().half().contiguous()
     if not half.isfinite().all():
-        raise ValueError(f"{name}: not finite in float16")
+        raise FloatingPointError(f"the weights {name} are not finite in float16")
     return half

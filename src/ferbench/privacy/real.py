@@ -9,7 +9,7 @@ import numpy as np
 
 from ferbench.data.face_set import Faces, FaceSet
 from ferbench.errors import UserError
-from ferbench.files import save_array
+from ferbench.files import load_cached, save_arrays
 from ferbench.privacy.roles import assign
 from ferbench.privacy.space import Members, Space
 from ferbench.similarity import matches
@@ -37,12 +37,12 @@ def partners(faces: FaceSet) -> np.ndarray:
 
 def known_partners(faces: FaceSet, cache: Path) -> np.ndarray:
     """`partners` of the faces, from a file that holds them, or computed once and kept there."""
-    if cache.is_file():
-        known: np.ndarray = np.load(cache, allow_pickle=False)
-        return known
+    kept = load_cached(cache, "partners")
+    if kept is not None:
+        return kept["partners"]
     best = partners(faces)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    save_array(cache, best)
+    save_arrays(cache, partners=best)
     return best
 
 

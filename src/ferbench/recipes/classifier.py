@@ -5,9 +5,23 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.errors import at_least, between, one_of
+from ferbench.errors import at_least, at_most, between, one_of
 from ferbench.recipes.marks import Neutral, Result
 from ferbench.recipes.switch import switch
+
+_NEVER = (1_000_000_000, "that is never reached")
+_AT_MOST: dict[str, tuple[float, str]] = {
+    "epochs": (1_000_000, "so many epochs take years"),
+    "batch": (65_536, "the images of a step are in memory together"),
+    "accumulate": (65_536, "an epoch has fewer batches"),
+    "peak_lr": (100, "every step would break the weights"),
+    "weight_decay": (100, "every step would break the weights"),
+    "mixup": (1000, "every mixture is half and half by then"),
+    "cutmix": (1000, "every mixture is half and half by then"),
+    "clip_norm": _NEVER,
+    "patience_epochs": _NEVER,
+    "score_epochs": _NEVER,
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,8 @@ class Recipe:
     augment: Result[Augment]
 
     def __post_init__(self) -> None:
+        for key, (high, why) in _AT_MOST.items():
+            at_most(f"train.{key}", getattr(self, key), high, why)
         at_least("train.epochs", self.epochs, 1)
         at_least("train.batch", self.batch, 2)
         at_least("train.accumulate", self.accumulate, 1)

@@ -5,7 +5,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.errors import UserError, at_least, between, one_of, positive
+from ferbench.errors import UserError, at_least, at_most, between, file_name, one_of, positive
 from ferbench.recipes.marks import AsTyped, Neutral, Result
 from ferbench.recipes.switch import switch
 
@@ -52,6 +52,44 @@ _FROM_ZERO = (
     "collapse_diversity",
     "collapse_from_kimg",
 )
+_POSITIVE = (
+    "total_kimg",
+    "ada_ramp_kimg",
+    "ema_kimg",
+    "tick_kimg",
+    "conv_clamp",
+    "collapse_logit",
+)
+MOST_KIMG, LONG_TRAINING = 10_000_000, "ten billion images take years"
+_NEVER = (1_000_000_000, "that is never reached")
+_OFTEN = (65_536, "the images of a step are in memory together")
+_WIDE = (8192, "a layer's weights grow with its square")
+_DEEP = (64, "mappings of more layers do not train")
+_LARGE = (1e6, "such a weight drowns all others")
+_AT_MOST: dict[str, tuple[float, str]] = {
+    "z_dim": _WIDE,
+    "w_dim": _WIDE,
+    "channel_max": _WIDE,
+    "channel_base": (1 << 20, "a layer's weights grow with its square"),
+    "mapping_layers": _DEEP,
+    "d_mapping_layers": _DEEP,
+    "conv_clamp": (65_504, "float16 ends there"),
+    "batch": _OFTEN,
+    "shards": _OFTEN,
+    "mbstd_group": _OFTEN,
+    "lr": (100, "every step would break the weights"),
+    "adam_eps": (1, "steps would vanish"),
+    "r1_gamma": _LARGE,
+    "path_weight": _LARGE,
+    "ema_rampup": (1e6, "that is no bound"),
+    "collapse_diversity": (1e6, "that is never reached"),
+    "collapse_logit": (1e9, "that is never reached"),
+    "score_per_class": (100_000, "their features are in memory together"),
+    **dict.fromkeys(("total_kimg", "ema_kimg"), (MOST_KIMG, LONG_TRAINING)),
+    **dict.fromkeys(("ada_ramp_kimg", "tick_kimg", "collapse_from_kimg"), _NEVER),
+    **dict.fromkeys(("r1_interval", "path_interval", "ada_interval", "path_shrink"), _NEVER),
+    **dict.fromkeys(("nonfinite_limit", "state_ticks", "sample_ticks", "score_ticks"), _NEVER),
+}
 
 
 @dataclass(frozen=True)
@@ -146,6 +184,7 @@ class GanRecipe:
     stop_on_collapse: Neutral[bool]
 
     def __post_init__(self) -> None:
+        file_name("gan.name", self.name)
         check_resolution("gan.res", self.res)
         one_of("gan.kind", self.kind, ("stylegan2", "acgan", "cgan"))
         one_of("gan.architecture", self.architecture, ("resnet", "orig", "skip"))
@@ -197,11 +236,20 @@ class GanRecipe:
                 )
 
     def _check_bounds(self) -> None:
+        for key, (high, why) in _AT_MOST.items():
+            at_most(f"gan.{key}", getattr(self, key), high, why)
         for key in _FROM_ONE:
             at_least(f"gan.{key}", getattr(self, key), 1)
         for key in _FROM_ZERO:
             at_least(f"gan.{key}", getattr(self, key), 0)
-        for key in ("total_kimg", "ada_ramp_kimg", "ema_kimg", "tick_kimg", "conv_clamp"):
+        for key in (
+            "total_kimg",
+            "ada_ramp_kimg",
+            "ema_kimg",
+            "tick_kimg",
+            "conv_clamp",
+            "collapse_logit",
+        ):
             positive(f"gan.{key}", getattr(self, key))
         for key in ("style_mixing", "augment_p", "p_max", "path_decay"):
             between(f"gan.{key}", getattr(self, key), 0, 1)

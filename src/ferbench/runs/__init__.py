@@ -2,8 +2,6 @@
 
 from ferbench.runs.compute import Compute
 from ferbench.runs.machine import (
-    Interrupted,
-    StopSignal,
     code_version,
     environment,
     fastest_kernels,
@@ -14,17 +12,23 @@ from ferbench.runs.machine import (
     seed_everything,
 )
 from ferbench.runs.record import (
+    Busy,
     Record,
     alone,
     free_folder,
     hash_of,
+    is_busy,
     name_in,
     now,
     recorded,
+    remove_left_parts,
+    short,
     status_of,
 )
+from ferbench.stopping import Interrupted, StopSignal
 
 __all__ = [
+    "Busy",
     "Compute",
     "Interrupted",
     "Record",
@@ -37,11 +41,14 @@ __all__ = [
     "graphs_wanted",
     "hardware",
     "hash_of",
+    "is_busy",
     "keep_freed_memory",
     "name_in",
     "now",
     "recorded",
+    "remove_left_parts",
     "resolve_device",
     "seed_everything",
+    "short",
     "status_of",
 ]

@@ -1,20 +1,17 @@
-"""The machine around a computation: device, seeds, signals, memory, software."""
+"""The machine around a computation: device, seeds, memory, software."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
 import random
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -50,33 +47,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-class StopSignal:
-    """Context in which the first SIGINT or SIGTERM is noted; `received` holds its number.
-
-    A second SIGINT ends the program at once. Outside the main thread, where Python allows no
-    handlers, nothing is installed and `received` stays 0.
-    """
-
-    def __init__(self) -> None:
-        self.received = 0
-        self._old: dict[int, Any] = {}
-
-    def __enter__(self) -> StopSignal:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._old[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = number
 
 
 def keep_freed_memory() -> None:
@@ -123,14 +93,6 @@ def graphs_wanted(key: str, value: str, device: torch.device) -> bool:
     if wanted and device.type != "cuda":
         raise UserError(f"{key}=true: needs a CUDA device; expected auto or false on {device.type}")
     return wanted is not False and device.type == "cuda"
-
-
-class Interrupted(KeyboardInterrupt):
-    """The run stopped on a signal and its state is saved; the message says how to go on."""
-
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
-        self.exit_status = 128 + signal_number
 
 
 @lru_cache(maxsize=1)

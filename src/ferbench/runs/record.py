@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.files import locked, remove_partial, save_json, write_whole
+from ferbench.files import locked, partial, remove_partial, save_json, write_whole
 
 RUN_FILE = "run.json"
 LOCK_FILE = ".lock"
+NAME_BYTES = 200  # of a folder's name, which a hash and a number follow
 
 
 def hash_of(value: Any) -> str:
@@ -32,6 +33,14 @@ def now() -> str:
 
 
 # --- a run's own record --------------------------------------------------------------------------
+
+
+class Busy(UserError):
+    """Another process is at work in `folder`."""
+
+    def __init__(self, folder: Path, work: str) -> None:
+        super().__init__(f"{folder}: another process is at work on {work}")
+        self.folder = folder
 
 
 class Record:
@@ -57,7 +66,7 @@ def recorded(
     config: the resolved config as YAML; inputs: what was read, with hashes. The status is
     `running`, then `complete` (set by the block together with its row), `interrupted` or `failed`;
     a complete run stays complete, whatever fails after it.
-    Raises UserError if another process is at work in this folder.
+    Raises Busy if another process is at work in this folder.
     """
     with alone(folder, "this run"):
         remove_partial(folder)
@@ -70,14 +79,30 @@ def recorded(
 
 @contextmanager
 def alone(folder: Path, work: str) -> Iterator[None]:
-    """For one process at a time that works in a folder; UserError if another one does."""
+    """For one process at a time that works in a folder; Busy if another one does."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(folder / LOCK_FILE, wait_seconds=0))
         except TimeoutError:
-            raise UserError(f"{folder}: another process is at work on {work}") from None
+            raise Busy(folder, work) from None
         yield
+
+
+def is_busy(folder: Path) -> bool:
+    """Whether a process is at work in a folder."""
+    try:
+        with alone(folder, "this run"):
+            return False
+    except Busy:
+        return True
+
+
+def remove_left_parts(folder: Path) -> None:
+    """Delete what killed processes left half-written in a run's folder, unless one is at work."""
+    if partial(folder):
+        with suppress(UserError, OSError), alone(folder, "this run"):
+            remove_partial(folder)
 
 
 @contextmanager
@@ -123,6 +148,12 @@ def free_folder(folder: Path) -> Path:
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
+
+
+def short(name: str) -> str:
+    """A name, which may be that of another folder with more to it, cut to 200 bytes."""
+    assert "/" not in name, name
+    return os.fsencode(name)[:NAME_BYTES].decode("utf-8", "ignore")
 
 
 def name_in(outputs: Path, folder: Path) -> str:

@@ -11,6 +11,7 @@ from ferbench import runs
 from ferbench.data import synthetic_set
 from ferbench.data.synthetic_set import SyntheticSet
 from ferbench.errors import UserError
+from ferbench.files import load_arrays
 from ferbench.metrics import significance
 from ferbench.metrics.significance import Difference
 from ferbench.study.findings import CellDifference, CellResult, Findings
@@ -51,11 +52,20 @@ def _result(cell: Cell, folders: Mapping[int, Path]) -> CellResult:
         if not isinstance(row, dict):
             raise UserError(f"{folder}: its run.json has no row; force=true runs it again")
         rows[seed] = row
-        with np.load(folder / "predictions.npz") as file:
-            hits[seed] = file["logits"].argmax(1) == file["labels"]
+        hits[seed] = _hits(folder / "predictions.npz")
     row = next(iter(rows.values()))
     test = f"{row['test_data']} {row['test_split']} {row['test_hash']}"
     return CellResult(cell, rows, hits, test)
+
+
+def _hits(path: Path) -> np.ndarray:
+    """[N] bool: which images of the test split a run called right."""
+    try:
+        kept = load_arrays(path, "logits", "labels")
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(f"{error}; move its folder away, and the study runs it again") from None
+    hits: np.ndarray = kept["logits"].argmax(1) == kept["labels"]
+    return hits
 
 
 def _differences(study: Study, results: Mapping[str, CellResult]) -> list[CellDifference]:

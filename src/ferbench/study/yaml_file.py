@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ferbench.errors import UserError, nearest, one_of
+from ferbench.errors import UserError, file_name, nearest, one_of
 from ferbench.study.plan import RUNS, SCORES, Cell, Step, Study, Value, merged, needed
 
 MAKERS = ("train-gan", "synth", "curate", "classify")  # what a step may run; a cell is a classify
@@ -54,6 +54,8 @@ def read(path: Path, *, budget: str, seeds: Sequence[int] = ()) -> Study:
     """
     content = _load(path)
     try:
+        if not path.stem.strip("."):
+            raise UserError("the study is called like its file; expected a name of letters")
         return _study(path.stem, content, budget, seeds)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
@@ -90,7 +92,7 @@ def _study(name: str, content: dict[str, Any], budget: str, seeds: Sequence[int]
     cells = [cell for cell in cells if cell.id not in left_out]
     if not cells:
         raise UserError("cells: none; expected one at least")
-    _check_unique([*(step.id for step in steps), *(cell.id for cell in cells)])
+    _check_ids([*(step.id for step in steps), *(cell.id for cell in cells)])
     study = Study(
         name=name,
         title=str(content.get("title", name)),
@@ -212,13 +214,12 @@ def _check_keys(where: str, section: Any, allowed: Sequence[str]) -> None:
             raise UserError(f"{where}.{key}: no such key; {nearest(str(key), allowed)}")
 
 
-def _check_unique(ids: Sequence[str]) -> None:
+def _check_ids(ids: Sequence[str]) -> None:
     twice = sorted({id for id in ids if ids.count(id) > 1})
     if twice:
         raise UserError(f"{twice[0]}: the id of two entries; expected another for one of them")
-    odd = [id for id in ids if not re.fullmatch(r"[\w.-]+", id)]
-    if odd:
-        raise UserError(f"{odd[0]}: expected an id of letters, digits, dots, - and _")
+    for id in ids:
+        file_name("id", id)
 
 
 def _name_of(entry: Any) -> str:
