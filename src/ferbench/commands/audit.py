@@ -51,7 +51,8 @@ def _audit(job: Audit, read: AuditInputs, compute: Compute, record: Record) -> O
         attacks = _network_attacks(job, read, real_images, compute, on_step)
     findings = replace(findings, attacks=[*findings.attacks, *attacks])
     drawn = figures.draw(record.folder, findings, images=images if job.show_real else None)
-    context = Context(_facts(read, findings, record), drawn, _again(job, read), read.notes)
+    notes = [*read.size_notes, *read.notes]
+    context = Context(_facts(read, findings, record), drawn, _again(job, read), notes)
     return Outcome(
         lines=[pages.summary(findings), *(f"note: {note}" for note in read.notes)],
         row=_row(job, read, findings),

@@ -92,7 +92,7 @@ def _subject(job: Bias, faces: FaceSet) -> Subject:
     made = inputs.open_set(job.set, Path(job.outputs))
     names = [str(i) for i in range(len(made.labels))]
     return Subject(
-        made.root.resolve().name,
+        made.name,
         made.manifest["hash"],
         made.images,
         np.asarray(made.labels),

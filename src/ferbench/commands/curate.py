@@ -53,7 +53,7 @@ def run(job: Curate, other_commands: Launcher) -> Path:
     """Make the set, or say that it is there; its folder."""
     compute = Compute.choose(job.device, job.precision)
     read = curate_inputs.open_all(job, compute, other_commands)
-    pool_name = job.name or read.pool.root.resolve().name
+    pool_name = job.name or read.pool.name
     name = f"{pool_name}_curated_n{'max' if job.n is None else job.n}"
     this = Run(job, "curate", name, read.hashes, compute, is_whole=inputs.is_whole_set)
     return measured.run(this, lambda record: _curate(job, read, record))
@@ -124,7 +124,7 @@ def _row(job: Curate, folder: Path, read: CurateInputs) -> dict[str, Any]:
         "set_hash": synthetic_set.read_manifest(folder)["hash"],
         "generator": facts.get("sha256"),
         "kimg": None if kimg is None else float(kimg),
-        "pool_name": read.pool.root.resolve().name,
+        "pool_name": read.pool.name,
         "pool_hash": read.pool.manifest["hash"],
         "pool_px": read.pool.image_px,
         "balance": job.balance,
@@ -143,7 +143,7 @@ def _write(job: Curate, folder: Path, read: CurateInputs, curated: Curated) -> G
         gates = _gates(folder, read, curated.labels)
         save_array(folder / POOL_INDEX, curated.rows)
         writer.finish(curated.labels, _facts(job, read, curated, gates))
-    contact_sheets.write(folder, classes=CLASSES, subtitle=f"of {read.pool.root.resolve().name}")
+    contact_sheets.write(folder, classes=CLASSES, subtitle=f"of {read.pool.name}")
     return gates
 
 

@@ -63,7 +63,7 @@ def _pool(job: Curate, faces: FaceSet, other_commands: Launcher) -> SyntheticSet
     else:
         root = _newest(Path(job.outputs)) if job.set is None else Path(job.set)
         named = f"set={root}"
-    pool = inputs.at_image_px(synthetic_set.read(root))
+    pool = inputs.read_set(root, Path(job.outputs), "set")
     facts = pool.manifest.get("generator") or {}
     learned_from, here = facts.get("data_hash"), faces.manifest["hashes"]["train"]
     if learned_from not in (None, here):

@@ -85,7 +85,7 @@ def _sample(job: Fidelity, faces: FaceSet) -> ImageSet:
     else:
         made = inputs.open_set(job.set, Path(job.outputs))
         facts = made.manifest.get("generator") or {}
-        name = made.root.resolve().name
+        name = made.name
         images = ImageSet(
             name,
             made.manifest["hash"],

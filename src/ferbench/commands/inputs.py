@@ -14,7 +14,7 @@ from ferbench.classifiers.judge import Judge
 from ferbench.config.data import DataConfig, FacesConfig, SomeFacesConfig, ToyConfig
 from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
-from ferbench.data import mixing, named_sets, resize, synthetic_set
+from ferbench.data import class_folders, mixing, named_sets, resize, synthetic_set
 from ferbench.data.face_set import FaceSet
 from ferbench.data.mixing import Pool
 from ferbench.data.named_sets import ToySize
@@ -62,7 +62,7 @@ def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
     root = Path(data.synthetic.folder or synthetic_set.newest(outputs))
     if data.synthetic.folder is None:
         print(f"data.synthetic: the newest set, {root}")
-    pool = at_image_px(synthetic_set.read(root))
+    pool = read_set(root, outputs, "data.synthetic")
     check_kind(pool.manifest.get("generator") or {}, data, f"data.synthetic={root}: its generator")
     return pool
 
@@ -75,10 +75,23 @@ def open_set(path: str | None, outputs: Path) -> SyntheticSet:
     root = synthetic_set.newest(outputs) if path is None else Path(path)
     if path is None:
         print(f"set={root} (the newest)")
+    return read_set(root, outputs, "set")
+
+
+def read_set(root: Path, outputs: Path, key: str) -> SyntheticSet:
+    """The set at `root`: one of `ferbench synth` or `curate`, or images in folders named by class.
+
+    Such images are read once and kept below outputs/cache. Images of another size than the real
+    faces' are resized. Raises UserError, naming `key`, if there is no set or it is damaged.
+    """
     try:
-        return at_image_px(synthetic_set.read(root))
+        if class_folders.is_one(root):
+            made = class_folders.read(root, outputs / "cache" / "sets")
+        else:
+            made = synthetic_set.read(root)
     except UserError as error:
-        raise UserError(f"set={error}") from None
+        raise UserError(f"{key}={error}") from None
+    return at_image_px(made)
 
 
 def at_image_px(made: SyntheticSet) -> SyntheticSet:
