@@ -146,6 +146,9 @@ def test_judge_discriminator_and_inversion(outputs, make_job, make_set, make_gen
     assert found["discriminator", "its score"]["members"] == 140
     assert found["inversion", "judge"]["members"] == found["inversion", "judge"]["others"] == 20
     assert ("membership", "judge") in found
+    assert row.warnings.startswith(f"judge {judged.name} cannot be trusted: ")
+    report = (folder / "report.md").read_text("utf-8").replace("\\", "")
+    assert report.index("Warning: judge ") < report.index("What was compared")
 
 
 def test_another_generator_than_the_set_s_is_not_asked(

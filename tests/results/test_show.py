@@ -93,6 +93,14 @@ def test_csv_is_in_full_precision(make_row, seeds):
     assert line["parameters"] == "1234567"
 
 
+def test_lines_with_warnings_are_counted_below_the_heading(make_row, seeds, other):
+    assert "warnings" not in show([*seeds, other])
+    text = show([*seeds, make_row(cell="c2", model="vgg", warnings="judge x: accuracy 5 %")])
+    assert "1 line with warnings (columns=warnings)" in text
+    shown = show([make_row(warnings="judge x: accuracy 5 %")], columns=("accuracy", "warnings"))
+    assert "judge x: accuracy 5 %" in shown
+
+
 def test_one_seed_has_no_deviation(other):
     for form in ("terminal", "markdown", "latex"):
         text = show([other], format=form)

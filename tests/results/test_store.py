@@ -323,6 +323,12 @@ def test_a_lost_row_is_put_back_once_from_its_run(tmp_path, make_row, make_fidel
     assert results.read(tmp_path, FidelityRow) == [make_fidelity_row()]
 
 
+def test_a_run_of_a_version_without_an_optional_column_is_read(tmp_path, make_row):
+    cells = {name: value for name, value in asdict(make_row()).items() if name != "warnings"}
+    results.restore(tmp_path, tmp_path, cells)
+    assert results.read(tmp_path, ClassifierRow) == [make_row()]
+
+
 def test_a_row_that_is_there_needs_no_lock(tmp_path, make_row, monkeypatch):
     """So that a finished run is found on a disk that can only be read."""
     results.append(tmp_path, make_row())

@@ -13,7 +13,7 @@ from scipy.special import softmax
 from torch import nn
 
 from ferbench.classes import CLASSES
-from ferbench.classifiers import batches, figures
+from ferbench.classifiers import batches, doubts, figures
 from ferbench.classifiers.prediction import predict
 from ferbench.data import named_sets
 from ferbench.data.face_set import FaceSet
@@ -132,6 +132,11 @@ def columns(tested: Tested) -> dict[str, Any]:
         "tta": tested.tta,
         **tested.scores,
     }
+
+
+def warnings(tested: Tested) -> list[str]:
+    """Why the scores are those of no classifier that is of use; most often none."""
+    return doubts.of_predictions(tested.logits.argmax(1))
 
 
 def summary(tested: Tested) -> str:

@@ -40,6 +40,11 @@ class AuditInputs:
         return self.sample.name
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the judge cannot be trusted."""
+        return () if self.judge is None else self.judge.warnings
+
+    @property
     def size_notes(self) -> list[str]:
         """That the images were resized, as opening the set printed it; [] if they were not."""
         px = self.sample.image_px

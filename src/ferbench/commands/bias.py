@@ -37,13 +37,15 @@ def _look(job: Bias, read: BiasInputs, record: Record) -> Outcome:
     settings = Settings(job.min_count, job.bootstrap, job.seed)
     findings = measure(sample, real.labels, [*computed, *read.attributes], settings)
     drawn = figures.draw(record.folder, findings, subject.labels, real.labels)
-    context = audit.Context(_facts(job, read, record), drawn, _again(job))
+    notes = [f"Warning: {warning}." for warning in read.warnings]
+    context = audit.Context(_facts(job, read, record), drawn, _again(job), notes)
     return Outcome(
-        lines=[pages.summary(findings)],
+        lines=[*(f"warning: {warning}" for warning in read.warnings), pages.summary(findings)],
         row=_row(job, read, findings),
         numbers=numbers.as_json(findings),
         title=f"Bias of {_title(job, read)}",
         blocks=pages.blocks(findings, context),
+        warnings=read.warnings,
     )
 
 

@@ -15,6 +15,7 @@ from ferbench.bias import from_file
 from ferbench.bias.attributes import Attribute
 from ferbench.bias.compared import LEAST
 from ferbench.classes import CLASSES, SPLITS
+from ferbench.classifiers import doubts
 from ferbench.commands import inputs
 from ferbench.config.bias import Bias
 from ferbench.data import label_counts, named_sets
@@ -53,6 +54,12 @@ class BiasInputs:
     faces: FaceSet
     file: from_file.AttributeFile | None
     attributes: list[Attribute]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why nothing can be learned of the classifier."""
+        predicted = self.subject.predicted
+        return [] if predicted is None else doubts.of_predictions(predicted)
 
     @property
     def hashes(self) -> dict[str, str | None]:
@@ -133,6 +140,11 @@ def _logits(path: Path, names: np.ndarray) -> np.ndarray:
         raise UserError(f"run={path.parent}: {path.name} cannot be read ({reason})") from None
     if not np.array_equal(predicted_names, names) or logits.shape != (len(names), len(CLASSES)):
         raise UserError(f"run={path.parent}: {path.name} is not of the test split's images")
+    if logits.dtype.kind != "f" or not np.isfinite(logits).all():
+        raise UserError(
+            f"run={path.parent}: {path.name} holds numbers that are not finite (NaN or infinite); "
+            "expected a run whose training went well"
+        )
     return logits
 
 

@@ -77,7 +77,10 @@ def _fit_and_score(
     scoring.write(record.folder, tested, history=fit.history, best_epoch=fit.best_epoch)
     row = _training_columns(job, read, fit) | scoring.columns(tested)
     row |= {"data_hash": data_hash, "parameters": parameters}
-    return Outcome(lines=[scoring.summary(tested)], row=row)
+    warnings = scoring.warnings(tested)
+    lines = [scoring.summary(tested), *(f"warning: {warning}" for warning in warnings)]
+    taught = [] if read.teacher is None else read.teacher.judge.warnings
+    return Outcome(lines=lines, row=row, warnings=[*taught, *warnings])
 
 
 def _fit(

@@ -75,7 +75,7 @@ def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
         gates = _write(job, record.folder, read, curated)
     row = _row(job, record.folder, read) | numbers.row_columns(curated, gates.of_set)
     row["pool_class_accuracy"] = gates.pool_class_accuracy
-    return Outcome(lines=_summary(curated, gates), row=row)
+    return Outcome(lines=_summary(curated, gates), row=row, warnings=read.warnings)
 
 
 def _summary(curated: Curated, gates: Gates) -> list[str]:

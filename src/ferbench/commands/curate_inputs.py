@@ -31,6 +31,11 @@ class CurateInputs:
     gate_judge: Judge
 
     @property
+    def warnings(self) -> list[str]:
+        """Why the judges cannot be trusted, each thing once."""
+        return list(dict.fromkeys([*self.judge.warnings, *self.gate_judge.warnings]))
+
+    @property
     def real(self) -> dict[str, str]:
         """Hashes of the real splits that the choice rests on."""
         return {split: self.faces.manifest["hashes"][split] for split in ("train", "public")}

@@ -40,4 +40,6 @@ def _score(
     scoring.write(record.folder, tested, history=(), best_epoch=None)
     trained_row = inputs.trained_row(Path(job.run))
     row = scoring.columns(tested) | {key: trained_row[key] for key in scoring.TRAINING}
-    return Outcome(lines=[scoring.summary(tested)], row=row)
+    warnings = scoring.warnings(tested)
+    lines = [scoring.summary(tested), *(f"warning: {warning}" for warning in warnings)]
+    return Outcome(lines=lines, row=row, warnings=warnings)

@@ -37,6 +37,11 @@ class FidelityInputs:
     generator: TrainedGenerator | None
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the judge cannot be trusted."""
+        return () if self.judge is None else self.judge.warnings
+
+    @property
     def hashes(self) -> dict[str, str | None]:
         """What the numbers depend on, by its content."""
         return {

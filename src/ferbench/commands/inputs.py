@@ -10,6 +10,7 @@ from typing import Any
 
 from ferbench import runs
 from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.classifiers import doubts
 from ferbench.classifiers.judge import Judge
 from ferbench.config.data import DataConfig, FacesConfig, SomeFacesConfig, ToyConfig
 from ferbench.config.sections import ModelConfig
@@ -218,7 +219,8 @@ def load_classifier(run: Path) -> FaceClassifier:
 def open_judge(run: Path, compute: Compute, key: str = "judge") -> Judge:
     """The classifier of a complete run of `ferbench classify` on real faces alone, as a judge.
 
-    Raises UserError, naming `key`, if it is none, or if training started from another run.
+    Raises UserError, naming `key`, if it is none, if training started from another run, or if its
+    outputs are not finite.
     """
     row = trained_row(run, key)
     if row["synthetic_images"]:
@@ -228,11 +230,19 @@ def open_judge(run: Path, compute: Compute, key: str = "judge") -> Judge:
             f"{key}={run}: began with the weights of {row['pretrained']}; expected a "
             "run that saw its own real faces alone"
         )
-    return Judge(
+    name = run.resolve().name
+    judge = Judge(
         load_classifier(run),
         compute.precision,
         compute.device,
-        name=run.resolve().name,
+        name=name,
         hash=sha256_of(run / WEIGHTS),
         data_hash=row["data_hash"],
+        warnings=tuple(doubts.of_judge(name, row)),
     )
+    if not judge.is_finite():
+        raise UserError(
+            f"{key}={run}: its outputs are not finite (NaN or infinite); expected another run of "
+            "ferbench classify"
+        )
+    return judge

@@ -85,7 +85,8 @@ class Outcome:
 
     lines: for the terminal. row: the columns of its row that its command alone knows, None where
     it has no row. numbers: of metrics.json, None without. title, blocks: of its report; without
-    blocks there is none. facts: what run.json says besides.
+    blocks there is none. facts: what run.json says besides. warnings: why the numbers may not be
+    trusted, which the command has printed; they stand in row and run.json.
     """
 
     lines: Sequence[str] = ()
@@ -94,6 +95,7 @@ class Outcome:
     title: str = ""
     blocks: Sequence[Block] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
 
 def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
@@ -173,6 +175,7 @@ def _complete(this: Run, record: Record, outcome: Outcome, began: float) -> None
         end = f"report: {folder / report.HTML}"
     seconds = time.perf_counter() - began
     facts: dict[str, Any] = {"finished": runs.now(), "seconds": seconds, **outcome.facts}
+    facts["warnings"] = list(outcome.warnings)
     row = None if outcome.row is None else _row(this, record, outcome.row, facts)
     record.update(status="complete", row=None if row is None else asdict(row), **facts)
     if row is not None:
@@ -198,5 +201,6 @@ def _row(this: Run, record: Record, own: Mapping[str, Any], facts: Mapping[str, 
         "torch": environment["packages"]["torch"],
         "precision": this.compute.precision.name,
         "seconds": facts["seconds"],
+        "warnings": "; ".join(facts["warnings"]) or None,
     }
     return results.kind_of_command(this.command).record(**(common | dict(own)))

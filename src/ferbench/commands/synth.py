@@ -120,7 +120,7 @@ def _make(job: Synth, sampler: Sampler, plan: Plan, judge: Judge | None, record:
             f"the images have {px} px; commands that compare them with real faces resize them to "
             f"{IMAGE_PX}"
         )
-    return Outcome(lines=lines, facts=speed)
+    return Outcome(lines=lines, facts=speed, warnings=() if judge is None else judge.warnings)
 
 
 def _draw(job: Synth, sampler: Sampler, writer: SetWriter, labels: np.ndarray) -> dict[str, float]:

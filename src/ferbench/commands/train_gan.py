@@ -51,6 +51,9 @@ def run(job: TrainGan) -> Path:
         plan = processes.from_first(lambda: plan_of(this, recipe, wanted))
         if plan.done:
             return plan.folder
+        judge = None
+        if plan.judge is not None and processes.is_first():
+            judge = judges.load(plan.judge, wanted, compute)
         train = faces.splits["train"]
         setting = Setting(job.seed, compute.precision.name, compute.device)
         training = _training(recipe, train, start, plan, setting)
@@ -61,10 +64,8 @@ def run(job: TrainGan) -> Path:
 
         def work(record: Record) -> Outcome:
             _introduce(job, training, plan, compute)
-            judge = None
-            if plan.judge is not None:
-                judge = _with_reference(judges.load(plan.judge, wanted, compute), train, plan)
-            return _train(job, training, plan, judge, record)
+            with_reference = None if judge is None else _with_reference(judge, train, plan)
+            return _train(job, training, plan, with_reference, record)
 
         return measured.run(this, work)
 
@@ -145,7 +146,9 @@ def _train(
             signal.received,
         )
     lines = _summary(plan.folder, training.kimg, reports.best)
-    return Outcome(lines, facts={"kimg": training.kimg, "best": reports.best})
+    warnings = () if judge is None else judge[0].warnings
+    facts = {"kimg": training.kimg, "best": reports.best}
+    return Outcome(lines, facts=facts, warnings=warnings)
 
 
 def _loop(training: Training, reports: Reports | None, signal: StopSignal) -> None:

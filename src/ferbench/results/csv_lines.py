@@ -44,11 +44,14 @@ def parse_line(text: str, kind: Kind) -> RunRow:
 
 
 def row_from_json(cells: Any) -> RunRow:
-    """The row that a run.json holds; ValueError if it is none, or has other columns than a row."""
+    """The row that a run.json holds; ValueError if it is none, or has other columns than a row.
+
+    A column that may be empty is, where an earlier version did not write it.
+    """
     if not isinstance(cells, Mapping):
         raise ValueError("row: not a JSON object")
     kind = kind_of_command(str(cells.get("command")))
-    lacking = [name for name in kind.columns if name not in cells]
+    lacking = _lacking(kind, cells)
     unknown = [str(name) for name in cells if name not in kind.columns]
     if lacking or unknown:
         raise ValueError(f"row: {difference(lacking, unknown)}")

@@ -141,7 +141,10 @@ def _note(part: pd.DataFrame, shown: list[str], kind: Kind, group: bool) -> str:
     percent = [name for name in scores if kind.is_percent(name)]
     spread = group and bool((part["seeds"] > 1).any())
     note = ["scores in percent" if percent == scores else "shares in percent"] * bool(percent)
-    return ", ".join([*note, *["mean ± standard deviation over seeds"] * spread])
+    warned = int((part["warnings"] != "").sum())
+    lines = f"{warned} line{'s' * (warned > 1)} with warnings (columns=warnings)"
+    means = ["mean ± standard deviation over seeds"] * spread
+    return ", ".join([*note, *means, *[lines] * bool(warned)])
 
 
 def _shares_its_name(part: pd.DataFrame, all_parts: list[pd.DataFrame], kind: Kind) -> bool:
