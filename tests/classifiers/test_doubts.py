@@ -27,11 +27,11 @@ def test_a_judge_of_real_faces_needs_60_percent_and_10_of_every_class():
     assert "trusted: recall of fear 9.0 %, recall of sad 5.0 % on" in blind
 
 
-def test_a_judge_of_toy_faces_must_be_better_than_twice_chance():
-    """A quick one for trying is no reason for a warning in every command."""
-    assert doubts.of_judge("j", row(0.3, data="toy", disgust=0.0)) == []
-    (near_chance,) = doubts.of_judge("j", row(0.28, data="toy"))
-    assert "accuracy 28.0 % on toy private, expected accuracy of 28.6 % or more" in near_chance
+def test_a_judge_of_toy_faces_is_held_to_the_same():
+    """They are easier; the quick judge of the demo has 87 %, so nothing is said there."""
+    assert doubts.of_judge("j", row(0.87, data="toy")) == []
+    (weak,) = doubts.of_judge("j", row(0.5, data="toy"))
+    assert "accuracy 50.0 % on toy private, expected accuracy of 60.0 % and recalls" in weak
 
 
 @pytest.mark.parametrize("data", ["fer2013", "toy"])

@@ -73,7 +73,7 @@ def read_results(outputs: str | Path, kind: str = "classify") -> pd.DataFrame:
     kind: "classify", "fidelity", "audit", "audit-data", "bias" or "curate". Text is `string`, whole
     numbers `int64` (`Int64` where cells may be empty), other numbers `float64`, `finished` a time
     in UTC. Shares, such as `accuracy`, are fractions in [0, 1]. Without runs it has no lines.
-    Raises UserError for an unknown kind, and if the table is damaged.
+    Raises UserError for an unknown kind, if there is no such folder, and if the table is damaged.
 
     >>> table = ferbench.read_results("outputs")
     >>> table.groupby("model")["accuracy"].mean()

@@ -9,10 +9,10 @@ import numpy as np
 
 from ferbench.classes import CLASSES
 
-LEAST_ACCURACY = 0.6  # of a judge of real faces; a small CNN reaches 0.65, people about as much
-LEAST_RECALL = 0.1  # of such a judge, of every class
-# Toy faces are there for trying, and a quick judge of them does: only near chance it is useless.
-LEAST_TOY_ACCURACY = 2 / len(CLASSES)
+# Of a judge. On real faces a small CNN reaches 0.70, people about as much. On toy faces, which are
+# easier, the quick one of `ferbench demo` reaches 0.87, so its output stays without warnings.
+LEAST_ACCURACY = 0.6
+LEAST_RECALL = 0.1  # of every class
 
 
 def of_predictions(predicted: np.ndarray) -> list[str]:
@@ -25,7 +25,7 @@ def of_predictions(predicted: np.ndarray) -> list[str]:
 def of_judge(name: str, row: Mapping[str, Any]) -> list[str]:
     """Warnings about a judge, from the row of its run of classify: no more than one.
 
-    Its accuracy and recalls are those of the real test split that the run was scored on.
+    Its accuracy and recalls are those of the test split that the run was scored on.
     """
     lacking = _one_class(row) or _weak(row)
     return [f"judge {name} cannot be trusted: {lacking}"] if lacking else []
@@ -41,19 +41,14 @@ def _one_class(row: Mapping[str, Any]) -> str:
 
 def _weak(row: Mapping[str, Any]) -> str:
     """The scores that are too low, and what they should be; "" for none."""
-    toy = row["test_data"] == "toy"
-    least = LEAST_TOY_ACCURACY if toy else LEAST_ACCURACY
-    low = [] if row["accuracy"] >= least else [f"accuracy {_percent(row['accuracy'])}"]
-    expected = [f"accuracy of {_percent(least)}"]
-    if not toy:
-        low += [
-            f"recall of {name} {_percent(row[f'recall_{name}'])}"
-            for name in CLASSES
-            if row.get(f"recall_{name}") is not None and row[f"recall_{name}"] < LEAST_RECALL
-        ]
-        expected.append(f"recalls of {_percent(LEAST_RECALL)}")
-    where = f"on {row['test_data']} {row['test_split']}"
-    return f"{', '.join(low)} {where}, expected {' and '.join(expected)} or more" if low else ""
+    accuracy, where = row["accuracy"], f"on {row['test_data']} {row['test_split']}"
+    low = [f"accuracy {_percent(accuracy)}"] if accuracy < LEAST_ACCURACY else []
+    for name in CLASSES:
+        recall = row.get(f"recall_{name}")
+        if recall is not None and recall < LEAST_RECALL:
+            low.append(f"recall of {name} {_percent(recall)}")
+    least = f"accuracy of {_percent(LEAST_ACCURACY)} and recalls of {_percent(LEAST_RECALL)}"
+    return f"{', '.join(low)} {where}, expected {least} or more" if low else ""
 
 
 def _percent(share: float) -> str:

@@ -34,6 +34,7 @@ TRAINING = (
     "input_px",
     "pretrained",
     "tune",
+    "recipe",
     "parameters",
     "seed",
     "epochs",

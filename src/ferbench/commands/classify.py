@@ -210,6 +210,7 @@ def _training_columns(job: Classify, read: ClassifyInputs, fit: Fit) -> dict[str
         "input_px": job.model.input_px,
         "pretrained": job.model.pretrained if read.start is None else f"run:{read.start.name}",
         "tune": job.model.tune,
+        "recipe": job.train.name,
         "epochs": len(fit.history),
         "best_epoch": fit.best_epoch,
         "seconds": fit.seconds,

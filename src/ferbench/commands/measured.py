@@ -13,9 +13,11 @@ from typing import Any
 import yaml
 
 from ferbench import report, results, runs
-from ferbench.config.identity import identity
+from ferbench.config.commands import SHORT_KEYS
+from ferbench.config.identity import identity, keys_of_mark
 from ferbench.errors import UserError, is_network
 from ferbench.files import save_json
+from ferbench.recipes.marks import CONTENT, RESULT
 from ferbench.report import Block
 from ferbench.results.row import RunRow
 from ferbench.runs import Compute, Record, loggers
@@ -74,6 +76,22 @@ class Run:
         return kept | {"inputs": dict(shared)}
 
     @property
+    def keys(self) -> dict[str, dict[str, Any]]:
+        """For run.json: what may tell the run from others of its command, by the keys as typed.
+
+        settings: the keys that change a result. sources: what was read, and what was chosen.
+        """
+        short = {full: key for key, full in reversed(SHORT_KEYS.items())}
+        return {
+            name: {
+                short.get(key, key): value
+                for key, value in keys_of_mark(self.job, mark).items()
+                if key not in self.apart
+            }
+            for name, mark in (("settings", RESULT), ("sources", CONTENT))
+        }
+
+    @property
     def _settings(self) -> dict[str, Any]:
         precision = {"precision": self.compute.precision.name}
         return identity(self.job) | precision | dict(self.chosen)
@@ -110,7 +128,7 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
     _try_before_work(this)
     runs.keep_freed_memory()
     with runs.recorded(this.folder, this.command, _config(this.job), this.inputs) as record:
-        record.update(environment=runs.environment(this.compute.device))
+        record.update(environment=runs.environment(this.compute.device), **this.keys)
         print(f"run: {this.folder}")
         began = time.perf_counter()
         outcome = work(record)

@@ -29,6 +29,23 @@ def identity(section: Any) -> dict[str, Any]:
     return found
 
 
+def keys_of_mark(section: Any, mark: str, prefix: str = "") -> dict[str, Any]:
+    """{dotted key: value} of the keys with this mark, as flat text for people to compare runs.
+
+    Sections inside are looked into, whatever their own mark. What is null is left out.
+    """
+    if getattr(section, "off", False):
+        return {}
+    found: dict[str, Any] = {}
+    for key, own in marks(type(section)).items():
+        value = getattr(section, key)
+        if is_dataclass(value):
+            found |= keys_of_mark(value, mark, f"{prefix}{key}.")
+        elif own == mark and value is not None:
+            found[prefix + key] = value
+    return found
+
+
 def marks(schema: type) -> dict[str, str | None]:
     """{key: its mark} of a section's own fields: result, content or neutral; None without one."""
     hints = get_type_hints(schema, include_extras=True)

@@ -6,7 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.errors import at_least, between, one_of
-from ferbench.recipes.marks import Result
+from ferbench.recipes.marks import Neutral, Result
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,12 @@ class Augment:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a classifier is fitted; the values stand in conf/train/."""
+    """How a classifier is fitted; the values stand in conf/train/.
 
+    name: of the file there, for the table.
+    """
+
+    name: Neutral[str]
     epochs: Result[int]
     batch: Result[int]
     optimizer: Result[str]

@@ -15,6 +15,7 @@ from ferbench.results.kind import Kind
 from ferbench.results.kinds import kind_of_command, kind_of_record
 from ferbench.results.row import RunRow
 
+LONGEST = 40  # letters of a column's name in a message
 FORMULA = ("=", "+", "-", "@")  # a spreadsheet computes a cell that begins so
 
 
@@ -59,13 +60,17 @@ def row_from_json(cells: Any) -> RunRow:
 
 
 def difference(lacking: list[str], unknown: list[str]) -> str:
-    """`lacks a, b; has unknown c`, a few names of each."""
-    parts = {"lacks ": lacking, "has unknown ": unknown}
+    """`lacks a, b; has unknown c`, a few names of each, cut short."""
+    parts = {"lacks ": lacking, "has unknown ": [_short(name) for name in unknown]}
     return "; ".join(
         f"{what}{', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
         for what, names in parts.items()
         if names
     )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]} ..."
 
 
 def split_line(text: str) -> list[str]:
