@@ -51,7 +51,8 @@ def run_of(job: Classify, read: ClassifyInputs, compute: Compute) -> Run:
     if read.start is not None:  # a seed starts from its own seed's run, as a rule
         cell_inputs["start"] = read.start.experiment
     name = f"{name}_s{job.seed}"
-    return Run(job, "classify", name, read.hashes, compute, cell_inputs=cell_inputs)
+    device = {"device": compute.device.type}  # each kind has random numbers of its own
+    return Run(job, "classify", name, read.hashes, compute, chosen=device, cell_inputs=cell_inputs)
 
 
 def _fit_and_score(

@@ -93,7 +93,8 @@ class Run:
 
     @property
     def _settings(self) -> dict[str, Any]:
-        precision = {"precision": self.compute.precision.name}
+        unread = "precision" in getattr(self.job, "unread", ())
+        precision = {} if unread else {"precision": self.compute.precision.name}
         return identity(self.job) | precision | dict(self.chosen)
 
 

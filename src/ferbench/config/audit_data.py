@@ -20,6 +20,11 @@ class LabelNoiseConfig:
     control_flips: Result[float]
     bootstrap: Result[int]
 
+    @property
+    def off(self) -> bool:
+        """Whether no wrong labels are sought."""
+        return self.folds is None
+
     def __post_init__(self) -> None:
         if self.folds is not None:
             between("label_noise.folds", self.folds, 2, 100)
@@ -44,6 +49,11 @@ class AuditData:
     model: Result[ModelConfig]
     train: Result[Recipe]
     label_noise: Result[LabelNoiseConfig]
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Keys that change nothing where no classifier is trained."""
+        return ("seed", "precision", "show_real", "model", "train") if self.label_noise.off else ()
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

@@ -12,7 +12,8 @@ def identity(section: Any) -> dict[str, Any]:
     section: a command's config, a section of one, or a recipe; sections inside it become dicts.
     What is null, and a section in which nothing counts, is left out: a key that has no meaning
     beside the others is null, because the checks refuse any other value.
-    A section whose property `off` is true counts for nothing.
+    A section whose property `off` is true counts for nothing, nor do the keys that its property
+    `unread` names: those that the command does not read beside the values of others.
 
     Not in here is what the fields mark as `Content`: paths, names and `auto`. The command adds
     the hashes or names of what it read for them.
@@ -20,7 +21,7 @@ def identity(section: Any) -> dict[str, Any]:
     if getattr(section, "off", False):
         return {}
     found: dict[str, Any] = {}
-    for key, mark in marks(type(section)).items():
+    for key, mark in _read_marks(section).items():
         value = getattr(section, key)
         if mark == RESULT and is_dataclass(value):
             value = identity(value) or None
@@ -37,13 +38,18 @@ def keys_of_mark(section: Any, mark: str, prefix: str = "") -> dict[str, Any]:
     if getattr(section, "off", False):
         return {}
     found: dict[str, Any] = {}
-    for key, own in marks(type(section)).items():
+    for key, own in _read_marks(section).items():
         value = getattr(section, key)
         if is_dataclass(value):
             found |= keys_of_mark(value, mark, f"{prefix}{key}.")
         elif own == mark and value is not None:
             found[prefix + key] = value
     return found
+
+
+def _read_marks(section: Any) -> dict[str, str | None]:
+    unread = getattr(section, "unread", ())
+    return {key: mark for key, mark in marks(type(section)).items() if key not in unread}
 
 
 def marks(schema: type) -> dict[str, str | None]:
