@@ -194,7 +194,10 @@ def test_folders_of_another_generator_are_a_set(outputs, make_job, train, tmp_pa
     audited(make_job, "judge=none", f"set={tmp_path / 'theirs'}")
     printed = capsys.readouterr().out
     assert "note: The set does not say what its generator learned from; it is taken" in printed
-    assert "note: The generator is not at hand, so its discriminator was not asked.\n" in printed
+    assert (
+        "note: The generator is not there, so the attack on its discriminator is left out.\n"
+        in printed
+    )
     (row,) = results.read(outputs, AuditRow)
     want = synthetic_set.content_hash(photographs(105, 60), np.arange(105) % 7)
     assert (row.set_name, row.set_hash, row.generator) == ("theirs", want, None)

@@ -19,7 +19,7 @@ BATCH = 512  # images at a time; the result does not depend on it
 
 @dataclass(frozen=True)
 class Description:
-    """What a judge makes of images: row i of both arrays is image i.
+    """A judge's outputs for images: row i of both arrays is image i.
 
     features: [N, F] float32, what the classifier's final layer sees.
     logits: [N, 7] float32 in the order of `CLASSES`.
@@ -59,7 +59,7 @@ class Judge:
 
     @property
     def identity(self) -> dict[str, str]:
-        """Name and hash, to tell judges apart."""
+        """Name and hash, which identify a judge."""
         return {"name": self.name, "hash": self.hash}
 
     def describe(self, images: np.ndarray | Tensor, *, batch: int = BATCH) -> Description:

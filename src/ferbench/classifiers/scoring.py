@@ -63,7 +63,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Tested:
-    """Predictions for a test split and what they amount to.
+    """Predictions for a test split and their scores.
 
     names [N] str; labels [N] int64; logits [N, 7] float32; clean [N] bool (see `test_faces`).
     """
@@ -125,7 +125,7 @@ def write(
 
 
 def columns(tested: Tested) -> dict[str, Any]:
-    """The columns of the table that say what was tested on, how, and what it came to."""
+    """The columns of the table that say what was tested on, how, and the scores."""
     return {
         "test_data": tested.data,
         "test_split": tested.split,
@@ -136,7 +136,7 @@ def columns(tested: Tested) -> dict[str, Any]:
 
 
 def warnings(tested: Tested) -> list[str]:
-    """Why the scores are those of no classifier that is of use; most often none."""
+    """Warnings about the predictions; most often none."""
     return doubts.of_predictions(tested.logits.argmax(1))
 
 

@@ -1,4 +1,4 @@
-"""`ferbench audit`: what a synthetic set gives away of the faces behind its generator."""
+"""`ferbench audit`: privacy leakage, what a synthetic set reveals of its training faces."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ LEAST_IMAGES = 100
 
 @dataclass(frozen=True)
 class AuditInputs:
-    """What is read: the real faces, the set, who looks at both, and the generator if it is there.
+    """What is read: the real faces, the set, the judge, and the generator if it is there.
 
     notes: what the reader of the report must know of them, besides the size of the images.
     """
@@ -92,7 +92,7 @@ def _facts_of(sample: SyntheticSet) -> Mapping[str, Any]:
 
 
 def _origin(sample: SyntheticSet, faces: FaceSet, job: Audit) -> list[str]:
-    """Refuse a set of a generator of other faces: there is nothing of these to give away."""
+    """Refuse a set of a generator of other faces: it cannot reveal these."""
     learned_from = _facts_of(sample).get("data_hash")
     here = faces.manifest["hashes"]["train"]
     if learned_from is None:
@@ -117,7 +117,7 @@ def _check_generator(generator: TrainedGenerator, faces: FaceSet, job: Audit) ->
             f"gan={generator.source}: learned from other faces than data={job.data.name}"
         )
     if generator.discriminator is None:
-        return ["The generator's file holds no discriminator to ask."]
+        return ["The generator's file holds no discriminator, so the attack on it is left out."]
     return []
 
 

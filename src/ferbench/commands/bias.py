@@ -1,4 +1,4 @@
-"""`ferbench bias`: what separates groups of faces, in a set of images or under a classifier."""
+"""`ferbench bias`: how groups of faces differ, in a set or in the predictions of a classifier."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _row(job: Bias, read: BiasInputs, findings: Findings) -> dict[str, Any]:
 
 
 def _facts(job: Bias, read: BiasInputs, record: Record) -> dict[str, str]:
-    """What was looked at, for the head of the report."""
+    """What was examined, for the head of the report."""
     subject = read.subject
     facts = {"set": audit.image_set(subject.name, len(subject.labels), subject.hash)}
     if subject.classifier is not None:

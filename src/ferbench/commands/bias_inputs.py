@@ -1,4 +1,4 @@
-"""What `ferbench bias` reads: the images in question, the real faces, the user's file."""
+"""What `ferbench bias` reads: the examined images, the real faces, the user's file."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ PREDICTIONS = "predictions.npz"  # of a run of classify
 
 @dataclass(frozen=True)
 class Subject:
-    """The images in question: images [N, 48, 48] uint8, labels, predicted [N] int64, names.
+    """The examined images: images [N, 48, 48] uint8, labels, predicted [N] int64, names.
 
-    name, hash: of the set. classifier: the run's row; predicted: its verdicts; None without one.
+    name, hash: of the set. classifier: the run's row; predicted: its predictions; None without one.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class BiasInputs:
-    """What is read: the images in question, the real faces, and the user's file of attributes.
+    """What is read: the examined images, the real faces, and the user's file of attributes.
 
     attributes: of that file, none without it.
     """
@@ -57,7 +57,7 @@ class BiasInputs:
 
     @property
     def warnings(self) -> list[str]:
-        """Why nothing can be learned of the classifier."""
+        """Why the bias of the classifier means nothing."""
         predicted = self.subject.predicted
         return [] if predicted is None else doubts.of_predictions(predicted)
 
@@ -109,7 +109,7 @@ def _subject(job: Bias, faces: FaceSet) -> Subject:
 
 
 def _tested(folder: Path, job: Bias, faces: FaceSet) -> Subject:
-    """The test images of a classifier's run, with what it takes them for."""
+    """The test images of a classifier's run, with its predictions."""
     row = inputs.trained_row(folder)
     tested, _, test_hash = named_sets.test_faces(faces, row["test_split"])
     if row["test_hash"] != test_hash:

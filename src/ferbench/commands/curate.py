@@ -43,7 +43,7 @@ GATE_IMAGES = 7000  # of the set and of the pool, that the gate's judge looks at
 
 @dataclass(frozen=True)
 class Gates:
-    """What the gate's judge says of the new set, for its manifest, and of the pool."""
+    """Class accuracy by the gate's judge: of the new set, for its manifest, and of the pool."""
 
     of_set: dict[str, Any]
     pool_class_accuracy: float
@@ -114,7 +114,7 @@ def _settings(job: Curate) -> Settings:
 
 
 def _row(job: Curate, folder: Path, read: CurateInputs) -> dict[str, Any]:
-    """What the row says of the set and its pool, besides what was found."""
+    """The row's columns on the set and its pool, besides the results."""
     facts = read.pool.manifest.get("generator") or {}
     kimg = facts.get("kimg")
     return {
@@ -134,7 +134,7 @@ def _row(job: Curate, folder: Path, read: CurateInputs) -> dict[str, Any]:
 
 
 def _write(job: Curate, folder: Path, read: CurateInputs, curated: Curated) -> Gates:
-    """The set on the disk, its manifest last; what the gate's judge says of it."""
+    """The set on the disk, its manifest last; its class accuracy by the gate's judge."""
     block = synthetic_set.BLOCK_ROWS
     with SetWriter(folder, len(curated.rows), IMAGE_PX, resume=False) as writer:
         for start in range(0, len(curated.rows), block):

@@ -82,7 +82,7 @@ def _pool(job: Curate, faces: FaceSet, other_commands: Launcher) -> SyntheticSet
 
 
 def _newest(outputs: Path) -> Path:
-    """The newest complete set that is not curated itself, said aloud; UserError without one."""
+    """The newest complete set that is not curated itself, printed; UserError without one."""
     files = outputs.glob(f"synth/*/{synthetic_set.MANIFEST}")
     for file in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True):
         try:

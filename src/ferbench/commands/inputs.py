@@ -53,7 +53,7 @@ def open_base(data: DataConfig, outputs: Path) -> FaceSet:
 
 
 def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
-    """The synthetic set to learn from, None where no set is needed; the newest is named aloud.
+    """The synthetic set to learn from, None where no set is needed; the newest is printed.
 
     Images of another size are resized. Raises UserError if it is absent or damaged, or comes from
     a generator that was trained on the other kind of faces than the base's.
@@ -69,7 +69,7 @@ def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
 
 
 def open_set(path: str | None, outputs: Path) -> SyntheticSet:
-    """The synthetic set of set=`path`, the newest, named aloud, without one.
+    """The synthetic set of set=`path`, the newest, which is printed, without one.
 
     Images of another size are resized.
     """
@@ -96,7 +96,7 @@ def read_set(root: Path, outputs: Path, key: str) -> SyntheticSet:
 
 
 def at_image_px(made: SyntheticSet) -> SyntheticSet:
-    """The set with images of the real faces' size, [N, 48, 48] uint8; said aloud if it resizes.
+    """The set with images of the real faces' size, [N, 48, 48] uint8; printed if it resizes.
 
     Antialiased bicubic, in memory. The manifest stays that of the set on disk: its hash names the
     images before, and the resizing always gives the same ones.
@@ -139,8 +139,8 @@ def select_training(data: DataConfig, faces: FaceSet, pool: Pool | None) -> Trai
         training = mixing.only_synthetic(faces, pool, limit=data.synthetic.limit, balance=balance)
     if mix.real_weight is not None and not (len(training.real) and len(training.synthetic)):
         raise UserError(
-            f"data.mix.real_weight={mix.real_weight}: all images of {data.label} are of "
-            "one kind; expected null"
+            f"data.mix.real_weight={mix.real_weight}: {data.label} has no mixture of real and "
+            "synthetic images; expected null"
         )
     return (
         mixing.match_levels(training, faces) if data.synthetic.normalize == "source" else training
@@ -173,7 +173,7 @@ def _limited(faces: FaceSet, fraction: float | None, seed: int) -> FaceSet:
 
 
 def _tell_origin(pool: Pool, faces: FaceSet) -> None:
-    """Say aloud if the generator has seen other faces than the training split's."""
+    """Print a note if the generator has seen other faces than the training split's."""
     learned_from = (pool.manifest.get("generator") or {}).get("data_hash")
     limited = faces.manifest.get("limited", {})
     if learned_from is None or learned_from == faces.manifest["hashes"]["train"]:
@@ -227,8 +227,8 @@ def open_judge(run: Path, compute: Compute, key: str = "judge") -> Judge:
         raise UserError(f"{key}={run}: learned from synthetic faces; expected a run on real ones")
     if row["pretrained"] not in OWN_STARTS:
         raise UserError(
-            f"{key}={run}: began with the weights of {row['pretrained']}; expected a "
-            "run that saw its own real faces alone"
+            f"{key}={run}: started from the weights of {row['pretrained']}; expected a "
+            "run that learned from its own real faces alone"
         )
     name = run.resolve().name
     judge = Judge(

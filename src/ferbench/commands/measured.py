@@ -100,7 +100,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the work of a run came to.
+    """The result of a run's work.
 
     lines: for the terminal. row: the columns of its row that its command alone knows, None where
     it has no row. numbers: of metrics.json, None without. title, blocks: of its report; without
@@ -118,7 +118,7 @@ class Outcome:
 
 
 def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
-    """Do the work and keep what it came to, or say that it was done; the run's folder.
+    """Do the work and keep its result, or say that it is done; the run's folder.
 
     Raises UserError if the inputs of a stopped run have changed, or if table or logger would fail.
     """

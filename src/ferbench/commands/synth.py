@@ -144,7 +144,7 @@ def _draw(job: Synth, sampler: Sampler, writer: SetWriter, labels: np.ndarray) -
 
 
 def _gate(judge: Judge | None, writer: SetWriter, labels: np.ndarray) -> dict[str, Any]:
-    """What the judge says of the first images.
+    """Class accuracy and diversity of the first images.
 
     The classes alternate, so the first images are as balanced as all.
     """
@@ -189,7 +189,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(
-            f"{folder}: the disk is full; what is whole is kept, the same command goes on"
+            f"{folder}: the disk is full; what was written is kept, the same command goes on"
         ) from None
 
 

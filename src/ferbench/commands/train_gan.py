@@ -213,7 +213,7 @@ def _introduce(job: TrainGan, training: Training, plan: Plan, compute: Compute) 
     if recipe.class_sampling != "natural":
         shares = gan_faces.class_shares(faces.labels, recipe.class_sampling)
         shown = ", ".join(f"{n} {100 * s:.1f} %" for n, s in zip(CLASSES, shares, strict=True))
-        print(f"shown and asked for ({recipe.class_sampling}): {shown}")
+        print(f"shares of the classes in training ({recipe.class_sampling}): {shown}")
     if plan.state is not None:
         print(f"going on from the state of {training.kimg:.1f} kimg")
 

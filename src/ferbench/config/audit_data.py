@@ -14,7 +14,7 @@ from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 @dataclass(frozen=True)
 class LabelNoiseConfig:
-    """How wrong labels are sought: values in conf/label_noise/."""
+    """How wrong labels are searched for: values in conf/label_noise/."""
 
     folds: Result[int | None]
     control_flips: Result[float]
@@ -22,7 +22,7 @@ class LabelNoiseConfig:
 
     @property
     def off(self) -> bool:
-        """Whether no wrong labels are sought."""
+        """Whether the search for wrong labels is off."""
         return self.folds is None
 
     def __post_init__(self) -> None:

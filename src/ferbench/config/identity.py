@@ -1,4 +1,4 @@
-"""What a run is known by: the keys of its config that change a result, as their fields say."""
+"""What identifies a run: the keys of its config that change a result, as their fields say."""
 
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_type_hints
@@ -7,7 +7,7 @@ from ferbench.recipes.marks import CONTENT, NEUTRAL, RESULT
 
 
 def identity(section: Any) -> dict[str, Any]:
-    """{key: value} of the keys that change a result, for the hash that a run is known by.
+    """{key: value} of the keys that change a result, for the hash that identifies a run.
 
     section: a command's config, a section of one, or a recipe; sections inside it become dicts.
     What is null, and a section in which nothing counts, is left out: a key that has no meaning
