@@ -188,6 +188,7 @@ def classifier_row(**changes: Any) -> ClassifierRow:
         "input_px": 48,
         "pretrained": "none",
         "tune": "all",
+        "recipe": "default",
         "tta": "flip",
         "parameters": 1_234_567,
         "seed": 0,

@@ -100,7 +100,7 @@ def test_the_network(checkout: Checkout) -> None:
     checkout.make(blocks)
     printed = checkout.run(blocks)
     assert "Small network of depthwise convolutions." in printed
-    assert re.search(r"^mynet +toy +350 ", printed, re.M)  # its line in the table
+    assert re.search(r"^mynet +quick +toy +350 ", printed, re.M)  # its line in the table
 
 
 def test_the_data_sets(checkout: Checkout) -> None:

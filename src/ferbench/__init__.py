@@ -1,4 +1,4 @@
-"""ferbench: what synthetic faces are worth when a machine learns facial expressions.
+"""ferbench: experiments with synthetic faces for facial expression recognition.
 
 From Python one trains, draws and measures as the commands do.
 

@@ -69,7 +69,7 @@ def test_many_different_numbers_are_cut_into_quantiles(write):
         ("name,sex,sex\na_1,m,m\n", "the columns are name, sex, sex; expected different names"),
         ("name,brightness\na_1,3\n", "column brightness is computed from the images"),
         ("name,sex\na_1\n", "line 2 has 1 cells; expected 2"),
-        ("name,sex\na_1,m\na_1,f\n", "a_1 stands there twice"),
+        ("name,sex\na_1,m\na_1,f\n", "a_1 is there twice"),
         ('name,sex\na_1,"m\n', "cannot be read as CSV"),
         (
             "name,sex\nx,m\ny,f\n",

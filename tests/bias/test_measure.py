@@ -41,6 +41,6 @@ def test_advice_is_given_for_what_is_more_than_chance(brightness):
     lines = advice.lines(measure(SAMPLE, LABELS, [brightness], SETTINGS))
     assert [finding.partition(" (")[0] for finding, _ in lines] == [
         "brightness is distributed differently than in the real images",
-        "class and brightness go together more than in the real images",
+        "class and brightness are associated more strongly than in the real images",
     ]
     assert all("train.augment" in action or "normalize" in action for _, action in lines)

@@ -65,7 +65,7 @@ def test_numbers_that_are_not_finite_are_refused():
     judge = make_judge()
     with torch.no_grad():
         next(judge.model.network.head.parameters()).fill_(float("nan"))
-    with pytest.raises(UserError, match=r"^the classifier cnn gives numbers that are not finite"):
+    with pytest.raises(UserError, match=r"^judge cnn: its outputs are not finite"):
         judge.describe(IMAGES)
 
 

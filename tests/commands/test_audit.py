@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ferbench import results
-from ferbench.classes import SPLITS
+from ferbench.classes import CLASSES, SPLITS
 from ferbench.commands import audit, classify
 from ferbench.data import face_set, named_sets, synthetic_set
 from ferbench.data.face_set import Faces
@@ -145,6 +146,9 @@ def test_judge_discriminator_and_inversion(outputs, make_job, make_set, make_gen
     assert found["discriminator", "its score"]["members"] == 140
     assert found["inversion", "judge"]["members"] == found["inversion", "judge"]["others"] == 20
     assert ("membership", "judge") in found
+    assert row.warnings.startswith(f"judge {judged.name} cannot be trusted: ")
+    report = (folder / "report.md").read_text("utf-8").replace("\\", "")
+    assert report.index("Warning: judge ") < report.index("What was compared")
 
 
 def test_another_generator_than_the_set_s_is_not_asked(
@@ -174,9 +178,33 @@ def test_a_set_of_another_size_is_resized_and_said_so(outputs, make_job, train, 
     facts = {"generator": {"data_hash": train.manifest["hashes"]["train"]}}
     synthetic_set.write(outputs / "synth/big", images, np.arange(105) % 7, facts)
     audited(make_job, "judge=none")
+    printed = capsys.readouterr().out
+    assert printed.count("have 96 x 96 pixels; they are resized to 48 x 48") == 1
+    assert printed.count("resized") == 1  # once on the terminal, once in the report
+    text = (the_run(outputs)[0] / "report.md").read_text("utf-8")
+    assert text.count("The set's images have 96 pixels a side; they were resized to 48.") == 1
+
+
+def test_folders_of_another_generator_are_a_set(outputs, make_job, train, tmp_path, capsys):
+    """Nobody knows their generator: what needs it is left out, and that is said."""
+    for i, image in enumerate(photographs(105, 60)):
+        folder = tmp_path / "theirs" / CLASSES[i % 7]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{i:04d}.png")
+    audited(make_job, "judge=none", f"set={tmp_path / 'theirs'}")
+    printed = capsys.readouterr().out
+    assert "note: The set does not say what its generator learned from; it is taken" in printed
     assert (
-        "The set's images have 96 pixels a side; they were resized to 48" in capsys.readouterr().out
+        "note: The generator is not there, so the attack on its discriminator is left out.\n"
+        in printed
     )
+    (row,) = results.read(outputs, AuditRow)
+    want = synthetic_set.content_hash(photographs(105, 60), np.arange(105) % 7)
+    assert (row.set_name, row.set_hash, row.generator) == ("theirs", want, None)
+    assert row.set_images == 105
+    words = (f"set={tmp_path / 'theirs'}", "inversion.images=50")
+    with pytest.raises(UserError, match=r"inversion\.images=50: needs the generator \(The gen"):
+        audited(make_job, "judge=none", *words)
 
 
 def test_how_alike_the_real_images_are_is_computed_once(outputs, make_job, make_set, monkeypatch):

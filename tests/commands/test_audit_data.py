@@ -144,6 +144,19 @@ def test_a_second_audit_is_skipped_and_force_repeats_it(audited, outputs, capsys
     assert len(results.read(outputs, DataAuditRow)) == 2
 
 
+def test_without_classifiers_their_keys_make_no_other_run(make_job, outputs, capsys):
+    """Seed, network, recipe and number format: none is read with label_noise=none."""
+    words = ("audit-data", "label_noise=none", "device=cpu")
+    audit_data.run(make_job(*words, "precision=fp32"))
+    (folder,) = (outputs / "audit-data").glob("*/")
+    capsys.readouterr()
+    for more in ("seed=5", "model=resnet18", "train.epochs=9", "precision=bf16", "show_real=true"):
+        audit_data.run(make_job(*words, more))
+        assert f"done already: {folder}" in capsys.readouterr().out, more
+    audit_data.run(make_job(*words, "zoom=true"))
+    assert len([*(outputs / "audit-data").glob("*/")]) == 2
+
+
 def test_the_table_shows_it(audited, outputs):
     audited(*COUNTED)
     shown = show({"audit-data": results.read(outputs, DataAuditRow)}, Choice())

@@ -99,7 +99,7 @@ def test_a_planted_bias_of_a_set_is_found_and_reported(looked, made_set, report_
     page = (folder / "report.html").read_text("utf-8")
     assert page.count("data:image/png") == 2 and "η²" in page
     printed = capsys.readouterr().out
-    assert "class and brightness go together more than in the real images" in printed
+    assert "class and brightness are associated more strongly than in the real images" in printed
     assert "`data.normalize=source`" in printed
 
 
@@ -231,7 +231,7 @@ def test_every_gap_has_its_columns(looked, trained):
 
 
 def test_both_a_set_and_a_run_are_refused(make_job):
-    with pytest.raises(UserError, match=r"set=x: run=y is looked at on its own test split"):
+    with pytest.raises(UserError, match=r"set=x: run=y is examined on its own test split"):
         make_job("bias", "set=x", "run=y")
 
 

@@ -11,7 +11,7 @@ from ferbench import results
 from ferbench.classes import CLASSES
 from ferbench.classifiers import training
 from ferbench.classifiers.memory import training_bytes
-from ferbench.commands import classify, evaluate
+from ferbench.commands import classify, classify_inputs, evaluate
 from ferbench.config.commands import Classify
 from ferbench.config.identity import identity
 from ferbench.config.store import read_config
@@ -19,7 +19,7 @@ from ferbench.errors import UserError
 from ferbench.files import sha256_of
 from ferbench.models import NetworkOptions, build
 from ferbench.results.rows import ClassifierRow
-from ferbench.runs import Interrupted, memory
+from ferbench.runs import Compute, Interrupted, memory
 from ferbench.runs.checkpoint import load_weights, save_weights
 from ferbench.runs.precision import Precision
 
@@ -47,6 +47,23 @@ def table_rows(outputs):
 def run_before(finished):
     """The folder of a complete run of these settings."""
     return finished("classify", *SMALL)
+
+
+def test_the_device_that_is_chosen_counts_and_not_how(make_job, run_before, monkeypatch, capsys):
+    """Where auto takes the CPU, it is the run that device=cpu made; another kind is another run."""
+    monkeypatch.setattr("ferbench.runs.compute.resolve_device", lambda wanted: torch.device("cpu"))
+    assert classify.run(make_job("classify", *SMALL, "device=auto")) == run_before
+    assert f"done already: {run_before}" in capsys.readouterr().out
+    job = make_job("classify", *SMALL, "device=auto")
+    job, read = classify_inputs.open_all(job, Compute.choose("cpu", "fp32"))
+    one, other = (
+        classify.run_of(job, read, Compute(torch.device(device), Precision("fp32", device)))
+        for device in ("cpu", "cuda")
+    )
+    assert one.folder == run_before and other.folder != run_before
+    assert one.cell != other.cell
+    second = classify.run_of(job, read, Compute(torch.device("cuda:1"), Precision("fp32", "cuda")))
+    assert second.folder == other.folder
 
 
 def test_every_epoch_is_a_line_with_the_time_left(outputs, make_job, capsys):

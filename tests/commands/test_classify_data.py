@@ -266,12 +266,12 @@ def test_a_generator_that_saw_more_than_a_few_shot_run_may_is_told(outputs, make
         (
             {},
             ["data=mixed", "data.real_fraction=1", "data.real_weight=0.5"],
-            r"data\.mix\.real_weight=0\.5: all images of mixed-replace-1 are of one kind; expect",
+            r"data\.mix\.real_weight=0\.5: mixed-replace-1 has no mixture of real and synth",
         ),
         (
             {},
             ["data=mixed", "data.mix=augment", "data.synthetic_per_real=1", "data.real_weight=0.5"],
-            r"data\.mix\.real_weight=0\.5: all images of mixed-augment-1 are of one kind",
+            r"data\.mix\.real_weight=0\.5: mixed-augment-1 has no mixture of real and synth",
         ),
     ],
 )

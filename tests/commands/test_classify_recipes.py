@@ -453,7 +453,10 @@ def test_generators_that_do_not_do(outputs, make_generator, make_job, made, mess
         (["model.width=8"], r"^start=.*: its network has model\.width=4; expected 8, as this run"),
         (["model=vgg", "model.width=4"], r"its network has model\.name=cnn; expected vgg"),
         (["model.input_px=40"], r"its network has model\.input_px=48; expected 40"),
-        (["model.pretrained=imagenet"], r"^model\.pretrained=imagenet: start gives the weights"),
+        (
+            ["model.pretrained=imagenet"],
+            r"^model\.pretrained=imagenet: the weights come from start",
+        ),
     ],
 )
 def test_another_network_cannot_start_from_a_run(teacher, make_job, words, message):

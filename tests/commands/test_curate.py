@@ -52,6 +52,7 @@ class MadeJudge:
 
     def __init__(self, name, data_hash):
         self.name, self.hash, self.data_hash = name, f"hash of {name}", data_hash
+        self.warnings = (f"judge {name} cannot be trusted: ...",)
 
     def describe(self, images, *, batch=512):
         shown, percent = images[:, 0, :2].astype(float).T

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from ferbench import results
-from ferbench.commands import table
+from ferbench.commands import evaluate, table
 from ferbench.errors import UserError
 
 
@@ -40,6 +40,14 @@ def test_table_rebuilds_and_lists_failed_runs(make_job, outputs, capsys):
 def test_an_empty_table_is_a_friendly_line(make_job, capsys):
     table.run(make_job("table"))
     assert "No rows yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ["format=csv", "kind=all", "failed=true", "rebuild=true"])
+def test_a_folder_that_is_not_there_is_one_line(make_job, tmp_path, word):
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(UserError, match=f"^outputs={nowhere}: no such folder"):
+        table.run(make_job("table", word, f"outputs={nowhere}"))
+    assert not nowhere.exists()
 
 
 def test_classifiers_are_shown_and_other_tables_named(both, make_job, capsys):
@@ -95,3 +103,22 @@ def test_a_damaged_table_of_another_kind_does_not_matter(both, make_job, capsys)
 def test_what_cannot_be_shown_is_one_line(both, make_job, words, message):
     with pytest.raises(UserError, match=message):
         table.run(make_job("table", *words))
+
+
+def test_two_networks_of_other_widths_are_told_apart_by_the_key(
+    outputs, finished, make_job, capsys
+):
+    """As typed: `model.width=8`. The second, scored again elsewhere, keeps its keys."""
+    small = ("train.epochs=1", "train.batch=16", "train.warmup_epochs=0", "logger=none")
+    small += ("train.ema_decay=0.5", "eval.tta=none", "device=cpu", "precision=fp32", "data=real")
+    for width in (4, 8):
+        run = finished("classify", *small, f"model.width={width}")
+    again = ("eval.tta=none", "device=cpu", "precision=fp32", "eval.batch=7")
+    evaluate.run(make_job("evaluate", f"run={run}", *again))
+    capsys.readouterr()
+    table.run(make_job("table", "format=markdown"))
+    text = capsys.readouterr().out
+    assert "| model | recipe | data | train images | settings | seeds |" in text
+    assert "| cnn | default | real | 140 | model.width=4 | 1 |" in text
+    assert "| cnn | default | real | 140 | model.width=8 | 1 |" in text
+    assert "| cell |" not in text

@@ -443,6 +443,21 @@ def test_another_judge_rates_the_best_weights_anew(
     assert after["value"] <= want.distance + 1e-4
 
 
+def test_the_device_that_is_chosen_counts_and_not_how(
+    gan_job: Callable[..., Any],
+    outputs: Path,
+    judge: Judge,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where auto takes the CPU, it is the run that device=cpu made."""
+    monkeypatch.setattr("ferbench.runs.compute.resolve_device", lambda wanted: CPU)
+    train_gan.run(gan_job("total_kimg=0.064"))
+    train_gan.run(gan_job("total_kimg=0.064", "device=auto"))
+    assert f"done already: {only_run(outputs)}" in capsys.readouterr().out
+    assert runs.status_of(only_run(outputs))["sources"]["device"] == "cpu"
+
+
 def test_a_run_that_goes_on_keeps_its_judge(
     gan_job: Callable[..., Any], outputs: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ STILL = Augment(
     flip=0, rotate_degrees=0, zoom=0, shift=0, shear_degrees=0, brightness=0, contrast=0, erase=0
 )
 RECIPE = Recipe(
+    name="made",
     epochs=2,
     batch=20,
     optimizer="adamw",

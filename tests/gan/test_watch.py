@@ -65,5 +65,5 @@ def test_nothing_is_warned_of_before_the_recipe_says(capsys: pytest.CaptureFixtu
 def test_a_collapse_ends_the_run_if_asked_and_a_full_augmentation_does_not() -> None:
     warnings = warnings_of(stop_on_collapse=True)
     warnings.check(row(warnings, augment_p=0.8))
-    with pytest.raises(UserError, match=r"stop_on_collapse=true: .*logits are running away"):
+    with pytest.raises(UserError, match=r"stop_on_collapse=true: .*logits are diverging"):
         warnings.check(row(warnings, real_logit=101.0))

@@ -34,8 +34,8 @@ def test_a_report_has_one_order():
         "What to do",
         "Values",
         "Figures",
-        "How it was done",
-        "To do it again",
+        "Method",
+        "To repeat it",
     ]
     assert blocks[4].lines == [["set", "`x`"], ["software", "ferbench 1"]]
     assert blocks[-2:] == [Code("ferbench x"), Text(audit.READ_ON)]
@@ -43,7 +43,7 @@ def test_a_report_has_one_order():
 
 def test_sections_without_content_are_left_out():
     blocks = audit.blocks(Context({}, [], "ferbench x"), [], closing=[])
-    assert blocks == [Heading("To do it again"), Code("ferbench x")]
+    assert blocks == [Heading("To repeat it"), Code("ferbench x")]
 
 
 def test_advice_that_finds_nothing_is_said():

@@ -8,7 +8,7 @@ import pytest
 
 from ferbench.errors import UserError
 from ferbench.report.grid import escape_latex, three_digits
-from ferbench.results import KINDS, FailedRun, frames
+from ferbench.results import KINDS, FailedRun, frames, settings
 from ferbench.results import show as shown
 from ferbench.results.show import Choice, show_failed
 from ferbench.results.where import Condition, filter_rows, parse_where
@@ -17,9 +17,9 @@ FORMATS = ["terminal", "markdown", "latex", "csv"]
 CLASSIFY = KINDS["classify"]
 
 
-def show(rows, kind="classify", **options):
+def show(rows, kind="classify", keys=None, **options):
     """One kind's table as text."""
-    return shown.show({kind: rows}, Choice(**options))
+    return shown.show({kind: rows}, Choice(**options), *[keys] * (keys is not None))
 
 
 def show_all(*tables, **options):
@@ -93,6 +93,14 @@ def test_csv_is_in_full_precision(make_row, seeds):
     assert line["parameters"] == "1234567"
 
 
+def test_lines_with_warnings_are_counted_below_the_heading(make_row, seeds, other):
+    assert "warnings" not in show([*seeds, other])
+    text = show([*seeds, make_row(cell="c2", model="vgg", warnings="judge x: accuracy 5 %")])
+    assert "1 line with warnings (columns=warnings)" in text
+    shown = show([make_row(warnings="judge x: accuracy 5 %")], columns=("accuracy", "warnings"))
+    assert "judge x: accuracy 5 %" in shown
+
+
 def test_one_seed_has_no_deviation(other):
     for form in ("terminal", "markdown", "latex"):
         text = show([other], format=form)
@@ -162,15 +170,95 @@ def test_lines_that_look_the_same_get_the_column_that_differs(make_row, seeds, o
     """Only `tune` differs: it is shown; if nothing but the config does, its hash is."""
     rows = [make_row(tune="head", cell="c1"), make_row(tune="all", cell="c2")]
     header = cells(show(rows, format="markdown"))[0]
-    assert header[:5] == ["model", "data", "train images", "tune", "seeds"]
+    assert header[:6] == ["model", "recipe", "data", "train images", "tune", "seeds"]
     rows = [make_row(cell="0123456789"), make_row(cell="abcdefghij")]
     text = show(rows, format="markdown")
-    assert cells(text)[0][3] == "cell"
+    assert cells(text)[0][4] == "cell"
     assert "| 01234567 |" in text
-    assert cells(show([seeds[0], other], format="markdown"))[0][3] == "seeds"
+    assert cells(show([seeds[0], other], format="markdown"))[0][4] == "seeds"
 
 
 # --- filter --------------------------------------------------------------------------------------
+
+
+def test_the_key_that_differs_is_printed_and_no_hash(make_row):
+    """Of lines that look the same, whichever columns tell other lines apart."""
+    rows = [
+        make_row(cell=f"c{i}", run=f"classify/{i}", model=model)
+        for i, model in enumerate(("cnn", "cnn", "vgg"))
+    ]
+    kept = {
+        f"classify/{i}": {
+            "settings": {"model.width": width, "train.epochs": 2},
+            "sources": {"data.folder": f"somewhere/{i}"},
+        }
+        for i, width in enumerate((8, 16, 4))
+    }
+    lines = cells(show(rows, keys=kept.get, format="markdown"))
+    assert lines[0][:6] == ["model", "recipe", "data", "train images", "settings", "seeds"]
+    assert [line[4] for line in lines[2:]] == ["model.width=8", "model.width=16", "-"]
+
+
+def test_what_was_read_is_named_where_no_setting_differs(make_row):
+    rows = [make_row(data_hash=f"d{i}", run=f"classify/{i}") for i in range(2)]
+    kept = {
+        f"classify/{i}": {"settings": {}, "sources": {"data.synthetic": f"outputs/synth/{name}"}}
+        for i, name in enumerate(("plain", "curated"))
+    }
+    lines = cells(show(rows, keys=kept.get, format="markdown"))
+    found = [line[4] for line in lines[2:]]
+    assert found == ["data.synthetic=plain", "data.synthetic=curated"]
+    assert not {"cell", "data hash"} & set(lines[0])
+
+
+def test_seeds_of_one_experiment_are_known_by_their_latest_run(make_row):
+    rows = [
+        make_row(
+            cell=cell, seed=seed, run=f"classify/{cell}{seed}", finished=f"2026-02-0{day}T00:00Z"
+        )
+        for cell, seed, day in (("c1", 0, 1), ("c1", 1, 3), ("c2", 1, 2), ("c2", 0, 4))
+    ]
+    asked = []
+
+    def keys(run):
+        asked.append(run)
+        return {"settings": {"model.width": 8 if "c1" in run else 16}}
+
+    assert "model.width=16" in show(rows, keys=keys)
+    assert sorted(asked) == ["classify/c11", "classify/c20"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "want"),
+    [
+        ([{"a": 1}, {"a": 1}], ["", ""]),
+        ([{"a": 1}, {}], ["a=1", "a=null"]),
+        ([{"a": True, "b": "x"}, {"a": False, "b": "x"}], ["a=true", "a=false"]),
+        ([{"a": [1]}, {"a": [2]}, {"a": [2]}], ["a=[1]", "a=[2]", "a=[2]"]),
+        (
+            [dict.fromkeys("abcdefg", 1), dict.fromkeys("abcdefg", 2)],
+            ["a=1, b=1, c=1, d=1, e=1, ...", "a=2, b=2, c=2, d=2, e=2, ..."],
+        ),
+        ([{"a": "x\ny"}, {"a": "z"}], ["a=x?y", "a=z"]),
+    ],
+)
+def test_differences_by_hand(runs, want):
+    assert settings.differences([{"settings": run} for run in runs]) == want
+
+
+def test_hashes_in_names_are_left_out_where_the_names_differ_without_them():
+    one, other = "out/synth/a_s0_12345678_n7_abcdef01", "out/synth/b_s0_12345678_n7_abcdef01-2"
+    runs = [{"sources": {"set": path}} for path in (one, other)]
+    assert settings.differences(runs) == ["set=a_s0_n7", "set=b_s0_n7-2"]
+    alike = [{"sources": {"set": f"x_{end}"}} for end in ("12345678", "87654321")]
+    assert settings.differences(alike) == ["set=x_12345678", "set=x_87654321"]
+
+
+def test_a_run_without_its_file_has_no_keys(tmp_path):
+    nothing = {"settings": {}, "sources": {}}
+    assert settings.read(tmp_path, "classify/x") == nothing
+    (tmp_path / "run.json").write_text('{"settings": 3, "sources": {}}')
+    assert settings.read(tmp_path, ".") == nothing
 
 
 def test_where_is_parsed():
@@ -282,8 +370,8 @@ def test_the_best_of_each_column_is_bold(make_row):
         make_row(cell="c2", accuracy=0.6, ece=0.1, model="b"),
     ]
     text = show(rows, format="markdown", columns=("accuracy", "ece", "seconds"))
-    assert cells(text)[2][4:] == ["**60.0**", "20.0", "12.5"]
-    assert cells(text)[3][4:] == ["**60.0**", "**10.0**", "12.5"]
+    assert cells(text)[2][5:] == ["**60.0**", "20.0", "12.5"]
+    assert cells(text)[3][5:] == ["**60.0**", "**10.0**", "12.5"]
     assert r"\textbf{10.0}" in show(rows, format="latex")
     for form in ("markdown", "latex"):
         assert "bf{" not in show(rows, format=form, bold=False)
@@ -311,7 +399,7 @@ def test_terminal_fits_its_width_and_names_what_it_leaves_out(make_row):
         left = lines[-1].removeprefix("not shown for want of width: ").split(", ")
         assert tuple(left) == many[-len(left) :]
     assert "not shown" not in show(rows, columns=many, width=300)
-    assert len(show(rows, width=1).splitlines()[3].split()) == 5
+    assert len(show(rows, width=1).splitlines()[3].split()) == 6
 
 
 def test_terminal_means_stand_below_each_other(seeds, other):
@@ -329,16 +417,19 @@ def test_latex_is_escaped(make_row):
     )
     text = show([make_row(model="a_b")], format="latex", columns=("accuracy", "hardware"))
     line = next(line for line in text.splitlines() if line.endswith(r"\\") and "28709" in line)
-    assert line.strip() == r"a\_b & real & 28709 & 1 & 14.3 & an \& old\_machine \\".replace(
-        "14.3", f"{100 * make_row().accuracy:.1f}"
+    assert (
+        line.strip()
+        == r"a\_b & default & real & 28709 & 1 & 14.3 & an \& old\_machine \\".replace(
+            "14.3", f"{100 * make_row().accuracy:.1f}"
+        )
     )
-    assert r"\begin{tabular}{llrrrl}" in text
+    assert r"\begin{tabular}{lllrrrl}" in text
     assert text.count("{") == text.count("}")
 
 
 def test_markdown_is_escaped(make_row):
     text = show([make_row(model="a|b_c*")], format="markdown")
-    assert r"| a\|b\_c\* | real |" in text
+    assert r"| a\|b\_c\* | default | real |" in text
 
 
 @pytest.mark.parametrize("form", FORMATS)

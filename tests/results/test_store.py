@@ -175,11 +175,37 @@ OTHERS = {
     f"{HEADER.replace('auroc', 'area')}\n": r"\(lacks auroc; has unknown area\)",
     f"{HEADER},area\n": r"\(has unknown area\)",
     f"{HEADER.replace('run,command', 'command,run')}\n": r"\(they are in another order\)",
-    f"{HEADER.replace(',', ';')}\n": r"\(lacks run, command, finished \.\.\.; has unknown run;",
+    f"{HEADER.replace(',', ';')}\n": r"is separated by semicolons, as a spreadsheet saves it",
+    f"{HEADER.replace(',', chr(9))}\n": r"is separated by tabs, as a spreadsheet saves it",
     "a table without a line's end": r"\(lacks run, command, finished \.\.\.; has unknown a table",
     f"{HEADER}\r1,2\r": r"has unknown",
     "\N{BLACK STAR}\n": r"has unknown \N{BLACK STAR}",
+    "x" * 5000 + "\n": r"has unknown x{40} \.\.\.\)",
 }
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_table_in_utf_16_is_one_short_line(tmp_path, make_row, encoding):
+    """As a spreadsheet saves "Unicode text"; the table is left as it is."""
+    results.append(tmp_path, make_row())
+    table = tmp_path / "metrics.csv"
+    saved = table.read_text("utf-8").replace(",", "\t").encode(encoding)
+    table.write_bytes(saved)
+    for use in (lambda: read(tmp_path), lambda: results.append(tmp_path, make_row(seed=9))):
+        with pytest.raises(
+            UserError, match=r"metrics.csv: is UTF-16, as a .* --rebuild"
+        ) as refused:
+            use()
+        assert len(str(refused.value).replace(str(tmp_path), "")) < 200
+    assert table.read_bytes() == saved
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    results.read_frame(tmp_path)
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(UserError, match=f"^outputs={nowhere}: no such folder; expected the one of"):
+        results.read_frame(nowhere)
+    assert not nowhere.exists()
 
 
 @pytest.mark.parametrize("use", ["read", "append", "restore", "frame"])
@@ -197,7 +223,7 @@ def test_other_columns_name_the_way_out(tmp_path, make_row, use, content):
     with pytest.raises(UserError, match=OTHERS[content]) as refused:
         uses[use]()
     text = str(refused.value)
-    assert "\n" not in text
+    assert "\n" not in text and len(text.replace(str(tmp_path), "")) < 260
     assert text.endswith(f"`ferbench table --rebuild outputs={tmp_path}`")
     assert table.read_bytes() == content.encode()
 
@@ -321,6 +347,12 @@ def test_a_lost_row_is_put_back_once_from_its_run(tmp_path, make_row, make_fidel
         results.restore(tmp_path, tmp_path, asdict(row))
     assert read(tmp_path) == [make_row()]
     assert results.read(tmp_path, FidelityRow) == [make_fidelity_row()]
+
+
+def test_a_run_of_a_version_without_an_optional_column_is_read(tmp_path, make_row):
+    cells = {name: value for name, value in asdict(make_row()).items() if name != "warnings"}
+    results.restore(tmp_path, tmp_path, cells)
+    assert results.read(tmp_path, ClassifierRow) == [make_row()]
 
 
 def test_a_row_that_is_there_needs_no_lock(tmp_path, make_row, monkeypatch):

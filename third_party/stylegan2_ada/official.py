@@ -1,6 +1,7 @@
 """Networks from published pickles of StyleGAN2-ADA."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.request import urlopen
@@ -29,16 +30,22 @@ BLOCKS = {
     "resample_filter": [1, 3, 3, 1],
     "activation": "lrelu",
     "fp16_channels_last": False,
+    "fused_modconv_default": True,
     "kernel_size": 3,
     "use_noise": True,
     "freeze_layers": 0,
 }
+# The authors' later code takes the options of the synthesis network beside mapping_kwargs, not
+# inside synthesis_kwargs, and has other defaults.
+LATER_MAPPING = MAPPING | {"w_avg_beta": 0.998}
+LATER_BLOCKS = BLOCKS | {"num_fp16_res": 4, "conv_clamp": 256}
 EPILOGUE = {"mbstd_group_size": 4, "mbstd_num_channels": 1, "activation": "lrelu"}
 FREE = {"num_layers", "w_avg_beta", "channel_base", "channel_max", "conv_clamp", "architecture"}
 FREE |= {"mbstd_group_size", "mbstd_num_channels"}  # kept in our configs
-FREE |= {"num_fp16_res", "fp16_channels_last", "freeze_layers"}  # of no weight
+FREE |= {"num_fp16_res", "fp16_channels_last", "freeze_layers", "fused_modconv_default"}  # of speed
 LARGEST = 2**20  # of any size that a file may name
 SIZES = ("img_resolution", "img_channels", "c_dim")
+CONVOLUTIONS = ("SynthesisLayer", "Conv2dLayer")
 
 C = TypeVar("C")
 N = TypeVar("N", bound=nn.Module)
@@ -53,23 +60,36 @@ def load_official(source: str | Path, *, max_bytes: int = 2**30) -> dict[str, An
     networks with options that ours do not have, and OSError where it cannot be read.
     """
     content = read_pickle(_read(str(source), max_bytes))
-    networks = {}
-    for name, build in (("G", generator), ("D", discriminator), ("G_ema", generator)):
-        if isinstance(content.get(name), Record):
-            networks[name] = build(content[name]).eval()
+    held = [(name, content.get(name)) for name in ("G", "D", "G_ema")]
+    records = {name: record for name, record in held if isinstance(record, Record)}
+    later = any(is_later(record) for name, record in records.items() if name != "D")
+    networks: dict[str, Any] = {}
+    for name, record in records.items():
+        network = discriminator(record, later=later) if name == "D" else generator(record)
+        networks[name] = network.eval()
     if not networks:
         raise ValueError(f"{source}: holds none of G, D and G_ema")
     return networks
 
 
+def is_later(record: Record) -> bool:
+    """Whether a generator is of the authors' later code: options stand beside mapping_kwargs."""
+    arguments = record.init_kwargs
+    return "synthesis_kwargs" not in arguments and any(name in arguments for name in BLOCKS)
+
+
 def generator(record: Record) -> Generator:
     """Our generator with the record's sizes and weights."""
+    later = is_later(record)
     arguments = _constructor(record, "Generator")
-    mapping = _with_defaults(arguments.pop("mapping_kwargs", {}), MAPPING, "mapping")
-    blocks = _with_defaults(arguments.pop("synthesis_kwargs", {}), BLOCKS, "synthesis")
+    mapping = arguments.pop("mapping_kwargs", {})
+    mapping = _with_defaults(mapping, LATER_MAPPING if later else MAPPING, "mapping")
+    inside = arguments.pop("synthesis_kwargs", {})
+    sizes = _taken(arguments, (*SIZES, "z_dim", "w_dim"))
+    blocks = _blocks({**inside, **arguments}, record, "synthesis", later=later)
     config = _config(
         GeneratorConfig,
-        **_taken(arguments, (*SIZES, "z_dim", "w_dim")),
+        **sizes,
         mapping_layers=mapping["num_layers"],
         w_avg_beta=mapping["w_avg_beta"],
         channel_base=blocks["channel_base"],
@@ -80,16 +100,19 @@ def generator(record: Record) -> Generator:
     return _loaded(Generator, config, record)
 
 
-def discriminator(record: Record) -> Discriminator:
-    """Our discriminator with the record's sizes and weights."""
+def discriminator(record: Record, *, later: bool = False) -> Discriminator:
+    """Our discriminator with the record's sizes and weights.
+
+    later: whether its generator is of the later code, which has other defaults.
+    """
     arguments = _constructor(record, "Discriminator")
     no_mean = MAPPING | {"w_avg_beta": None}  # this mapping keeps no running mean
     mapping = _with_defaults(arguments.pop("mapping_kwargs", {}), no_mean, "mapping")
     epilogue = _with_defaults(arguments.pop("epilogue_kwargs", {}), EPILOGUE, "epilogue")
     sizes = _taken(arguments, SIZES)
     cmap_dim = arguments.pop("cmap_dim", None)
-    blocks = {**arguments.pop("block_kwargs", {}), **arguments}
-    blocks = _with_defaults(blocks, BLOCKS, "discriminator")
+    options = {**arguments.pop("block_kwargs", {}), **arguments}
+    blocks = _blocks(options, record, "discriminator", later=later)
     config = _config(
         DiscriminatorConfig,
         **sizes,
@@ -103,6 +126,38 @@ def discriminator(record: Record) -> Discriminator:
         cmap_dim=cmap_dim,
     )
     return _loaded(Discriminator, config, record)
+
+
+def _blocks(options: dict[str, Any], record: Record, part: str, *, later: bool) -> dict[str, Any]:
+    """The options of a network's blocks over the defaults of its code.
+
+    What the file leaves out is read from the layers, which keep the bound of their activations.
+    """
+    blocks = _with_defaults(options, LATER_BLOCKS if later else BLOCKS, part)
+    kept = _of_layers(record, "conv_clamp")
+    if "conv_clamp" not in options and kept:
+        blocks["conv_clamp"] = kept[0]
+    clamp = blocks["conv_clamp"]
+    is_bound = isinstance(clamp, int | float) and not isinstance(clamp, bool) and 0 < clamp < inf
+    if clamp is not None and not is_bound:
+        raise ValueError(f"the {part} network has conv_clamp={clamp!r}: no bound of activations")
+    return blocks
+
+
+def _of_layers(record: Record, name: str) -> list[Any]:
+    """What the convolutions inside a network keep under this name."""
+    kept, waiting = [], [record]
+    visited: set[int] = set()
+    while waiting:
+        layer = waiting.pop()
+        if id(layer) in visited:
+            continue
+        visited.add(id(layer))
+        if layer.class_name in CONVOLUTIONS and name in layer.state:
+            kept.append(layer.state[name])
+        inner = layer.state.get("_modules", {}).values()
+        waiting += [one for one in inner if isinstance(one, Record)]
+    return kept
 
 
 def _constructor(record: Record, expected: str) -> dict[str, Any]:
@@ -145,10 +200,24 @@ def _loaded(kind: Callable[[C], N], config: C, record: Record) -> N:
     try:
         with torch.device("meta"):
             network = kind(config)
-        network.load_state_dict(weights(record), strict=True, assign=True)
+        tensors = weights(record)
+        if misfit := _misfit(network.state_dict(), tensors):
+            raise ValueError(misfit)
+        network.load_state_dict(tensors, strict=True, assign=True)
     except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"weights do not fit the {record.class_name}: {error}") from None
     return network
+
+
+def _misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """How the file's tensors differ from a network's: how many, and the first; "" if they fit."""
+    shapes, own = ({k: tuple(v.shape) for k, v in part.items()} for part in (wanted, given))
+    names = [name for name in {**shapes, **own} if shapes.get(name) != own.get(name)]
+    if not names:
+        return ""
+    first = names[0]
+    sizes = f"{own.get(first, 'none')}, expected {shapes.get(first, 'none')}"
+    return f"{len(names)} of {len(shapes)} tensors differ, such as {first} ({sizes})"
 
 
 def weights(record: Record) -> dict[str, Tensor]:

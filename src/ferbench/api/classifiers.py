@@ -1,4 +1,4 @@
-"""Classifiers: train one, and let it look at images."""
+"""Classifiers: train one, and apply it to images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurements of sets and classifiers, and the tables of what came of all runs."""
+"""Measurements of sets and classifiers, and the tables of results."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def measure_fidelity(**keys: object) -> MeasuredRun:
 
 
 def audit_privacy(**keys: object) -> MeasuredRun:
-    """Measure what a set gives away of training images, as `ferbench audit` does.
+    """Measure the privacy leakage of a set, as `ferbench audit` does.
 
     keys: set (a synthetic set; left out, the newest), data ("real" or "toy"), judge, gan, outputs,
     and all that `ferbench audit --help` lists.
@@ -55,7 +55,7 @@ def audit_privacy(**keys: object) -> MeasuredRun:
 
 
 def find_bias(**keys: object) -> MeasuredRun:
-    """Look for what separates groups of faces, in a set or a classifier, as `ferbench bias` does.
+    """Measure how groups of faces differ, in a set or for a classifier, as `ferbench bias` does.
 
     keys: set (a synthetic set) or run (a classifier), data ("real" or "toy"), attributes (a CSV of
     your own), outputs, and all that `ferbench bias --help` lists.
@@ -73,7 +73,7 @@ def read_results(outputs: str | Path, kind: str = "classify") -> pd.DataFrame:
     kind: "classify", "fidelity", "audit", "audit-data", "bias" or "curate". Text is `string`, whole
     numbers `int64` (`Int64` where cells may be empty), other numbers `float64`, `finished` a time
     in UTC. Shares, such as `accuracy`, are fractions in [0, 1]. Without runs it has no lines.
-    Raises UserError for an unknown kind, and if the table is damaged.
+    Raises UserError for an unknown kind, if there is no such folder, and if the table is damaged.
 
     >>> table = ferbench.read_results("outputs")
     >>> table.groupby("model")["accuracy"].mean()

@@ -1,1 +1,1 @@
-"""What separates groups of faces: in a set of images, and in what a classifier makes of them."""
+"""Bias: how groups of faces differ, in a set of images and in the predictions of a classifier."""

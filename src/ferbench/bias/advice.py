@@ -84,8 +84,8 @@ def _stereotypes(findings: Findings) -> Iterator[tuple[str, str]]:
             continue
         grows = change.value > 0
         yield (
-            f"class and {one.attribute.name} go together {'more' if grows else 'less'} than in the "
-            f"real images ({one.measure} {change.value:+.3f}, {change.low:+.3f} to "
+            f"class and {one.attribute.name} are associated {'more' if grows else 'less'} strongly "
+            f"than in the real images ({one.measure} {change.value:+.3f}, {change.low:+.3f} to "
             f"{change.high:+.3f})",
             _against_stereotype(one, findings)
             if grows

@@ -1,4 +1,4 @@
-"""How strongly an attribute goes with the class: from counts and moments to numbers.
+"""How strongly attribute and class are associated: from counts and moments to numbers.
 
 The measures follow the metrics of stereotypical bias of Dominguez-Catena, Paternain and Galar
 (2024, Metrics for dataset demographic bias: a case study on facial expression recognition):

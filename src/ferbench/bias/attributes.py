@@ -1,4 +1,4 @@
-"""Attributes of two sides, the images in question and the real ones, cut into the same groups."""
+"""Attributes of two sides, the examined images and the real ones, cut into the same groups."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of the images in question (own) and of the real ones.
+    """One attribute of the examined images (own) and of the real ones.
 
     group_names: of the groups. bin_count: of the histograms. given: whether it comes from a file.
     real: None where nobody knows it of the real images.

@@ -1,4 +1,4 @@
-"""Images in question against real ones: shares of classes, spread of attributes, associations."""
+"""Examined images against real ones: class shares, distributions of attributes, associations."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _distance(
 ) -> tuple[float | None, float | None]:
     """Jensen-Shannon distance of the two sides' histograms, and its 95 % quantile by chance.
 
-    The real images of each class are weighted to the class's share of the images in question, so
+    The real images of each class are weighted to the class's share of the examined images, so
     that other shares of the classes are no distance. By chance: both sides drawn anew, class by
     class, from the real images' histograms, as many images as there are.
     """

@@ -87,7 +87,7 @@ def _alone(attributes: Sequence[AttributeFindings]) -> bool:
 
 
 def _weights(one: AttributeFindings, own: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """[M] of the real images: each class to its share of the images in question."""
+    """[M] of the real images: each class to its share of the examined images."""
     assert one.attribute.real is not None
     counts = class_counts(own[one.attribute.own.known])
     of_real = class_counts(real[one.attribute.real.known])
@@ -173,7 +173,7 @@ def _associations(path: Path, attributes: Sequence[AttributeFindings]) -> Figure
     sides = "" if _alone(attributes) else ", here and in the real Training images"
     return Figure(
         path,
-        "How much the class tells about each attribute (η² for numbers, V for words), with 95 % "
+        "Association of the class with each attribute (η² for numbers, V for words), with 95 % "
         f"intervals{sides}.",
     )
 

@@ -49,7 +49,7 @@ class Representation:
 
 @dataclass(frozen=True)
 class AttributeFindings:
-    """One attribute of the images in question, and of the real ones where it is known of them.
+    """One attribute of the examined images, and of the real ones where it is known of them.
 
     own_counts, real_counts: [7, groups] int64, as they are. distance, floor: Jensen-Shannon, at
     equal shares of the classes, and up to where chance takes it between two samples of the real
@@ -92,7 +92,7 @@ class AttributeFindings:
 class Gap:
     """Largest value of a group minus smallest, its 95 % interval, and what chance stays below.
 
-    chance: the 95 % quantile of the gap when the images of each class are dealt to the groups at
+    chance: the 95 % quantile of the gap when the images of each class are assigned to the groups at
     random, as many of each class to each group as there are.
     """
 
@@ -194,7 +194,7 @@ class Findings:
 
     @property
     def strongest(self) -> AttributeFindings | None:
-        """The attribute that goes most with the class, in the images in question."""
+        """The attribute with the strongest association to the class, in the examined images."""
         return largest(self.attributes, lambda one: one.own.value)
 
     @property

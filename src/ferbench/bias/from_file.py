@@ -66,7 +66,7 @@ def read(path: Path) -> AttributeFile:
     names = turned.pop(NAME)
     if len(set(names)) < len(names):
         again = next(name for i, name in enumerate(names) if name in names[:i])
-        raise UserError(f"{key}: {again} stands there twice; expected one line an image")
+        raise UserError(f"{key}: {again} is there twice; expected one line an image")
     return AttributeFile(path, names, turned)
 
 
@@ -76,7 +76,7 @@ def attributes(
     """The file's columns for images with these names, words or quantiles of numbers.
 
     real: names of the real images; None where these are the own ones.
-    Raises UserError if no image in question is named there, or a column has no value for them or
+    Raises UserError if no examined image is named there, or a column has no value for them or
     too many different words.
     """
     rows = file.rows_of(own)

@@ -1,4 +1,4 @@
-"""What a classifier makes of each group of images: accuracy, recalls, and gaps between groups."""
+"""Scores of a classifier for each group of images: accuracy, recalls, and gaps between groups."""
 
 from __future__ import annotations
 

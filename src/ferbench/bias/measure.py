@@ -14,7 +14,7 @@ from ferbench.bias.findings import Findings, GroupScores
 
 @dataclass(frozen=True)
 class Sample:
-    """The images in question.
+    """The examined images.
 
     labels: [N] int64; predicted: [N] int64, classes that a classifier predicts, None without one.
     blank: how many of them have no computed attributes. synthetic: whether a generator made them.

@@ -20,13 +20,13 @@ ATTRIBUTES = (
 ALONE = "These are the real Training images, so there is nothing to compare with."
 COMPARISON = (
     "*Distance*: how differently the attribute is distributed here and in the real Training "
-    "images, at equal shares of the classes. *Association*: how much the class tells about the "
-    "attribute. *Amplification*: how much more it tells here than in the real images; an interval "
-    "that holds 0 is noise."
+    "images, at equal shares of the classes. *Association*: how strongly class and "
+    "attribute are associated. *Amplification*: how much stronger that is here than in the real "
+    "images; an interval that contains 0 is noise."
 )
 GROUPS = (
     "Groups of computed attributes are quantiles of the real Training images. *By chance*: the gap "
-    "that 95 % of draws stay below in which the images of each class are dealt to the groups at "
+    "that 95 % of draws stay below in which the images of each class are assigned to the groups at "
     "random; a smaller gap means nothing. There are many attributes, and one in twenty exceeds "
     "that value by luck."
 )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ferbench.classes import IMAGE_PX
 from ferbench.classifiers import batches
 from ferbench.errors import UserError
 from ferbench.models import FaceClassifier
@@ -18,7 +19,7 @@ BATCH = 512  # images at a time; the result does not depend on it
 
 @dataclass(frozen=True)
 class Description:
-    """What a judge makes of images: row i of both arrays is image i.
+    """A judge's outputs for images: row i of both arrays is image i.
 
     features: [N, F] float32, what the classifier's final layer sees.
     logits: [N, 7] float32 in the order of `CLASSES`.
@@ -41,6 +42,7 @@ class Judge:
 
     name: of its run. hash: hex SHA-256 of its weights; features of judges with another hash may
     not be compared. data_hash: content hash of the real training split that it learned from.
+    warnings: why it cannot be trusted (`doubts.of_judge`); none for a good judge.
     """
 
     model: FaceClassifier
@@ -49,6 +51,7 @@ class Judge:
     name: str
     hash: str
     data_hash: str
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.model.to(self.device).eval()
@@ -56,7 +59,7 @@ class Judge:
 
     @property
     def identity(self) -> dict[str, str]:
-        """Name and hash, to tell judges apart."""
+        """Name and hash, which identify a judge."""
         return {"name": self.name, "hash": self.hash}
 
     def describe(self, images: np.ndarray | Tensor, *, batch: int = BATCH) -> Description:
@@ -64,17 +67,23 @@ class Judge:
 
         Image i is described as it stands (no mirror image, no crops) and by itself: the numbers do
         not depend on the batch, but for rounding. An array may be memory-mapped; a tensor may lie
-        on any device. Raises UserError if a number is not finite.
+        on any device.
+        Raises UserError if an output is not finite.
         """
         assert images.ndim == 3 and len(images) > 0, f"images {images.shape}; expected [N, H, W]"
         parts = [self._describe(images[i : i + batch]) for i in range(0, len(images), batch)]
         features, logits = (torch.cat(rows).numpy() for rows in zip(*parts, strict=True))
-        if not (np.isfinite(logits).all() and np.isfinite(features).all()):
+        if not (np.isfinite(features).all() and np.isfinite(logits).all()):
             raise UserError(
-                f"the classifier {self.name} gives numbers that are not finite in "
+                f"judge {self.name}: its outputs are not finite (NaN or infinite) in "
                 f"{self.precision.name}; expected another judge or teacher, or precision=fp32"
             )
         return Description(features, logits)
+
+    def is_finite(self) -> bool:
+        """Whether features and logits of a black, a gray and a white image are finite."""
+        images = np.stack([np.full((IMAGE_PX, IMAGE_PX), gray, np.uint8) for gray in (0, 128, 255)])
+        return all(bool(outputs.isfinite().all()) for outputs in self._describe(images))
 
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Tensor:

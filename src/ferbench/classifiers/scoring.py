@@ -13,7 +13,7 @@ from scipy.special import softmax
 from torch import nn
 
 from ferbench.classes import CLASSES
-from ferbench.classifiers import batches, figures
+from ferbench.classifiers import batches, doubts, figures
 from ferbench.classifiers.prediction import predict
 from ferbench.data import named_sets
 from ferbench.data.face_set import FaceSet
@@ -34,6 +34,7 @@ TRAINING = (
     "input_px",
     "pretrained",
     "tune",
+    "recipe",
     "parameters",
     "seed",
     "epochs",
@@ -62,7 +63,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Tested:
-    """Predictions for a test split and what they amount to.
+    """Predictions for a test split and their scores.
 
     names [N] str; labels [N] int64; logits [N, 7] float32; clean [N] bool (see `test_faces`).
     """
@@ -124,7 +125,7 @@ def write(
 
 
 def columns(tested: Tested) -> dict[str, Any]:
-    """The columns of the table that say what was tested on, how, and what it came to."""
+    """The columns of the table that say what was tested on, how, and the scores."""
     return {
         "test_data": tested.data,
         "test_split": tested.split,
@@ -132,6 +133,11 @@ def columns(tested: Tested) -> dict[str, Any]:
         "tta": tested.tta,
         **tested.scores,
     }
+
+
+def warnings(tested: Tested) -> list[str]:
+    """Warnings about the predictions; most often none."""
+    return doubts.of_predictions(tested.logits.argmax(1))
 
 
 def summary(tested: Tested) -> str:

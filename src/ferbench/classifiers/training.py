@@ -67,7 +67,7 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Fit:
-    """What training left: the selected weights and the way there."""
+    """The result of training: the selected weights and the numbers of every epoch."""
 
     weights: dict[str, Tensor]
     history: list[dict[str, float]]

@@ -1,4 +1,4 @@
-"""stdout and stderr whatever their encoding: what they cannot say is said with other letters."""
+"""stdout and stderr of any encoding: letters that they cannot print are replaced by others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ferbench audit`: what a synthetic set gives away of the faces behind its generator."""
+"""`ferbench audit`: privacy leakage, what a synthetic set reveals of its training faces."""
 
 from __future__ import annotations
 
@@ -51,13 +51,16 @@ def _audit(job: Audit, read: AuditInputs, compute: Compute, record: Record) -> O
         attacks = _network_attacks(job, read, real_images, compute, on_step)
     findings = replace(findings, attacks=[*findings.attacks, *attacks])
     drawn = figures.draw(record.folder, findings, images=images if job.show_real else None)
-    context = Context(_facts(read, findings, record), drawn, _again(job, read), read.notes)
+    warnings = [f"Warning: {warning}." for warning in read.warnings]
+    notes = [*warnings, *read.size_notes, *read.notes]
+    context = Context(_facts(read, findings, record), drawn, _again(job, read), notes)
     return Outcome(
         lines=[pages.summary(findings), *(f"note: {note}" for note in read.notes)],
         row=_row(job, read, findings),
         numbers=numbers.as_json(findings),
         title=f"Privacy audit of {read.name}",
         blocks=pages.blocks(findings, context),
+        warnings=read.warnings,
     )
 
 

@@ -149,7 +149,7 @@ def _row(job: AuditData, read: AuditDataInputs, findings: Findings) -> dict[str,
 
 
 def _facts(job: AuditData, read: AuditDataInputs, record: Record) -> dict[str, str]:
-    """What was looked at, for the head of the report."""
+    """What was examined, for the head of the report."""
     counts = read.faces.manifest["counts"]
     sizes = ", ".join(f"{sum(of.values()):,} {split}" for split, of in counts.items())
     facts = {"set": f"`{read.faces.manifest['name']}`: {sizes}"}

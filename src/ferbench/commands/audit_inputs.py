@@ -23,9 +23,9 @@ LEAST_IMAGES = 100
 
 @dataclass(frozen=True)
 class AuditInputs:
-    """What is read: the real faces, the set, who looks at both, and the generator if it is there.
+    """What is read: the real faces, the set, the judge, and the generator if it is there.
 
-    notes: what the reader of the report must know of them.
+    notes: what the reader of the report must know of them, besides the size of the images.
     """
 
     faces: FaceSet
@@ -37,7 +37,19 @@ class AuditInputs:
     @property
     def name(self) -> str:
         """The set's."""
-        return self.sample.root.resolve().name
+        return self.sample.name
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the judge cannot be trusted."""
+        return () if self.judge is None else self.judge.warnings
+
+    @property
+    def size_notes(self) -> list[str]:
+        """That the images were resized, as opening the set printed it; [] if they were not."""
+        px = self.sample.image_px
+        resized = f"The set's images have {px} pixels a side; they were resized to {IMAGE_PX}."
+        return [] if px == IMAGE_PX else [resized]
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -62,11 +74,6 @@ def open_all(job: Audit, compute: Compute) -> AuditInputs:
     if len(sample) < LEAST_IMAGES:
         raise UserError(f"set={sample.root}: {len(sample)} images; an audit needs {LEAST_IMAGES}")
     notes = _origin(sample, faces, job)
-    if sample.image_px != IMAGE_PX:
-        notes.append(
-            f"The set's images have {sample.image_px} pixels a side; they were resized to "
-            f"{IMAGE_PX}."
-        )
     real_faces = judges.real_faces(job.data.name, faces)
     wanted = Wanted(Path(job.outputs), real_faces, may_be_none=True, any_faces=True)
     judge = judges.choose_and_load(job.judge, wanted, compute)
@@ -85,7 +92,7 @@ def _facts_of(sample: SyntheticSet) -> Mapping[str, Any]:
 
 
 def _origin(sample: SyntheticSet, faces: FaceSet, job: Audit) -> list[str]:
-    """Refuse a set of a generator of other faces: there is nothing of these to give away."""
+    """Refuse a set of a generator of other faces: it cannot reveal these."""
     learned_from = _facts_of(sample).get("data_hash")
     here = faces.manifest["hashes"]["train"]
     if learned_from is None:
@@ -110,7 +117,7 @@ def _check_generator(generator: TrainedGenerator, faces: FaceSet, job: Audit) ->
             f"gan={generator.source}: learned from other faces than data={job.data.name}"
         )
     if generator.discriminator is None:
-        return ["The generator's file holds no discriminator to ask."]
+        return ["The generator's file holds no discriminator, so the attack on it is left out."]
     return []
 
 

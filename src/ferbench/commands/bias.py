@@ -1,4 +1,4 @@
-"""`ferbench bias`: what separates groups of faces, in a set of images or under a classifier."""
+"""`ferbench bias`: how groups of faces differ, in a set or in the predictions of a classifier."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ def _look(job: Bias, read: BiasInputs, record: Record) -> Outcome:
     settings = Settings(job.min_count, job.bootstrap, job.seed)
     findings = measure(sample, real.labels, [*computed, *read.attributes], settings)
     drawn = figures.draw(record.folder, findings, subject.labels, real.labels)
-    context = audit.Context(_facts(job, read, record), drawn, _again(job))
+    notes = [f"Warning: {warning}." for warning in read.warnings]
+    context = audit.Context(_facts(job, read, record), drawn, _again(job), notes)
     return Outcome(
-        lines=[pages.summary(findings)],
+        lines=[*(f"warning: {warning}" for warning in read.warnings), pages.summary(findings)],
         row=_row(job, read, findings),
         numbers=numbers.as_json(findings),
         title=f"Bias of {_title(job, read)}",
         blocks=pages.blocks(findings, context),
+        warnings=read.warnings,
     )
 
 
@@ -87,7 +89,7 @@ def _row(job: Bias, read: BiasInputs, findings: Findings) -> dict[str, Any]:
 
 
 def _facts(job: Bias, read: BiasInputs, record: Record) -> dict[str, str]:
-    """What was looked at, for the head of the report."""
+    """What was examined, for the head of the report."""
     subject = read.subject
     facts = {"set": audit.image_set(subject.name, len(subject.labels), subject.hash)}
     if subject.classifier is not None:

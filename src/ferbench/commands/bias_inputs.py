@@ -1,4 +1,4 @@
-"""What `ferbench bias` reads: the images in question, the real faces, the user's file."""
+"""What `ferbench bias` reads: the examined images, the real faces, the user's file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ferbench.bias import from_file
 from ferbench.bias.attributes import Attribute
 from ferbench.bias.compared import LEAST
 from ferbench.classes import CLASSES, SPLITS
+from ferbench.classifiers import doubts
 from ferbench.commands import inputs
 from ferbench.config.bias import Bias
 from ferbench.data import label_counts, named_sets
@@ -26,9 +27,9 @@ PREDICTIONS = "predictions.npz"  # of a run of classify
 
 @dataclass(frozen=True)
 class Subject:
-    """The images in question: images [N, 48, 48] uint8, labels, predicted [N] int64, names.
+    """The examined images: images [N, 48, 48] uint8, labels, predicted [N] int64, names.
 
-    name, hash: of the set. classifier: the run's row; predicted: its verdicts; None without one.
+    name, hash: of the set. classifier: the run's row; predicted: its predictions; None without one.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class BiasInputs:
-    """What is read: the images in question, the real faces, and the user's file of attributes.
+    """What is read: the examined images, the real faces, and the user's file of attributes.
 
     attributes: of that file, none without it.
     """
@@ -53,6 +54,12 @@ class BiasInputs:
     faces: FaceSet
     file: from_file.AttributeFile | None
     attributes: list[Attribute]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why the bias of the classifier means nothing."""
+        predicted = self.subject.predicted
+        return [] if predicted is None else doubts.of_predictions(predicted)
 
     @property
     def hashes(self) -> dict[str, str | None]:
@@ -92,7 +99,7 @@ def _subject(job: Bias, faces: FaceSet) -> Subject:
     made = inputs.open_set(job.set, Path(job.outputs))
     names = [str(i) for i in range(len(made.labels))]
     return Subject(
-        made.root.resolve().name,
+        made.name,
         made.manifest["hash"],
         made.images,
         np.asarray(made.labels),
@@ -102,7 +109,7 @@ def _subject(job: Bias, faces: FaceSet) -> Subject:
 
 
 def _tested(folder: Path, job: Bias, faces: FaceSet) -> Subject:
-    """The test images of a classifier's run, with what it takes them for."""
+    """The test images of a classifier's run, with its predictions."""
     row = inputs.trained_row(folder)
     tested, _, test_hash = named_sets.test_faces(faces, row["test_split"])
     if row["test_hash"] != test_hash:
@@ -133,6 +140,11 @@ def _logits(path: Path, names: np.ndarray) -> np.ndarray:
     predicted_names, logits = kept["names"], kept["logits"]
     if not np.array_equal(predicted_names, names) or logits.shape != (len(names), len(CLASSES)):
         raise UserError(f"run={path.parent}: {path.name} is not of the test split's images")
+    if logits.dtype.kind != "f" or not np.isfinite(logits).all():
+        raise UserError(
+            f"run={path.parent}: {path.name} holds numbers that are not finite (NaN or infinite); "
+            "expected a run whose training went well"
+        )
     return logits
 
 

@@ -72,7 +72,8 @@ def run_of(job: Classify, read: ClassifyInputs, compute: Compute) -> Run:
     if read.start is not None:  # a seed starts from its own seed's run, as a rule
         cell_inputs["start"] = read.start.experiment
     name = f"{name}_s{job.seed}"
-    return Run(job, "classify", name, read.hashes, compute, cell_inputs=cell_inputs)
+    device = {"device": compute.device.type}  # each kind has random numbers of its own
+    return Run(job, "classify", name, read.hashes, compute, chosen=device, cell_inputs=cell_inputs)
 
 
 def _fit_and_score(
@@ -98,8 +99,11 @@ def _fit_and_score(
     scoring.write(record.folder, tested, history=fit.history, best_epoch=fit.best_epoch)
     row = _training_columns(job, read, fit) | scoring.columns(tested)
     row |= {"data_hash": data_hash, "parameters": parameters}
+    warnings = scoring.warnings(tested)
+    lines = [scoring.summary(tested), *(f"warning: {warning}" for warning in warnings)]
+    taught = [] if read.teacher is None else read.teacher.judge.warnings
     facts = {inputs.WEIGHTS_HASH: sha256_of(record.folder / inputs.WEIGHTS)}
-    return Outcome(lines=[scoring.summary(tested)], row=row, facts=facts)
+    return Outcome(lines=lines, row=row, warnings=[*taught, *warnings], facts=facts)
 
 
 def _fit(
@@ -229,6 +233,7 @@ def _training_columns(job: Classify, read: ClassifyInputs, fit: Fit) -> dict[str
         "input_px": job.model.input_px,
         "pretrained": job.model.pretrained if read.start is None else f"run:{read.start.name}",
         "tune": job.model.tune,
+        "recipe": job.train.name,
         "epochs": len(fit.history),
         "best_epoch": fit.best_epoch,
         "seconds": fit.seconds,

@@ -38,7 +38,7 @@ class Start:
 
     @property
     def experiment(self) -> dict[str, str]:
-        """What the runs have in common that the seeds of one cell may start from."""
+        """The experiment of the run: seeds of one cell may start from its seeds."""
         return {key: self.row[key] for key in ("cell", "data_hash")}
 
 
@@ -108,7 +108,7 @@ def _check_used(data: DataConfig) -> None:
 def _open_teacher(
     data: DataConfig, faces: FaceSet, outputs: Path, compute: Compute
 ) -> tuple[Path, Teacher]:
-    """The run that data.teacher names, as a teacher that saw no other real faces than this run."""
+    """The run that data.teacher names, as a teacher; it learned from the real faces of this run."""
     wanted = Wanted(outputs, judges.real_faces(data.faces, faces), key="data.teacher")
     run = judges.choose(str(data.teacher.run), wanted)
     assert run is not None
@@ -128,7 +128,7 @@ def _open_start(run: Path, job: Classify) -> Start:
             )
     if job.model.pretrained != "none":
         raise UserError(
-            f"model.pretrained={job.model.pretrained}: start gives the weights; expected none"
+            f"model.pretrained={job.model.pretrained}: the weights come from start; expected none"
         )
     real_images = row["train_images"] - row["synthetic_images"]
     if job.data.real_limit is not None and real_images:

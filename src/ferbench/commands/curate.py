@@ -43,7 +43,7 @@ GATE_IMAGES = 7000  # of the set and of the pool, that the gate's judge looks at
 
 @dataclass(frozen=True)
 class Gates:
-    """What the gate's judge says of the new set, for its manifest, and of the pool."""
+    """Class accuracy by the gate's judge: of the new set, for its manifest, and of the pool."""
 
     of_set: dict[str, Any]
     pool_class_accuracy: float
@@ -53,7 +53,7 @@ def run(job: Curate, other_commands: Launcher) -> Path:
     """Make the set, or say that it is there; its folder."""
     compute = Compute.choose(job.device, job.precision)
     read = curate_inputs.open_all(job, compute, other_commands)
-    pool_name = job.name or read.pool.root.resolve().name
+    pool_name = job.name or read.pool.name
     name = f"{pool_name}_curated_n{'max' if job.n is None else job.n}"
     this = Run(job, "curate", name, read.hashes, compute, is_whole=inputs.is_whole_set)
     return measured.run(this, lambda record: _curate(job, read, record))
@@ -75,7 +75,7 @@ def _curate(job: Curate, read: CurateInputs, record: Record) -> Outcome:
         gates = _write(job, record.folder, read, curated)
     row = _row(job, record.folder, read) | numbers.row_columns(curated, gates.of_set)
     row["pool_class_accuracy"] = gates.pool_class_accuracy
-    return Outcome(lines=_summary(curated, gates), row=row)
+    return Outcome(lines=_summary(curated, gates), row=row, warnings=read.warnings)
 
 
 def _summary(curated: Curated, gates: Gates) -> list[str]:
@@ -114,7 +114,7 @@ def _settings(job: Curate) -> Settings:
 
 
 def _row(job: Curate, folder: Path, read: CurateInputs) -> dict[str, Any]:
-    """What the row says of the set and its pool, besides what was found."""
+    """The row's columns on the set and its pool, besides the results."""
     facts = read.pool.manifest.get("generator") or {}
     kimg = facts.get("kimg")
     return {
@@ -124,7 +124,7 @@ def _row(job: Curate, folder: Path, read: CurateInputs) -> dict[str, Any]:
         "set_hash": synthetic_set.read_manifest(folder)["hash"],
         "generator": facts.get("sha256"),
         "kimg": None if kimg is None else float(kimg),
-        "pool_name": read.pool.root.resolve().name,
+        "pool_name": read.pool.name,
         "pool_hash": read.pool.manifest["hash"],
         "pool_px": read.pool.image_px,
         "balance": job.balance,
@@ -134,7 +134,7 @@ def _row(job: Curate, folder: Path, read: CurateInputs) -> dict[str, Any]:
 
 
 def _write(job: Curate, folder: Path, read: CurateInputs, curated: Curated) -> Gates:
-    """The set on the disk, its manifest last; what the gate's judge says of it."""
+    """The set on the disk, its manifest last; its class accuracy by the gate's judge."""
     block = synthetic_set.BLOCK_ROWS
     with SetWriter(folder, len(curated.rows), IMAGE_PX, resume=False) as writer:
         for start in range(0, len(curated.rows), block):
@@ -143,7 +143,7 @@ def _write(job: Curate, folder: Path, read: CurateInputs, curated: Curated) -> G
         gates = _gates(folder, read, curated.labels)
         save_array(folder / POOL_INDEX, curated.rows)
         writer.finish(curated.labels, _facts(job, read, curated, gates))
-    contact_sheets.write(folder, classes=CLASSES, subtitle=f"of {read.pool.root.resolve().name}")
+    contact_sheets.write(folder, classes=CLASSES, subtitle=f"of {read.pool.name}")
     return gates
 
 

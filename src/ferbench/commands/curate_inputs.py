@@ -31,6 +31,11 @@ class CurateInputs:
     gate_judge: Judge
 
     @property
+    def warnings(self) -> list[str]:
+        """Why the judges cannot be trusted, each thing once."""
+        return list(dict.fromkeys([*self.judge.warnings, *self.gate_judge.warnings]))
+
+    @property
     def real(self) -> dict[str, str]:
         """Hashes of the real splits that the choice rests on."""
         return {split: self.faces.manifest["hashes"][split] for split in ("train", "public")}
@@ -63,7 +68,7 @@ def _pool(job: Curate, faces: FaceSet, other_commands: Launcher) -> SyntheticSet
     else:
         root = _newest(Path(job.outputs)) if job.set is None else Path(job.set)
         named = f"set={root}"
-    pool = inputs.at_image_px(synthetic_set.read(root))
+    pool = inputs.read_set(root, Path(job.outputs), "set")
     facts = pool.manifest.get("generator") or {}
     learned_from, here = facts.get("data_hash"), faces.manifest["hashes"]["train"]
     if learned_from not in (None, here):
@@ -77,7 +82,7 @@ def _pool(job: Curate, faces: FaceSet, other_commands: Launcher) -> SyntheticSet
 
 
 def _newest(outputs: Path) -> Path:
-    """The newest complete set that is not curated itself, said aloud; UserError without one."""
+    """The newest complete set that is not curated itself, printed; UserError without one."""
     files = outputs.glob(f"synth/*/{synthetic_set.MANIFEST}")
     for file in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True):
         try:

@@ -1,4 +1,4 @@
-"""`ferbench demo`: the whole way, small, on toy faces, by the very commands that a user types."""
+"""`ferbench demo`: every step once, small, on toy faces, by the commands that a user types."""
 
 from __future__ import annotations
 

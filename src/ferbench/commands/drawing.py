@@ -70,7 +70,7 @@ def _classes(job: Synth, generator: TrainedGenerator) -> tuple[str, ...]:
         has = f"its classes are {', '.join(drawn)}" if drawn else "it was trained without classes"
         raise UserError(
             f"gan={generator.source}: {has}; expected {', '.join(CLASSES)}, "
-            "or labels=own for a set to look at and export"
+            "or labels=own for a set for pictures and export"
         )
     return CLASSES
 

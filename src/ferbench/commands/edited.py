@@ -10,7 +10,7 @@ from ferbench.config.identity import identity
 from ferbench.config.store import OtherVersion, read_config
 from ferbench.errors import UserError
 
-SETTINGS = "settings"  # in run.json: a hash of the keys that change a result
+SETTINGS = "settings_hash"  # in run.json: a hash of the keys that change a result
 
 
 def settings_of(job: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ferbench import runs
 from ferbench.classifiers import scoring
 from ferbench.classifiers.scoring import Evaluation
 from ferbench.commands import inputs, measured
@@ -17,6 +18,7 @@ from ferbench.config.store import read_config
 from ferbench.data.face_set import FaceSet
 from ferbench.files import sha256_of
 from ferbench.models import FaceClassifier
+from ferbench.results import settings
 from ferbench.runs import Compute, Record
 
 
@@ -54,5 +56,9 @@ def _score(
     tested = scoring.score(model, faces, how, device=compute.device)
     scoring.write(record.folder, tested, history=(), best_epoch=None)
     trained_row = inputs.trained_row(Path(job.run))
-    row = scoring.columns(tested) | {key: trained_row[key] for key in scoring.TRAINING}
-    return Outcome(lines=[scoring.summary(tested)], row=row)
+    row = scoring.columns(tested) | {key: trained_row.get(key) for key in scoring.TRAINING}
+    warnings = scoring.warnings(tested)
+    lines = [scoring.summary(tested), *(f"warning: {warning}" for warning in warnings)]
+    trained = runs.status_of(Path(job.run))
+    keys = {part: trained[part] for part in settings.PARTS if part in trained}
+    return Outcome(lines=lines, row=row, facts=keys, warnings=warnings)

@@ -59,6 +59,7 @@ def _measure(job: Fidelity, read: FidelityInputs, compute: Compute, record: Reco
         facts=_facts(read, record),
         figures=figures.draw(record.folder, findings, real, sample.features, maps),
         command=_again(job, read),
+        notes=[f"Warning: {warning}." for warning in read.warnings],
     )
     return Outcome(
         lines=[fidelity_report.summary(findings, width=measured.terminal_columns())],
@@ -66,6 +67,7 @@ def _measure(job: Fidelity, read: FidelityInputs, compute: Compute, record: Reco
         numbers=numbers.as_json(findings),
         title=f"Fidelity of {read.sample.name}",
         blocks=fidelity_report.blocks(findings, context),
+        warnings=read.warnings,
     )
 
 

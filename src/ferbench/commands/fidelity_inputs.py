@@ -37,6 +37,11 @@ class FidelityInputs:
     generator: TrainedGenerator | None
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the judge cannot be trusted."""
+        return () if self.judge is None else self.judge.warnings
+
+    @property
     def hashes(self) -> dict[str, str | None]:
         """What the numbers depend on, by its content."""
         return {
@@ -85,7 +90,7 @@ def _sample(job: Fidelity, faces: FaceSet) -> ImageSet:
     else:
         made = inputs.open_set(job.set, Path(job.outputs))
         facts = made.manifest.get("generator") or {}
-        name = made.root.resolve().name
+        name = made.name
         images = ImageSet(
             name,
             made.manifest["hash"],

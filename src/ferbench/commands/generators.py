@@ -20,7 +20,7 @@ SHIPPED = "fer48-long"  # what draws where nobody trained a generator
 
 
 def choose(source: str | None, outputs: Path, key: str) -> str | Path:
-    """Where the generator of gan=`source` is; without one the newest, named aloud."""
+    """Where the generator of gan=`source` is; without one the newest, which is printed."""
     return source or newest(outputs, key)
 
 
@@ -36,7 +36,7 @@ def load(source: str | Path, key: str, device: torch.device) -> TrainedGenerator
 
 
 def choose_or_shipped(source: str | None, outputs: Path) -> str | Path:
-    """As `choose` for gan=; where no run is complete, the shipped generator, named aloud."""
+    """As `choose` for gan=; where no run is complete, the shipped one, which is printed."""
     if source is not None or complete_runs(outputs):
         return choose(source, outputs, "gan")
     print(
@@ -47,7 +47,7 @@ def choose_or_shipped(source: str | None, outputs: Path) -> str | Path:
 
 
 def newest(outputs: Path, key: str) -> Path:
-    """The newest complete run of train-gan, named aloud; UserError if there is none."""
+    """The newest complete run of train-gan, which is printed; UserError if there is none."""
     complete = complete_runs(outputs)
     if not complete:
         raise UserError(
@@ -70,7 +70,7 @@ def complete_runs(outputs: Path) -> list[Path]:
 
 
 def load_for_training(data: DataConfig, outputs: Path, device: torch.device) -> TrainedGenerator:
-    """The generator of data.synthetic.online, on the device; the newest is named aloud.
+    """The generator of data.synthetic.online, on the device; the newest is printed.
 
     Raises UserError if it is absent or damaged, does not draw our classes, or was trained on the
     other kind of faces than the base's.
@@ -89,7 +89,7 @@ def load_for_training(data: DataConfig, outputs: Path, device: torch.device) -> 
 def load_of_set(
     source: str | None, facts: Mapping[str, Any], device: torch.device
 ) -> tuple[TrainedGenerator | None, str]:
-    """The generator behind a set; without it None, and a sentence on why it is not at hand.
+    """The generator behind a set; without it None, and a sentence on why it is missing.
 
     source: of gan=; none does without, auto is the one that the set's manifest names. facts: what
     that manifest says of its generator.
@@ -98,10 +98,10 @@ def load_of_set(
         return None, ""
     path = facts.get("source") if source == "auto" else source
     if path is None or (source == "auto" and not Path(path).exists()):
-        return None, "The generator is not at hand, so its discriminator was not asked."
+        return None, "The generator is not there, so the attack on its discriminator is left out."
     generator = load(path, "gan", device)
     if source == "auto" and generator.sha256 != facts.get("sha256"):
-        reason = "is not the generator of this set any more: its discriminator was not asked."
+        reason = "is not the generator of this set any more, so the attack is left out."
         return None, f"{path} {reason}"
     return generator, ""
 

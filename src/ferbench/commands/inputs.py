@@ -10,6 +10,7 @@ from typing import Any
 
 from ferbench import runs
 from ferbench.classes import CLASSES, IMAGE_PX
+from ferbench.classifiers import doubts
 from ferbench.classifiers.judge import Judge
 from ferbench.commands import edited
 from ferbench.config.commands import Classify
@@ -22,7 +23,7 @@ from ferbench.config.data import (
 )
 from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
-from ferbench.data import mixing, named_sets, resize, synthetic_set
+from ferbench.data import class_folders, mixing, named_sets, resize, synthetic_set
 from ferbench.data.face_set import FaceSet
 from ferbench.data.mixing import Pool
 from ferbench.data.named_sets import ToySize
@@ -72,7 +73,7 @@ def base_folder(data: DataConfig, outputs: Path) -> Path:
 
 
 def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
-    """The synthetic set to learn from, None where no set is needed; the newest is named aloud.
+    """The synthetic set to learn from, None where no set is needed; the newest is printed.
 
     Images of another size are resized. Raises UserError if it is absent or damaged, or comes from
     a generator that was trained on the other kind of faces than the base's.
@@ -82,27 +83,40 @@ def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
     root = Path(data.synthetic.folder or synthetic_set.newest(outputs))
     if data.synthetic.folder is None:
         print(f"data.synthetic: the newest set, {root}")
-    pool = at_image_px(synthetic_set.read(root))
+    pool = read_set(root, outputs, "data.synthetic")
     check_kind(pool.manifest.get("generator") or {}, data, f"data.synthetic={root}: its generator")
     return pool
 
 
 def open_set(path: str | None, outputs: Path) -> SyntheticSet:
-    """The synthetic set of set=`path`, the newest, named aloud, without one.
+    """The synthetic set of set=`path`, the newest, which is printed, without one.
 
     Images of another size are resized.
     """
     root = synthetic_set.newest(outputs) if path is None else Path(path)
     if path is None:
         print(f"set={root} (the newest)")
+    return read_set(root, outputs, "set")
+
+
+def read_set(root: Path, outputs: Path, key: str) -> SyntheticSet:
+    """The set at `root`: one of `ferbench synth` or `curate`, or images in folders named by class.
+
+    Such images are read once and kept below outputs/cache. Images of another size than the real
+    faces' are resized. Raises UserError, naming `key`, if there is no set or it is damaged.
+    """
     try:
-        return at_image_px(synthetic_set.read(root))
+        if class_folders.is_one(root):
+            made = class_folders.read(root, outputs / "cache" / "sets")
+        else:
+            made = synthetic_set.read(root)
     except UserError as error:
-        raise UserError(f"set={error}") from None
+        raise UserError(f"{key}={error}") from None
+    return at_image_px(made)
 
 
 def at_image_px(made: SyntheticSet) -> SyntheticSet:
-    """The set with images of the real faces' size, [N, 48, 48] uint8; said aloud if it resizes.
+    """The set with images of the real faces' size, [N, 48, 48] uint8; printed if it resizes.
 
     Antialiased bicubic, in memory. The manifest stays that of the set on disk: its hash names the
     images before, and the resizing always gives the same ones.
@@ -145,8 +159,8 @@ def select_training(data: DataConfig, faces: FaceSet, pool: Pool | None) -> Trai
         training = mixing.only_synthetic(faces, pool, limit=data.synthetic.limit, balance=balance)
     if mix.real_weight is not None and not (len(training.real) and len(training.synthetic)):
         raise UserError(
-            f"data.mix.real_weight={mix.real_weight}: all images of {data.label} are of "
-            "one kind; expected null"
+            f"data.mix.real_weight={mix.real_weight}: {data.label} has no mixture of real and "
+            "synthetic images; expected null"
         )
     return (
         mixing.match_levels(training, faces) if data.synthetic.normalize == "source" else training
@@ -179,7 +193,7 @@ def _limited(faces: FaceSet, fraction: float | None, seed: int) -> FaceSet:
 
 
 def _tell_origin(pool: Pool, faces: FaceSet) -> None:
-    """Say aloud if the generator has seen other faces than the training split's."""
+    """Print a note if the generator has seen other faces than the training split's."""
     learned_from = (pool.manifest.get("generator") or {}).get("data_hash")
     limited = faces.manifest.get("limited", {})
     if learned_from is None or learned_from == faces.manifest["hashes"]["train"]:
@@ -229,21 +243,30 @@ def load_classifier(run: Path) -> FaceClassifier:
 def open_judge(run: Path, compute: Compute, key: str = "judge") -> Judge:
     """The classifier of a complete run of `ferbench classify` on real faces alone, as a judge.
 
-    Raises UserError, naming `key`, if it is none, or if training started from another run.
+    Raises UserError, naming `key`, if it is none, if training started from another run, or if its
+    outputs are not finite.
     """
     row = trained_row(run, key)
     if row["synthetic_images"]:
         raise UserError(f"{key}={run}: learned from synthetic faces; expected a run on real ones")
     if row["pretrained"] not in OWN_STARTS:
         raise UserError(
-            f"{key}={run}: began with the weights of {row['pretrained']}; expected a "
-            "run that saw its own real faces alone"
+            f"{key}={run}: started from the weights of {row['pretrained']}; expected a "
+            "run that learned from its own real faces alone"
         )
-    return Judge(
+    name = run.resolve().name
+    judge = Judge(
         load_classifier(run),
         compute.precision,
         compute.device,
-        name=run.resolve().name,
+        name=name,
         hash=sha256_of(run / WEIGHTS),
         data_hash=row["data_hash"],
+        warnings=tuple(doubts.of_judge(name, row)),
     )
+    if not judge.is_finite():
+        raise UserError(
+            f"{key}={run}: its outputs are not finite (NaN or infinite); expected another run of "
+            "ferbench classify"
+        )
+    return judge

@@ -92,8 +92,13 @@ def choose_another(value: str, wanted: Wanted, first: Path) -> Path:
 
 
 def load(run: Path, wanted: Wanted, compute: Compute) -> Judge:
-    """The judge of a run that was chosen; UserError if it learned from something else."""
+    """The judge of a run that was chosen; UserError if it learned from something else.
+
+    Prints why it cannot be trusted, if it cannot.
+    """
     judge = inputs.open_judge(run, compute, wanted.key)
+    for warning in judge.warnings:
+        print(f"warning: {warning}")
     faces = wanted.faces
     if wanted.any_faces or judge.data_hash == faces.hash:
         return judge

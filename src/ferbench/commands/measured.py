@@ -14,9 +14,11 @@ import yaml
 
 from ferbench import report, results, runs
 from ferbench.commands import edited
-from ferbench.config.identity import identity
+from ferbench.config.commands import SHORT_KEYS
+from ferbench.config.identity import identity, keys_of_mark
 from ferbench.errors import UserError, is_network
 from ferbench.files import save_json
+from ferbench.recipes.marks import CONTENT, RESULT
 from ferbench.report import Block
 from ferbench.results.row import RunRow
 from ferbench.runs import Compute, Record, loggers
@@ -75,18 +77,36 @@ class Run:
         return kept | {"inputs": dict(shared)}
 
     @property
+    def keys(self) -> dict[str, dict[str, Any]]:
+        """For run.json: what may tell the run from others of its command, by the keys as typed.
+
+        settings: the keys that change a result. sources: what was read, and what was chosen.
+        """
+        short = {full: key for key, full in reversed(SHORT_KEYS.items())}
+        return {
+            name: {
+                short.get(key, key): value
+                for key, value in keys_of_mark(self.job, mark).items()
+                if key not in self.apart
+            }
+            for name, mark in (("settings", RESULT), ("sources", CONTENT))
+        }
+
+    @property
     def _settings(self) -> dict[str, Any]:
-        precision = {"precision": self.compute.precision.name}
+        unread = "precision" in getattr(self.job, "unread", ())
+        precision = {} if unread else {"precision": self.compute.precision.name}
         return identity(self.job) | precision | dict(self.chosen)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the work of a run came to.
+    """The result of a run's work.
 
     lines: for the terminal. row: the columns of its row that its command alone knows, None where
     it has no row. numbers: of metrics.json, None without. title, blocks: of its report; without
-    blocks there is none. facts: what run.json says besides.
+    blocks there is none. facts: what run.json says besides. warnings: why the numbers may not be
+    trusted, which the command has printed; they stand in row and run.json.
     """
 
     lines: Sequence[str] = ()
@@ -95,10 +115,11 @@ class Outcome:
     title: str = ""
     blocks: Sequence[Block] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
 
 def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
-    """Do the work and keep what it came to, or say that it was done; the run's folder.
+    """Do the work and keep its result, or say that it is done; the run's folder.
 
     Raises UserError if the inputs of a stopped run have changed, or if table or logger would fail.
     """
@@ -110,7 +131,8 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
     runs.keep_freed_memory()
     with runs.recorded(this.folder, this.command, _config(this.job), this.inputs) as record:
         settings = {edited.SETTINGS: edited.settings_of(this.job)}
-        record.update(environment=runs.environment(this.compute.device), **settings)
+        facts = {**settings, **this.keys}
+        record.update(environment=runs.environment(this.compute.device), **facts)
         print(f"run: {this.folder}")
         began = time.perf_counter()
         outcome = work(record)
@@ -183,6 +205,7 @@ def _complete(this: Run, record: Record, outcome: Outcome, began: float) -> None
         end = f"report: {folder / report.HTML}"
     seconds = time.perf_counter() - began
     facts: dict[str, Any] = {"finished": runs.now(), "seconds": seconds, **outcome.facts}
+    facts["warnings"] = list(outcome.warnings)
     row = None if outcome.row is None else _row(this, record, outcome.row, facts)
     record.update(status="complete", row=None if row is None else asdict(row), **facts)
     if row is not None:
@@ -208,5 +231,6 @@ def _row(this: Run, record: Record, own: Mapping[str, Any], facts: Mapping[str, 
         "torch": environment["packages"]["torch"],
         "precision": this.compute.precision.name,
         "seconds": facts["seconds"],
+        "warnings": "; ".join(facts["warnings"]) or None,
     }
     return results.kind_of_command(this.command).record(**(common | dict(own)))

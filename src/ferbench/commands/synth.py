@@ -121,7 +121,7 @@ def _make(job: Synth, sampler: Sampler, plan: Plan, judge: Judge | None, record:
             f"the images have {px} px; commands that compare them with real faces resize them to "
             f"{IMAGE_PX}"
         )
-    return Outcome(lines=lines, facts=speed)
+    return Outcome(lines=lines, facts=speed, warnings=() if judge is None else judge.warnings)
 
 
 def _draw(job: Synth, sampler: Sampler, writer: SetWriter, labels: np.ndarray) -> dict[str, float]:
@@ -145,7 +145,7 @@ def _draw(job: Synth, sampler: Sampler, writer: SetWriter, labels: np.ndarray) -
 
 
 def _gate(judge: Judge | None, writer: SetWriter, labels: np.ndarray) -> dict[str, Any]:
-    """What the judge says of the first images.
+    """Class accuracy and diversity of the first images.
 
     The classes alternate, so the first images are as balanced as all.
     """
@@ -190,7 +190,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(
-            f"{folder}: the disk is full; what is whole is kept, the same command goes on"
+            f"{folder}: the disk is full; what was written is kept, the same command goes on"
         ) from None
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 from ferbench import results
 from ferbench.config.commands import Table
 from ferbench.errors import one_of
-from ferbench.results import show
+from ferbench.results import settings, show
 from ferbench.results.show import Choice
 
 ALL = "all"  # kind=all: every table that has rows
@@ -18,6 +19,7 @@ ALL = "all"  # kind=all: every table that has rows
 def run(job: Table) -> None:
     """Print a table, or the runs that failed; make the tables again first if asked."""
     outputs = Path(job.outputs)
+    results.require_folder(outputs)
     if job.rebuild:
         _rebuild(outputs)
     if job.failed:
@@ -26,7 +28,7 @@ def run(job: Table) -> None:
     one_of("kind", job.kind, (*results.KINDS, ALL))
     kinds = list(results.KINDS) if job.kind == ALL else [job.kind]
     rows = {kind: results.read(outputs, results.kind_named(kind).record) for kind in kinds}
-    print(show.show(rows, _choice(job)), end="")
+    print(show.show(rows, _choice(job), partial(settings.read, outputs)), end="")
     others = [kind for kind in results.kinds_with_rows(outputs) if kind not in kinds]
     if others and job.format == "terminal":
         print(f"more tables: {', '.join(f'kind={kind}' for kind in others)}")

@@ -56,6 +56,9 @@ def run(job: TrainGan) -> Path:
         plan = processes.from_first(lambda: plan_of(this, recipe, wanted))
         if plan.done:
             return plan.folder
+        judge = None
+        if plan.judge is not None and processes.is_first():
+            judge = judges.load(plan.judge, wanted, compute)
         train = faces.splits["train"]
         setting = Setting(job.seed, compute.precision.name, compute.device)
         training = _training(recipe, train, start, plan, setting)
@@ -69,10 +72,8 @@ def run(job: TrainGan) -> Path:
 
         def work(record: Record) -> Outcome:
             _introduce(job, training, plan, compute)
-            judge = None
-            if plan.judge is not None:
-                judge = _with_reference(judges.load(plan.judge, wanted, compute), train, plan)
-            return _train(job, training, plan, judge, record)
+            with_reference = None if judge is None else _with_reference(judge, train, plan)
+            return _train(job, training, plan, with_reference, record)
 
         return measured.run(this, work)
 
@@ -153,7 +154,9 @@ def _train(
             signal.received,
         )
     lines = _summary(plan.folder, training.kimg, reports.best)
-    return Outcome(lines, facts={"kimg": training.kimg, "best": reports.best})
+    warnings = () if judge is None else judge[0].warnings
+    facts = {"kimg": training.kimg, "best": reports.best}
+    return Outcome(lines, facts=facts, warnings=warnings)
 
 
 def _loop(training: Training, reports: Reports | None, signal: StopSignal) -> None:
@@ -231,7 +234,7 @@ def _introduce(job: TrainGan, training: Training, plan: Plan, compute: Compute) 
     if recipe.class_sampling != "natural":
         shares = gan_faces.class_shares(faces.labels, recipe.class_sampling)
         shown = ", ".join(f"{n} {100 * s:.1f} %" for n, s in zip(CLASSES, shares, strict=True))
-        print(f"shown and asked for ({recipe.class_sampling}): {shown}")
+        print(f"shares of the classes in training ({recipe.class_sampling}): {shown}")
     if plan.state is not None:
         print(f"going on from the state of {training.kimg:.1f} kimg")
 

@@ -80,7 +80,7 @@ def run_of(
         f"{name}_s{job.seed}",
         hashes if start is None else hashes | {"start": start.sha256},
         compute,
-        chosen={"gan": identity(recipe)},
+        chosen={"gan": identity(recipe), "device": compute.device.type},
         is_whole=lambda folder, facts: bool(facts["kimg"] >= recipe.total_kimg),
         again="starts it again, a larger total_kimg goes on",
     )

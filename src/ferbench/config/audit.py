@@ -66,7 +66,7 @@ class PrivacyConfig:
 
 @dataclass(frozen=True)
 class InversionConfig:
-    """Whether and how training and held-out images are given to the generator to draw again."""
+    """The inversion attack: how the generator reconstructs training and held-out images."""
 
     images: Result[int]
     steps: Result[int]

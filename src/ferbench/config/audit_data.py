@@ -14,11 +14,16 @@ from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
 @dataclass(frozen=True)
 class LabelNoiseConfig:
-    """How wrong labels are sought: values in conf/label_noise/."""
+    """How wrong labels are searched for: values in conf/label_noise/."""
 
     folds: Result[int | None]
     control_flips: Result[float]
     bootstrap: Result[int]
+
+    @property
+    def off(self) -> bool:
+        """Whether the search for wrong labels is off."""
+        return self.folds is None
 
     def __post_init__(self) -> None:
         if self.folds is not None:
@@ -44,6 +49,11 @@ class AuditData:
     model: Result[ModelConfig]
     train: Result[Recipe]
     label_noise: Result[LabelNoiseConfig]
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Keys that change nothing where no classifier is trained."""
+        return ("seed", "precision", "show_real", "model", "train") if self.label_noise.off else ()
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

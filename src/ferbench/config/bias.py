@@ -32,7 +32,7 @@ class Bias:
         check_name(self.name)
         if self.run is not None and self.set is not None:
             raise UserError(
-                f"set={self.set}: run={self.run} is looked at on its own test split; "
+                f"set={self.set}: run={self.run} is examined on its own test split; "
                 "expected one of the two"
             )
         between("quantiles", self.quantiles, 2, 20)

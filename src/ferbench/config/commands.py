@@ -88,7 +88,7 @@ class Classify:
     outputs: Neutral[AsTyped[str]]
     name: Neutral[AsTyped[str | None]]
     seed: Result[int]
-    device: Result[str]
+    device: Content[str]
     precision: Content[str]
     force: Neutral[bool]
     resume: Neutral[AsTyped[str | None]]

@@ -152,7 +152,7 @@ class SyntheticConfig:
             )
 
     def _check_online(self) -> None:
-        """Refuse a source of images that would not be asked, and what needs them all at once."""
+        """Refuse a source of images that would not be used, and what needs them all at once."""
         if self.folder is not None:
             raise UserError(
                 f"data.synthetic.folder={self.folder}: not with data.synthetic.online=true,"
@@ -207,7 +207,7 @@ class MixConfig:
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """A trained classifier whose probabilities count for labels."""
+    """A trained classifier whose probabilities replace labels."""
 
     run: Content[AsTyped[str | None]]
     weight: Result[float]
@@ -222,7 +222,7 @@ class TeacherConfig:
 
     @property
     def off(self) -> bool:
-        """Whether there is none, or one that says nothing."""
+        """Whether no teacher is used."""
         return self.run is None or self.weight == 0
 
 
@@ -286,12 +286,12 @@ class DataConfig:
 
     @property
     def taught(self) -> bool:
-        """Whether a teacher's probabilities count for labels."""
+        """Whether a teacher's probabilities replace labels."""
         return not self.teacher.off
 
     @property
     def taught_real(self) -> bool:
-        """Whether they count for the labels of the real images too."""
+        """Whether they replace the labels of the real images too."""
         return self.taught and (self.name in BASES or self.teacher.labels == "all")
 
     @property

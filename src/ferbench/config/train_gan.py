@@ -19,7 +19,7 @@ class TrainGan:
     outputs: Neutral[AsTyped[str]]
     name: Neutral[AsTyped[str | None]]
     seed: Result[int]
-    device: Result[str]
+    device: Content[str]
     precision: Content[str]
     force: Neutral[bool]
     resume: Content[AsTyped[str | None]]

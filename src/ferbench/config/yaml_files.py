@@ -66,9 +66,9 @@ def keys_of_command(command: str) -> dict[str, tuple[str, str]]:
         if isinstance(entry, str) and (CONF / f"{entry.partition('@')[0]}.yaml").is_file():
             name, _, package = entry.partition("@")
             prefix = f"{package}." if package else ""
-            for key, told in _keys(CONF / f"{name}.yaml").items():
+            for key, shown in _keys(CONF / f"{name}.yaml").items():
                 if not key.startswith("hydra."):
-                    found.setdefault(prefix + key, told)
+                    found.setdefault(prefix + key, shown)
     return found
 
 

@@ -1,1 +1,1 @@
-"""A better synthetic set out of a pool: what shows its class, copies nothing, covers the real."""
+"""Choosing a better synthetic set: clear classes, no copies, distributed like real faces."""

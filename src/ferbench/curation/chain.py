@@ -110,7 +110,7 @@ class _Chain:
         self._note("pool", {})
 
     def mismatches(self) -> None:
-        """Drop or relabel what the judge surely takes for another class."""
+        """Drop or relabel what the judge assigns to another class with high probability."""
         how, level = self.settings.mismatched, self.settings.mismatch_confidence
         if how == "keep":
             return
@@ -160,7 +160,7 @@ class _Chain:
         )
 
     def near_duplicates(self, near_correlation: float) -> None:
-        """Of images that look alike keep the one that the judge is surest of."""
+        """Of images that look alike keep the one with the highest probability of its class."""
         rows = np.flatnonzero(self.left)
         own = judged.label_probabilities(self.labels[rows], self.judged.probabilities[rows])
         stay = near_duplicates.first_of_alike(
@@ -204,7 +204,7 @@ class _Chain:
     def _likeness(
         self, k: int, own: np.ndarray, taken: np.ndarray, cells: ClassCells
     ) -> dict[str, float | None]:
-        """How like the real images of class k its candidates and the chosen ones are spread."""
+        """How closely candidates and chosen images of class k follow the real ones."""
         assert self.judged.cells is not None
         places, real = self.judged.cells[:, k], cells.real[k]
         return {

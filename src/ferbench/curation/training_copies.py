@@ -41,7 +41,7 @@ class TrainingCopies:
     """Training images whose copies are sought, with limits from held-out images.
 
     train: [M, 48, 48], held: [H, 48, 48] uint8; encoders: further spaces besides the hashes.
-    limits: {space: ratio under which an image stands out}. held_singles: behind those limits.
+    limits: {space: ratio under which an image is suspicious}. held_singles: behind those limits.
     held_near: how many of all held-out images are near copies of a training image (as many as the
     data set has). Raises UserError if there are too few singletons.
     """
@@ -116,5 +116,5 @@ def _check(members: np.ndarray, held: np.ndarray) -> None:
     if len(held) < LEAST_HELD or len(members) < 2:
         raise UserError(
             f"train_copies=true: {len(members)} images of Training and {len(held)} of PublicTest "
-            f"have no near copy; {LEAST_HELD} held-out ones are needed to tell what chance gives"
+            f"have no near copy; {LEAST_HELD} held-out ones are needed to estimate chance"
         )

@@ -43,6 +43,12 @@ class SyntheticSet:
         return len(self.images)
 
     @property
+    def name(self) -> str:
+        """Its folder's; of files that a set was exported to, the set's name stands before it."""
+        root = self.root.resolve()
+        return f"{root.parent.name}_{root.name}" if _is_set(root.parent) else root.name
+
+    @property
     def image_px(self) -> int:
         """Pixels a side of the images on disk."""
         px: int = self.manifest["image_px"]
@@ -108,12 +114,19 @@ def blocks(root: Path) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         yield start, np.load(root / IMAGES, mmap_mode="r")[rows].copy(), labels[rows].copy()
 
 
+def _is_set(root: Path) -> bool:
+    return (root / MANIFEST).exists() and (root / IMAGES).exists()
+
+
 def _why_absent(root: Path) -> str:
     if not root.is_dir():
         return f"{root}: no such folder; expected a synthetic set: {HOW_TO_MAKE_ONE}"
     if (root / IMAGES).exists():
         return f"{root}: the set is unfinished; the command that began it goes on with it"
-    return f"{root}: no synthetic set here ({MANIFEST} is missing); {HOW_TO_MAKE_ONE}"
+    return (
+        f"{root}: no synthetic set here ({MANIFEST} is missing); {HOW_TO_MAKE_ONE}; images of "
+        f"another generator are taken in folders named {', '.join(CLASSES)}"
+    )
 
 
 def _check(images: np.ndarray, labels: np.ndarray, manifest: Mapping[str, Any]) -> None:

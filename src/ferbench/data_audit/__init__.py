@@ -1,1 +1,1 @@
-"""A labeled set of real faces looked at for its own faults: copies, balance, wrong labels."""
+"""The faults of a labeled set of real faces: copies, balance, wrong labels."""

@@ -29,7 +29,7 @@ CONTROL = (
 )
 MOST_DISPUTED = (
     "The most disputed images: given label, then the proposed one. These are real faces: not to be "
-    "passed on."
+    "shared."
 )
 
 

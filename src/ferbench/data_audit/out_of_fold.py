@@ -70,7 +70,7 @@ class Fitting:
         if self.recipe.select != "last" or self.recipe.patience_epochs:
             raise UserError(
                 f"train.select={self.recipe.select}, train.patience_epochs="
-                f"{self.recipe.patience_epochs}: the labels of a fold would choose the weights "
+                f"{self.recipe.patience_epochs}: the labels of a fold would select the weights "
                 "that judge them; expected train.select=last and train.patience_epochs=0"
             )
 

@@ -93,7 +93,7 @@ def _labels(noise: LabelNoise, pool: Pool) -> Iterator[Block]:
         "*Read this with care.* A classifier that is wrong so often errs more than the labels do. "
         "The method assumes that noise depends on the class alone and that every face has one "
         "true label; where two classes look alike it calls the ambiguous images wrong. So the "
-        "number does not measure the noise: it is how much of it the classifiers would claim. And "
+        "number does not measure the noise: it is the share that the classifiers dispute. And "
         "the list is an order in which to check the images, not a list of errors."
     )
     yield tables.noise_table(noise)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHOWN_POINTS = 2000  # of each side in the plane of principal components
 MAP_NAMES = {"tsne": "t-SNE", "umap": "UMAP"}
 TITLES = ("real (reference)", "set")  # of the sides in a plane
-# Color and hatch of each series by name: nothing is told by color alone.
+# Color and hatch of each series by name: color alone carries no information.
 BARS = {"set": (BLUE, ""), "matched": (GRAY, "////"), "floor": (ORANGE, "....")}
 SOURCES = ((BLUE, "o"), (ORANGE, "x"))  # of the panel with all groups
 # One color a class (Okabe and Ito 2008); the names stand in the figure.

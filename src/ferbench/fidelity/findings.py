@@ -115,7 +115,7 @@ class Findings:
 
     @property
     def has_judge(self) -> bool:
-        """Whether a judge looked at the images."""
+        """Whether a judge classified the images."""
         return self.whole.judged is not None
 
     def relative_diversity(self, side: Side) -> np.ndarray:

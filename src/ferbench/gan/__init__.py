@@ -1,1 +1,1 @@
-"""Training a generator, drawing from one, and what a judge says of it."""
+"""Training a generator, drawing from one, and scoring it with a judge."""

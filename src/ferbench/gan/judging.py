@@ -1,4 +1,4 @@
-"""What a judge says of a GAN run, and the best weights by its word."""
+"""A judge's scores of a GAN run, and the weights with the best score."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Judging:
             self._rate_best_anew()
 
     def score(self) -> dict[str, float]:
-        """Ask the judge: distance, class accuracy, the accuracy of each class, and seconds."""
+        """The scores by the judge: distance, accuracy of all and of each class, and seconds."""
         began = time.perf_counter()
         result = self._ask(self.training.trainer.ema)
         numbers = {"distance": result.distance, "class_accuracy": result.accuracy}

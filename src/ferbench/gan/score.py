@@ -44,7 +44,7 @@ class Score:
 def reference(judge: Judge, images: np.ndarray, labels: np.ndarray, *, cache: Path) -> Reference:
     """Features of real faces [N, 48, 48] uint8, each class with the same weight.
 
-    cache: a file that keeps them for this judge and these faces, which are told apart by hash.
+    cache: a file that keeps them for this judge and these faces, which are distinguished by hash.
     """
     key = np.array([judge.hash, str(len(labels))])
     kept = load_cached(cache, "key", "mean", "covariance")
@@ -74,7 +74,7 @@ def score(
     per_class: int,
     dtype: torch.dtype,
 ) -> Score:
-    """Draw `per_class` images of every class, always of the same seeds, and ask the judge.
+    """Draw `per_class` images of every class, of the same seeds each time, and score them.
 
     class_conditions: [K, c_dim]; K = 1 is an unconditional generator, whose accuracy is nan.
     """

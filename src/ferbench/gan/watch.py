@@ -80,7 +80,7 @@ def running_away(numbers: Mapping[str, float], *, limit: float) -> list[str]:
     if max(abs(real), abs(fake)) <= limit:
         return []
     return [
-        "the discriminator's logits are running away: mean "
+        "the discriminator's logits are diverging: mean "
         f"{real:+.1f} on real faces, {fake:+.1f} on generated ones"
     ]
 

@@ -1,1 +1,1 @@
-"""What a synthetic set gives away of the images that its generator learned from."""
+"""Privacy leakage: what a synthetic set reveals of the images that its generator learned from."""

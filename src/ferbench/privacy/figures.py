@@ -36,7 +36,7 @@ DISTANCES = (
 )
 NEIGHBORS = (
     "Images of the set, each with the training image to its right that correlates most with it; "
-    "nearest pairs first. These are real faces: not to be passed on."
+    "nearest pairs first. These are real faces: do not share them."
 )
 
 

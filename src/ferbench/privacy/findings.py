@@ -159,7 +159,7 @@ class AttackResult:
         return self.name, self.space
 
     def flagged(self, alpha: float) -> bool:
-        """Whether members are told from others, all together or in one class."""
+        """Whether training images are distinguished from others, all together or in one class."""
         tpr = self.overall.p_tpr < alpha and self.decides
         return min(self.p, self.class_p) < alpha or tpr
 

@@ -87,7 +87,7 @@ def _logits(
 
 @dataclass(frozen=True)
 class Inversion:
-    """How a generator is asked for given images.
+    """How a generator is made to reconstruct given images.
 
     steps: of Adam; rate: its largest learning rate, in units of the spread of styles. features:
     maps [N, 1, 48, 48] float in [-1, 1] to [N, F]; None compares pixels alone.
@@ -258,7 +258,7 @@ def _errors(
     options: NetworkOptions,
     on_step: Callable[[str], None],
 ) -> np.ndarray:
-    """[N] errors with which the generator gives the rows' images back."""
+    """[N] errors with which the generator reconstructs the rows' images."""
     images, labels = _faces(real, rows)
     done = 0
 

@@ -106,7 +106,7 @@ class Comparison:
     with the other half.
 
     held: rows of the held-out images in use; quantile: of their distance ratios, under which an
-    image stands out (see `Space`).
+    image is suspiciously near (see `Space`).
     """
 
     def __init__(

@@ -17,7 +17,7 @@ MEANINGS = {
     "membership": "AUC of the distance to the nearest image of the set (GAN-Leaks)",
     "calibrated membership": "the same over the distance to the nearest other real image",
     "discriminator": "AUC of the discriminator's score",
-    "inversion": "AUC of the error with which the generator gives an image back",
+    "inversion": "AUC of the error with which the generator reconstructs an image",
 }
 METHOD = (
     "Real images with a near copy anywhere among the real ones (Training, PublicTest and "

@@ -48,7 +48,7 @@ class Members:
 class Space:
     """The real images in one space, in their roles; fixed before a set is measured.
 
-    held: views of all held-out images; quantile: of their ratios, under which an image stands out.
+    held: views of all held-out images; quantile: of their ratios, under which one is suspicious.
     """
 
     def __init__(self, members: Members, held: Views, roles: Roles, *, quantile: float) -> None:

@@ -43,7 +43,7 @@ def _test_line(findings: Findings, key: TestKey) -> list[str]:
 
 
 def _word(findings: Findings, key: TestKey, flagged: bool) -> str:
-    """What came of a test: void where the negative control failed it."""
+    """The outcome of a test: void where the negative control failed it."""
     if key in findings.unsound:
         return "void"
     return "flagged" if flagged else "passed"

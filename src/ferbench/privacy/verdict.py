@@ -1,4 +1,4 @@
-"""What an audit amounts to in words; passing it is never called private."""
+"""The verdict of an audit in words; a set that passes is never called private."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def sentences(findings: Findings) -> list[str]:
 
 CAVEAT = (
     "This is no proof of privacy. A set with fewer copies than that, with traces that no test "
-    "measures, or before an attacker who knows more, passes as well; only training with a "
-    "guarantee, such as differential privacy, bounds what a set can give away."
+    "measures, or attacked by somebody who knows more, passes as well; only training with a "
+    "guarantee, such as differential privacy, bounds what a set can reveal."
 )
 
 
@@ -44,7 +44,7 @@ def _result(findings: Findings) -> str:
     reached = level(findings)
     if reached == COPIES:
         return (
-            f"The set gives training images away: {int(findings.near.sum()):,} of its "
+            f"The set reveals training images: {int(findings.near.sum()):,} of its "
             f"{findings.images:,} images are copies of training images, {findings.identical:,} of "
             "them pixel by pixel."
         )
@@ -61,9 +61,9 @@ def _result(findings: Findings) -> str:
     if reached == NOTHING:
         return passed
     return (
-        f"{passed} But the networks behind them know their training images, beyond chance: "
-        f"{tests}. Who holds the generator's file can tell members from others; the set alone "
-        "does not show them."
+        f"{passed} But the networks behind them have memorized training images, beyond chance: "
+        f"{tests}. Whoever has the generator's file can distinguish training images from others; "
+        "the set alone does not reveal them."
     )
 
 
@@ -73,8 +73,7 @@ def _no_copies(findings: Findings) -> str:
     if not copied:
         return "no copies of training images"
     return (
-        f"{copied:,} are near a training image, but no fewer are near a held-out one, for their "
-        "numbers"
+        f"{copied:,} are near a training image, but in proportion as many are near a held-out one"
     )
 
 
@@ -88,7 +87,11 @@ def _classes(findings: Findings) -> list[str]:
                 if attack is not None and attack.p_auc < alpha:
                     hit.setdefault(name, []).append(f"{one.name}, {one.space}")
     classes = "; ".join(f"{name} (by {' and by '.join(by)})" for name, by in hit.items())
-    return [f"Within a class members are told from others in {classes}."] if hit else []
+    return (
+        [f"Within a class, training images are distinguished from others in {classes}."]
+        if hit
+        else []
+    )
 
 
 def limits(findings: Findings) -> str:

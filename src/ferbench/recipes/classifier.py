@@ -55,8 +55,12 @@ class Augment:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a classifier is fitted; the values stand in conf/train/."""
+    """How a classifier is fitted; the values stand in conf/train/.
 
+    name: of the file there, for the table.
+    """
+
+    name: Neutral[str]
     epochs: Result[int]
     batch: Result[int]
     optimizer: Result[str]

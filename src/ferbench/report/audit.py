@@ -76,8 +76,8 @@ def blocks(
         *_advice(advice),
         *results,
         *_section("Figures", context.figures),
-        *_section("How it was done", method),
-        *_section("To do it again", [Code(context.command), *closing]),
+        *_section("Method", method),
+        *_section("To repeat it", [Code(context.command), *closing]),
     ]
 
 

@@ -8,6 +8,7 @@ from ferbench.results.store import (
     kinds_with_rows,
     read,
     read_frame,
+    require_folder,
     require_table,
     restore,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "read",
     "read_frame",
     "rebuild",
+    "require_folder",
     "require_table",
     "restore",
 ]

@@ -15,6 +15,7 @@ from ferbench.results.kind import Kind
 from ferbench.results.kinds import kind_of_command, kind_of_record
 from ferbench.results.row import RunRow
 
+LONGEST = 40  # letters of a column's name in a message
 FORMULA = ("=", "+", "-", "@")  # a spreadsheet computes a cell that begins so
 
 
@@ -44,11 +45,14 @@ def parse_line(text: str, kind: Kind) -> RunRow:
 
 
 def row_from_json(cells: Any) -> RunRow:
-    """The row that a run.json holds; ValueError if it is none, or has other columns than a row."""
+    """The row that a run.json holds; ValueError if it is none, or has other columns than a row.
+
+    A column that may be empty is, where an earlier version did not write it.
+    """
     if not isinstance(cells, Mapping):
         raise ValueError("row: not a JSON object")
     kind = kind_of_command(str(cells.get("command")))
-    lacking = [name for name in kind.columns if name not in cells]
+    lacking = _lacking(kind, cells)
     unknown = [str(name) for name in cells if name not in kind.columns]
     if lacking or unknown:
         raise ValueError(f"row: {difference(lacking, unknown)}")
@@ -56,13 +60,17 @@ def row_from_json(cells: Any) -> RunRow:
 
 
 def difference(lacking: list[str], unknown: list[str]) -> str:
-    """`lacks a, b; has unknown c`, a few names of each."""
-    parts = {"lacks ": lacking, "has unknown ": unknown}
+    """`lacks a, b; has unknown c`, a few names of each, cut short."""
+    parts = {"lacks ": lacking, "has unknown ": [_short(name) for name in unknown]}
     return "; ".join(
         f"{what}{', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
         for what, names in parts.items()
         if names
     )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]} ..."
 
 
 def split_line(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from ferbench.results.kind import Kind
 from ferbench.results.row import RunRow, moment
 
 VARIOUS = "various"  # a text that differs between the runs of a cell
+LATEST = "latest_run"  # a column of grouped rows: the folder of the latest run
 
 
 def typed(rows: Sequence[RunRow], kind: Kind) -> pd.DataFrame:
@@ -48,9 +49,9 @@ def group_seeds(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     """One line for each experiment on one test set: the mean over its seeds.
 
     An experiment is a `cell` (the config without its seed) on the same data, and what else stands
-    in `kind.group_by`. Adds `seeds` (how many) and for every number a column `<name>_sd`, the
-    standard deviation over n - 1 (NaN for n = 1). A mean of cells of which some are empty is
-    empty; text that differs is "various".
+    in `kind.group_by`. Adds `seeds` (how many), `latest_run` (its folder) and for every number a
+    column `<name>_sd`, the standard deviation over n - 1 (NaN for n = 1). A mean of cells of which
+    some are empty is empty; text that differs is "various".
     """
     together, numbers = [*kind.separate_by, *kind.group_by], kind.numbers
     ordered = table.sort_values("finished", key=lambda cells: cells.map(moment), kind="stable")
@@ -65,7 +66,8 @@ def group_seeds(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     means = groups[numbers].mean().mask(gaps)
     spread = groups[numbers].std(ddof=1).mask(gaps).add_suffix("_sd")
     seeds = groups.size().rename("seeds").astype("float64")
-    grouped: pd.DataFrame = pd.concat([result, means, spread, seeds], axis=1).reset_index()
+    last = groups["run"].last().rename(LATEST)
+    grouped: pd.DataFrame = pd.concat([result, means, spread, seeds, last], axis=1).reset_index()
     return grouped
 
 

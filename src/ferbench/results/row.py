@@ -32,6 +32,7 @@ class RunRow:
     torch: str
     precision: str
     seconds: float
+    warnings: str | None = None  # why its numbers may not be trusted
 
     def __post_init__(self) -> None:
         """Refuse what could not be read back."""

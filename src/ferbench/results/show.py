@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from ferbench.errors import UserError
 from ferbench.report.grid import LAYOUTS, Cell, Grid
 from ferbench.results.csv_lines import no_formula
-from ferbench.results.frames import group_seeds, printable, sort_rows
+from ferbench.results.frames import LATEST, group_seeds, printable, sort_rows
 from ferbench.results.kind import Kind
 from ferbench.results.kinds import KINDS
 from ferbench.results.row import RunRow
 from ferbench.results.run_files import FailedRun
+from ferbench.results.settings import differences
 from ferbench.results.where import check_column, filter_rows, split_where
 
 SHORT_HASHES = ("cell", "data_hash", "generator")  # shown by their first digits
+HASHES = (*SHORT_HASHES, "judge_hash", "attributes_hash")  # shown where no key tells lines apart
+SETTINGS = "settings"  # a column of the keys that do
+
+Keys = Callable[[str], Mapping[str, Mapping[str, Any]]]  # of a run, as `settings.read` gives them
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,13 @@ class Choice:
     width: int = 100
 
 
-def show(tables: Mapping[str, Sequence[RunRow]], chosen: Choice) -> str:
+def show(
+    tables: Mapping[str, Sequence[RunRow]], chosen: Choice, keys: Keys = lambda run: {}
+) -> str:
     """Tables as text, by the names of their kinds; test sets and splits are never mixed.
 
-    CSV is of one kind, with all columns that `columns` leaves, as fractions in full precision.
+    keys: of a run's config; those that differ between lines that look the same get a column. CSV is
+    of one kind, with all columns that `columns` leaves, as fractions in full precision.
     Raises UserError for an unknown column, format or operator, and for CSV of more than one kind.
     """
     kinds = [KINDS[name] for name in tables]
@@ -55,7 +64,7 @@ def show(tables: Mapping[str, Sequence[RunRow]], chosen: Choice) -> str:
     lines = {kind.name: _lines(tables[kind.name], kind, chosen) for kind in kinds}
     if chosen.format == "csv":
         return _csv(lines[kinds[0].name], kinds[0], chosen)
-    grids = [grid for kind in kinds for grid in _grids(lines[kind.name], kind, chosen)]
+    grids = [grid for kind in kinds for grid in _grids(lines[kind.name], kind, chosen, keys)]
     texts = [LAYOUTS[chosen.format](grid, chosen.width) for grid in grids]
     return "\n".join(texts) or f"None of the {count} rows matches where={chosen.where}\n"
 
@@ -106,15 +115,18 @@ def show_failed(runs: Sequence[FailedRun]) -> str:
 # --- print ---------------------------------------------------------------------------------------
 
 
-def _grids(table: pd.DataFrame, kind: Kind, chosen: Choice) -> list[Grid]:
+def _grids(table: pd.DataFrame, kind: Kind, chosen: Choice, keys: Keys) -> list[Grid]:
     """One grid for each set of rows that may be compared; none without a column of this kind."""
     shown = [name for name in chosen.columns or kind.default_columns if name in kind.columns]
     if table.empty or not shown:
         return []
     parts = [part for _, part in table.groupby(list(kind.separate_by), sort=True)]
+    known = [_shares_its_name(part, parts, kind) for part in parts]
+    if chosen.group:
+        parts = [_with_settings(part, kind, keys) for part in parts]
     return [
-        _grid(part, shown, kind, chosen, known_by_hash=_shares_its_name(part, parts, kind))
-        for part in parts
+        _grid(part, shown, kind, chosen, known_by_hash=by_hash)
+        for part, by_hash in zip(parts, known, strict=True)
     ]
 
 
@@ -129,7 +141,7 @@ def _grid(
         note=_note(part, shown, kind, chosen.group),
         columns=names,
         lines=[[_cell(name, line, kind) for name in names] for _, line in part.iterrows()],
-        numeric=[name == "seeds" or kind.columns[name].is_number for name in names],
+        numeric=[name == "seeds" or name in kind.numbers for name in names],
         best=_best(part, names, kind) if chosen.bold else set(),
         leading=len(leading),
     )
@@ -141,7 +153,10 @@ def _note(part: pd.DataFrame, shown: list[str], kind: Kind, group: bool) -> str:
     percent = [name for name in scores if kind.is_percent(name)]
     spread = group and bool((part["seeds"] > 1).any())
     note = ["scores in percent" if percent == scores else "shares in percent"] * bool(percent)
-    return ", ".join([*note, *["mean ± standard deviation over seeds"] * spread])
+    warned = int((part["warnings"] != "").sum())
+    lines = f"{warned} line{'s' * (warned > 1)} with warnings (columns=warnings)"
+    means = ["mean ± standard deviation over seeds"] * spread
+    return ", ".join([*note, *means, *[lines] * bool(warned)])
 
 
 def _shares_its_name(part: pd.DataFrame, all_parts: list[pd.DataFrame], kind: Kind) -> bool:
@@ -153,11 +168,35 @@ def _shares_its_name(part: pd.DataFrame, all_parts: list[pd.DataFrame], kind: Ki
 
 def _leading(part: pd.DataFrame, kind: Kind, group: bool) -> list[str]:
     """The columns that name a line, and the further ones without which two lines look the same."""
-    names = list(kind.cell_columns if group else kind.run_columns)
-    for name in kind.extra_columns if group else ():
+    if not group:
+        return list(kind.run_columns)
+    return [*_telling_apart(part, kind, (SETTINGS, *_hashes(kind))), "seeds"]
+
+
+def _hashes(kind: Kind) -> list[str]:
+    return [name for name in kind.extra_columns if name in HASHES]
+
+
+def _telling_apart(part: pd.DataFrame, kind: Kind, last: Sequence[str]) -> list[str]:
+    """The columns that name a line of means, with what tells further lines apart.
+
+    last: what is asked after the kind's own further columns, hashes aside.
+    """
+    names, hashes = list(kind.cell_columns), _hashes(kind)
+    for name in [*(name for name in kind.extra_columns if name not in hashes), *last]:
         if len(part[[*names, name]].drop_duplicates()) > len(part[names].drop_duplicates()):
             names.append(name)
-    return [*names, "seeds"] if group else names
+    return names
+
+
+def _with_settings(part: pd.DataFrame, kind: Kind, keys: Keys) -> pd.DataFrame:
+    """The rows with a column of the keys in which those differ that look the same without it."""
+    texts = dict.fromkeys(part.index, "")
+    for _, alike in part.groupby(_telling_apart(part, kind, ()), sort=False, dropna=False):
+        if len(alike) > 1:
+            own = differences([keys(run) for run in alike[LATEST]])
+            texts |= dict(zip(alike.index, own, strict=True))
+    return part.assign(**{SETTINGS: list(texts.values())})
 
 
 def _cell(name: str, line: pd.Series, kind: Kind) -> Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 import shlex
@@ -141,12 +142,22 @@ def read_frame(outputs: Path, kind: str = "classify") -> pd.DataFrame:
 
     Text is `string`, whole numbers `int64` (`Int64` where cells may be empty), other numbers
     `float64`, `finished` a time in UTC. Shares are fractions in [0, 1].
-    Raises UserError for an unknown kind, and as `read`.
+    Raises UserError for an unknown kind, if there is no such folder, and as `read`.
     """
     from ferbench.results import frames  # pandas takes a while to import
 
     chosen = kind_named(kind)
+    require_folder(outputs)
     return frames.typed(read(outputs, chosen.record), chosen)
+
+
+def require_folder(outputs: Path) -> None:
+    """UserError if there is no folder that could hold tables."""
+    if not outputs.is_dir():
+        raise UserError(
+            f"outputs={outputs}: no such folder; expected the one of runs, as `ferbench classify` "
+            "leaves it"
+        )
 
 
 def kind_named(name: str) -> Kind:
@@ -191,6 +202,11 @@ def _check_header(table: Path, content: bytes, kind: Kind) -> None:
         names.pop()
     if names == list(kind.columns):
         return
+    if spreadsheet := _of_spreadsheet(content):
+        raise UserError(
+            f"table={table}: {spreadsheet}, as a spreadsheet saves it; expected commas and UTF-8; "
+            f"to make it again from the runs: {how_to_rebuild(table.parent)}"
+        )
     lacking = [name for name in kind.columns if name not in names]
     unknown = [name for name in names if name not in kind.columns]
     what = difference(lacking, unknown) or "they are in another order"
@@ -198,6 +214,16 @@ def _check_header(table: Path, content: bytes, kind: Kind) -> None:
         f"table={table}: its columns are not those of this version ({what}); to make it again "
         f"from the runs: {how_to_rebuild(table.parent)}"
     )
+
+
+def _of_spreadsheet(content: bytes) -> str:
+    """What in a table is not of this program, but of one that saved it; "" for neither."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:64]:
+        return "is UTF-16"
+    header = content.partition(b"\n")[0]
+    marks = {b";": "semicolons", b"\t": "tabs"}
+    found = [word for mark, word in marks.items() if header.count(mark) > header.count(b",")]
+    return f"is separated by {found[0]}" if found else ""
 
 
 # --- the file ------------------------------------------------------------------------------------

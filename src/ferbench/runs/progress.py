@@ -100,5 +100,5 @@ def steps() -> Iterator[Callable[[str], None]]:
 
 
 def _in_lines(bar: tqdm[Any]) -> bool:
-    """Whether nobody sees the bar, or stdout goes to a file that is to tell it too."""
+    """Whether nobody sees the bar, or stdout goes to a file that must show progress too."""
     return bool(bar.disable) or not sys.stdout.isatty()

@@ -111,7 +111,7 @@ def _status_of_errors(record: Record) -> Iterator[None]:
         yield
     except BaseException as error:
         if record.facts["status"] != "complete":  # what fails after the result leaves it as it is
-            with suppress(OSError):  # a full disk: what was to be said is `error`
+            with suppress(OSError):  # a full disk must not hide `error`
                 record.update(**_failure(error), finished=now())
         raise
 

@@ -1,4 +1,4 @@
-"""What the runs of a study came to: rows and predictions by cell and seed, and comparisons."""
+"""The results of a study's runs: rows and predictions by cell and seed, and comparisons."""
 
 from __future__ import annotations
 

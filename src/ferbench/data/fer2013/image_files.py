@@ -8,11 +8,12 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from ferbench.classes import CLASSES, IMAGE_PX, SPLITS
 from ferbench.data.fer2013 import archive, class_names
@@ -125,47 +126,85 @@ def records(files: Files, members: list[Member]) -> Iterator[Record]:
         yield Record(member.split, member.label, member.name, image, converted)
 
 
+@dataclass(frozen=True)
+class GrayImage:
+    """The picture in a file as 8-bit gray, upright.
+
+    pixels: of mode L, of its own size. mode: Pillow's name of the mode that the file had, with its
+    levels where it has 16 bits and does not use them; "" for 8-bit gray. size: width and height in
+    the file. turned: whether its EXIF orientation was another than upright.
+    """
+
+    pixels: Image.Image
+    mode: str
+    size: tuple[int, int]
+    turned: bool
+
+    def converted(self, px: int) -> str | None:
+        """What was converted to get gray squares of px pixels a side, or None."""
+        other_size = "" if self.size == (px, px) else f"{self.size[0]}x{self.size[1]}"
+        kinds = [self.mode, other_size, "turned" if self.turned else ""]
+        return " ".join(filter(None, kinds)) or None
+
+    def square(self, px: int) -> np.ndarray:
+        """[px, px] uint8: cut to a centered square and resampled with antialiasing (Lanczos)."""
+        if self.pixels.size == (px, px):
+            return np.asarray(self.pixels)
+        return np.asarray(ImageOps.fit(self.pixels, (px, px), Image.Resampling.LANCZOS))
+
+
 def decode(data: bytes) -> tuple[np.ndarray, str | None]:
     """The face in a JPEG, PNG or BMP file: ([48, 48] uint8, what was converted or None).
 
-    A face that lies or is mirrored by its EXIF orientation is turned upright ("turned"). Colors
-    become luma (ITU-R 601-2). 16-bit gray is scaled to 8 bits by the levels in use: if none is
-    over 255, they are of 8 bits, if none is over 4,095, of 12 bits, else of 16; a face that is
-    darker than a sixteenth of full white all over would be taken for one of fewer bits. Other
-    sizes are cut to a centered square and resampled with antialiasing (Lanczos).
+    Errors as of `gray_image`.
+    """
+    image = gray_image(data)
+    return image.square(IMAGE_PX), image.converted(IMAGE_PX)
+
+
+def gray_image(data: bytes) -> GrayImage:
+    """The picture in a JPEG, PNG or BMP file, gray and upright.
+
+    One that lies or is mirrored by its EXIF orientation is turned upright. Colors become luma
+    (ITU-R 601-2). 16-bit gray is scaled to 8 bits by the levels in use: if none is over 255, they
+    are of 8 bits, if none is over 4,095, of 12 bits, else of 16; a face that is darker than a
+    sixteenth of full white all over would be taken for one of fewer bits.
     Raises ValueError with the reason if the bytes are no image, cut short, over 4096 pixels wide,
     or 16-bit color with levels of 12 bits or less (Pillow keeps the upper 8 bits alone).
     """
+    with _opened(data) as image:
+        deep = "16" in str(image.tile[0].args) if image.tile else False
+        image.load()
+        if deep and not image.mode.startswith("I") and _is_dark(image):
+            raise ValueError("16-bit color with levels of 12 bits or less")
+        gray, bits = _gray(image)
+        mode = "" if image.mode == "L" else image.mode
+        mode += f" of {bits} bits" if bits < 16 else ""
+        transpose = _UPRIGHT.get(_orientation(image))
+        upright = gray if transpose is None else gray.transpose(transpose)
+        return GrayImage(upright, mode, image.size, turned=transpose is not None)
+
+
+def image_size(data: bytes) -> tuple[int, int]:
+    """Width and height of the picture in a file, from its header; errors as of `gray_image`."""
+    with _opened(data) as image:
+        return image.size
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
+    """The picture in a file, not decoded yet; what is wrong with its bytes is a ValueError."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 if max(image.size) > MAX_SIDE_PX:
                     raise ValueError(f"{image.width}x{image.height} pixels")
-                deep = "16" in str(image.tile[0].args) if image.tile else False
-                image.load()
-                if deep and not image.mode.startswith("I") and _is_dark(image):
-                    raise ValueError("16-bit color with levels of 12 bits or less")
-                return _gray_48(image)
+                yield image
         except UnidentifiedImageError:
             raise ValueError("is not an image") from None
         except _DECODE_ERRORS as error:
             raise ValueError(f"is not a readable image ({error})") from error
-
-
-def _gray_48(image: Image.Image) -> tuple[np.ndarray, str | None]:
-    kinds = [] if image.mode == "L" else [image.mode]
-    if image.size != (IMAGE_PX, IMAGE_PX):
-        kinds.append(f"{image.width}x{image.height}")
-    gray, bits = _gray(image)
-    if bits < 16:
-        kinds[0] += f" of {bits} bits"
-    if (orientation := _orientation(image)) in _UPRIGHT:
-        kinds.append("turned")
-        gray = gray.transpose(_UPRIGHT[orientation])
-    if gray.size != (IMAGE_PX, IMAGE_PX):
-        gray = ImageOps.fit(gray, (IMAGE_PX, IMAGE_PX), Image.Resampling.LANCZOS)
-    return np.asarray(gray), " ".join(kinds) or None
 
 
 def _orientation(image: Image.Image) -> int:

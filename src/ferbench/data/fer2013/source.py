@@ -63,7 +63,7 @@ def read_source(
     split_held_out: bool = False,
     on_progress: Progress | None = None,
 ) -> tuple[dict[str, Faces], SourceReport]:
-    """The faces of each split of `SPLITS`, and what there is to say about them.
+    """The faces of each split of `SPLITS`, and a report on them.
 
     source: a zip or folder of images or CSV files, or a CSV. Image files come sorted by class and
     name, so that a zip and its unpacked folder give the same arrays; CSV rows in file order.
@@ -115,7 +115,7 @@ class Form:
 
 
 def find_form(files: Files, *, split_held_out: bool) -> Form:
-    """The form of a source, told by its content: a whole CSV, then a pair of them, then images.
+    """The form of a source, by its content: a whole CSV, then a pair of them, then images.
 
     split_held_out: as of `image_files.find_layout`.
     """
@@ -187,7 +187,7 @@ def _count_messages(
         return ()
     text = f"not the counts of the FER2013 release ({'; '.join(wrong)})"
     if not allow_other_counts:
-        raise refusal(source, f"{text}; set allow_other_counts=true to take it all the same")
+        raise refusal(source, f"{text}; set allow_other_counts=true to accept it")
     return (text,)
 
 
@@ -198,8 +198,8 @@ def _reading(numbered: Counter[int]) -> tuple[str, ...]:
     parts = [f"{i}={name} ({numbered[i]:,} images)" for i, name in enumerate(CLASSES)]
     return (
         f"the labels are numbers and were read as {', '.join(parts)}",
-        "the counts are not the release's, so this order is a guess: if your file numbers the "
-        "classes otherwise, write words in the column emotion",
+        "the counts are not the release's, so this order is a guess: if your file has another "
+        "order of classes, write words in the column emotion",
     )
 
 

@@ -11,7 +11,7 @@ from ferbench.results.row import RunRow
 
 @dataclass(frozen=True, kw_only=True)
 class AuditRow(RunRow):
-    """What one set of images gives away of training images."""
+    """Privacy leakage: what one set of images reveals of training images."""
 
     # the set
     set_name: str

@@ -13,7 +13,7 @@ from ferbench.results.row import RunRow
 class BiasRow(RunRow):
     """Bias of one set of images, or of a classifier on its test split."""
 
-    # the images in question
+    # the examined images
     set_name: str
     set_hash: str
     set_images: int

@@ -29,6 +29,7 @@ class ClassifierRow(RunRow):
     input_px: int
     pretrained: str
     tune: str
+    recipe: str | None = None
     parameters: int
     epochs: int
     best_epoch: int | None = None
@@ -65,7 +66,7 @@ KIND = Kind(
     default_columns=("accuracy", "accuracy_dedup", "balanced_accuracy", "macro_f1", "auroc", "ece"),
     separate_by=("test_data", "test_split", "test_hash"),
     group_by=("cell", "data_hash", "tta"),
-    cell_columns=("model", "data", "train_images"),
+    cell_columns=("model", "recipe", "data", "train_images"),
     run_columns=("run", "data", "seed"),
     extra_columns=(
         "synthetic_images",

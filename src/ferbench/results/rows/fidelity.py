@@ -47,7 +47,7 @@ class FidelityRow(RunRow):
     diversity_least: Higher
     inception_score: Higher
     path_length: Lower | None = None
-    # of the classes that they are said to be of
+    # class accuracy: share of images that a judge assigns to their label
     gate_accuracy: HigherShare | None = None
     gate_floor: NeutralShare | None = None
     gate_angry: HigherShare | None = None
