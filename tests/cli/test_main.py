@@ -15,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
+from omegaconf import OmegaConf
 
 from ferbench.cli import arguments as overrides
 from ferbench.cli import completion, help, main
@@ -432,6 +434,43 @@ def test_help_of_a_command_names_groups_options_and_keys(command: str, ferbench:
             continue  # a section of the primary file
         assert any(word.startswith(f"{name}=") for word in words), key
         assert not prefix or f"  {prefix}. " in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_what_a_command_reads_and_no_more(command: str, ferbench: Ferbench) -> None:
+    """Every key of its schema once, with the value of the composed config, and no other key."""
+    shown: dict[str, str] = {}
+    prefix = ""
+    for line in ferbench(command, "--help")[1].partition("\nkeys")[2].splitlines():
+        own, defaults = (
+            re.match(r"  ([a-z][\w.]*)=(\S*)", line),
+            re.match(r"  ([a-z_.]+\.)  +", line),
+        )
+        if " *" in line or own and own[1] in yaml_files.groups_of(command):
+            continue
+        prefix = defaults[1] if defaults else prefix
+        for word in line.split() if defaults or line.startswith("    ") and prefix else []:
+            if key := re.fullmatch(r"(\w+)=(\S*)", word):
+                assert prefix + key[1] not in shown, key
+                shown[prefix + key[1]] = key[2]
+        if own:
+            assert own[1] not in shown
+            shown[own[1]] = own[2]
+    sections = {key.rpartition(".")[0] for key in keys_of(COMMANDS[command])}
+    read = {key for key in keys_of(COMMANDS[command]) if key not in sections}
+    assert set(shown) == {key for key in read if not key.endswith(".name")}
+    composed = OmegaConf.create(ferbench(command, "--cfg", "job")[1])
+    for key, text in shown.items():
+        value = OmegaConf.select(composed, key, throw_on_resolution_failure=False)
+        if text and "${" not in text:
+            assert yaml.safe_load(text) == value, key
+
+
+def test_help_has_no_section_without_content_and_no_keys_of_no_command() -> None:
+    texts = [help.overview(), *map(help.command, COMMANDS)]
+    for text in texts:
+        assert ":\n\n" not in text
+    assert not re.search(r"^  \w+=", help.overview(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("columns", [80, 100, 200])
