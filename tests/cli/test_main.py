@@ -446,10 +446,10 @@ def test_help_shows_what_a_command_reads_and_no_more(command: str, ferbench: Fer
             re.match(r"  ([a-z][\w.]*)=(\S*)", line),
             re.match(r"  ([a-z_.]+\.)  +", line),
         )
-        if " *" in line or own and own[1] in yaml_files.groups_of(command):
+        if " *" in line or (own and own[1] in yaml_files.groups_of(command)):
             continue
         prefix = defaults[1] if defaults else prefix
-        for word in line.split() if defaults or line.startswith("    ") and prefix else []:
+        for word in line.split() if defaults or (line.startswith("    ") and prefix) else []:
             if key := re.fullmatch(r"(\w+)=(\S*)", word):
                 assert prefix + key[1] not in shown, key
                 shown[prefix + key[1]] = key[2]
