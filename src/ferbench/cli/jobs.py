@@ -146,9 +146,9 @@ class Launcher:
         """Print an error as the command line does."""
         report(error, self.full_error)
 
-    def check(self, command: str, words: Sequence[str]) -> None:
-        """Refuse words that the command would refuse, before anything runs."""
-        job_of(command, words)
+    def check(self, command: str, words: Sequence[str]) -> Any:
+        """The command's config, checked; UserError for words that it would refuse."""
+        return job_of(command, words)
 
     def call(self, command: str, words: Sequence[str]) -> Any:
         """Show the command line and run it in this process; what the command returns."""

@@ -77,12 +77,13 @@ def _audit(job: AuditData, read: AuditDataInputs, record: Record) -> Outcome:
 
 def _open_all(job: AuditData, compute: Compute) -> AuditDataInputs:
     """Everything that is read, checked before anything is computed."""
+    network = None if job.label_noise.folds is None else models.NetworkOptions(**asdict(job.model))
     faces = inputs.open_faces(job.data)
     images = pool.read(faces)
-    if job.label_noise.folds is None:
+    if network is None or job.label_noise.folds is None:
         return AuditDataInputs(faces, images, None)
-    make = partial(models.build, models.NetworkOptions(**asdict(job.model)), classes=len(CLASSES))
-    make()  # refuses a wrong network now
+    make = partial(models.build, network, classes=len(CLASSES))
+    make()  # ImageNet's weights may not be at hand
     label_noise.check(images, job.label_noise.folds)
     fitting = Fitting(make, job.train, job.seed, compute.precision, compute.device, job.batch)
     return AuditDataInputs(faces, images, fitting)

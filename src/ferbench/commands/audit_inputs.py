@@ -57,10 +57,10 @@ class AuditInputs:
 
 def open_all(job: Audit, compute: Compute) -> AuditInputs:
     """Everything that is read, checked before anything is computed."""
-    faces = inputs.open_faces(job.data)
     sample = inputs.open_set(job.set, Path(job.outputs))
     if len(sample) < LEAST_IMAGES:
         raise UserError(f"set={sample.root}: {len(sample)} images; an audit needs {LEAST_IMAGES}")
+    faces = inputs.open_faces(job.data)
     notes = _origin(sample, faces, job)
     if sample.image_px != IMAGE_PX:
         notes.append(

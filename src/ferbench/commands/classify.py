@@ -24,7 +24,7 @@ from ferbench.config.identity import identity
 from ferbench.files import write_whole
 from ferbench.gan.fresh_faces import FreshFaces, sampler_of
 from ferbench.models import FaceClassifier, NetworkOptions, build
-from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint
+from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint, loggers
 from ferbench.runs.loggers import Logger, open_logger
 from ferbench.runs.progress import epoch_line, say
 
@@ -34,6 +34,8 @@ STATE, HISTORY = "state.pt", "metrics.jsonl"
 def run(job: Classify) -> Path:
     """Fit and score unless that is done; go on where a run was stopped. Returns its folder."""
     compute = Compute.choose(job.device, job.precision)
+    loggers.require(job.logger.name)
+    NetworkOptions(**asdict(job.model))  # refuses what its network does not have
     job, read = classify_inputs.open_all(job, compute)
     this = run_of(job, read, compute)
     folder = measured.run(this, lambda record: _fit_and_score(job, read, compute, record))

@@ -12,8 +12,8 @@ Command = Callable[[], Any]
 class Launcher(Protocol):
     """Runs other commands, each from the words that a user would type."""
 
-    def check(self, command: str, words: Sequence[str]) -> None:
-        """Refuse words that the command would refuse."""
+    def check(self, command: str, words: Sequence[str]) -> Any:
+        """The command's config, checked; UserError for words that the command would refuse."""
 
     def call(self, command: str, words: Sequence[str]) -> Any:
         """Show the command line and run it here; what the command returns, mostly its folder."""

@@ -7,12 +7,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from ferbench.commands import inputs
 from ferbench.commands.launcher import Command, Launcher, command_line, words_of
 from ferbench.config import yaml_files
 from ferbench.config.study import RunStudy
 from ferbench.errors import UserError, one_of
 from ferbench.files import save_json
+from ferbench.runs import loggers
 from ferbench.study import numbers, yaml_file
 from ferbench.study import report as pages
 from ferbench.study.ledger import (
@@ -36,7 +39,7 @@ def run(job: RunStudy, launcher: Launcher) -> None:
     ledger = Ledger(folder / RUNS)  # of all budgets: some of their runs are the same
     asked = study.only(job.chosen_cells()) if job.only else study
     if not job.report:
-        _check(asked, launcher)
+        _check(asked, launcher, runs=not job.plan)
     if job.plan:
         print(_overview(asked, progress(asked, ledger)))
         return
@@ -78,8 +81,11 @@ def _study(job: RunStudy) -> Study:
     )
 
 
-def _check(study: Study, launcher: Launcher) -> None:
-    """Refuse a study with a run that its command would refuse, before the first one."""
+def _check(study: Study, launcher: Launcher, *, runs: bool) -> None:
+    """Refuse a study with a run that its command would refuse, before the first one.
+
+    runs: whether runs follow, which need the real faces and the loggers' packages.
+    """
     folders = {step.id: "later" for step in study.steps}
     checked = set()
     for task in study.tasks():
@@ -88,9 +94,19 @@ def _check(study: Study, launcher: Launcher) -> None:
             continue
         checked.add(words)
         try:
-            launcher.check(task.command, words[1:])
+            config = launcher.check(task.command, words[1:])
+            if runs:
+                _check_needs(config)
         except UserError as error:
             raise UserError(f"{task.id}: {error}") from None
+
+
+def _check_needs(config: Any) -> None:
+    """UserError if the real faces or the logger's package of a run are not there."""
+    if hasattr(config, "logger"):
+        loggers.require(config.logger.name)
+    if hasattr(config, "data"):
+        inputs.require_faces(config.data, Path(config.outputs))
 
 
 def _command(job: RunStudy) -> str:

@@ -26,7 +26,7 @@ from ferbench.gan.setup import Setting, Shards, Training
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.gan.weights import STATE
 from ferbench.recipes.gan import GanRecipe
-from ferbench.runs import Compute, Interrupted, Record, StopSignal, processes
+from ferbench.runs import Compute, Interrupted, Record, StopSignal, loggers, processes
 from ferbench.runs.loggers import open_logger
 
 TICK_SEEDS = range(8)  # of the samples whose diversity is reported
@@ -35,6 +35,7 @@ TICK_SEEDS = range(8)  # of the samples whose diversity is reported
 def run(job: TrainGan) -> Path:
     """Train until total_kimg were shown, or go on where a run was stopped; the run's folder."""
     compute = Compute.choose(job.device, job.precision)
+    loggers.require(job.logger.name)
     compute = replace(compute, device=processes.own_device(compute.device))
     runs.keep_freed_memory()
     with processes.group(compute.device):
