@@ -60,9 +60,9 @@ def test_a_set_that_is_too_small(make_job: Callable[..., Any], small_set: Path) 
 
 def test_a_network_that_does_not_exist(make_job: Callable[..., Any]) -> None:
     words = ["data=toy", "model.width=null"]
-    with pytest.raises(UserError, match="model.width=None: not a width of cnn"):
+    with pytest.raises(UserError, match="width=None: not a width of cnn"):
         classify.run(make_job("classify", *words))
-    with pytest.raises(UserError, match="model.width=None: not a width of cnn"):
+    with pytest.raises(UserError, match="width=None: not a width of cnn"):
         audit_data.run(make_job("audit-data", *words))
 
 
