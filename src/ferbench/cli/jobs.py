@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferbench.cli import arguments, machine_trouble
+from ferbench.cli import arguments, machine_trouble, next_steps
 from ferbench.cli.error_lines import one_line, report
 from ferbench.cli.streams import print_substitutes
 from ferbench.config.commands import COMMANDS, LENGTHS
@@ -26,31 +26,39 @@ if TYPE_CHECKING:
 TAKES_LAUNCHER = ("study", "curate", "demo")  # commands that run others
 
 
-def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> Any:
+def run_job(
+    command: str, cfg: DictConfig, given: Sequence[str], full_error: bool, *, last: bool = False
+) -> Any:
     """Check the config and run the command; what it returns.
 
+    last: whether it is all that was typed, so that it ends with what to do next.
     given: the words of the command line, which a resumed run must not contradict.
     full_error: show the traceback of errors that a command that runs others goes on after.
     Raises UserError for a mistake and for the machine's trouble.
     """
     try:
-        return _run(command, cfg, given, full_error)
+        job, returned = _run(command, cfg, given, full_error)
     except (OSError, MemoryError, ImportError, RuntimeError) as error:
         text = machine_trouble.sentence(error, command, cfg.get("outputs"))
         if text is None:
             raise
         raise UserError(text) from error
+    line = next_steps.line(command, job, returned) if last else None
+    if line is not None:
+        print(line)
+    return returned
 
 
-def _run(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> Any:
+def _run(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> tuple[Any, Any]:
+    """The checked config, and what the command returned."""
     job = _checked(command, cfg)
     resume = getattr(job, "resume", None)
     if resume and not is_network(resume):
         job = _resumed(COMMANDS[command], job, given)
     module = import_module(f"ferbench.commands.{file_name(command)}")
     if command in TAKES_LAUNCHER:
-        return module.run(job, Launcher.of_this_job(full_error))
-    return module.run(job)
+        return job, module.run(job, Launcher.of_this_job(full_error))
+    return job, module.run(job)
 
 
 def job_of(command: str, words: Sequence[str]) -> Any:

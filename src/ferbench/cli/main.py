@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ferbench.cli import arguments as overrides
-from ferbench.cli import completion, help
+from ferbench.cli import completion, help, next_steps
 from ferbench.cli.error_lines import NOBODY_READS, USER_MISTAKE, one_line, report
 from ferbench.cli.jobs import join_sweep, run_job
 from ferbench.cli.statuses import Statuses
@@ -97,6 +97,8 @@ def _compose_and_run(command: str, arguments: list[str], full_error: bool) -> in
         try:
             with _raising_hydra():
                 compose(_Job(command, statuses, full_error))()
+            if "--multirun" in arguments:
+                print(next_steps.line_of_sweep(command, statuses.count()))
         except (HydraException, OmegaConfBaseException, YAMLError) as error:
             raise UserError(one_line(error, command)) from error
         return statuses.worst()
@@ -132,11 +134,16 @@ class _Job:
 
         settings = HydraConfig.get()
         given: Any = OmegaConf.to_container(settings.overrides.task, resolve=False)
+        sweep = settings.mode == RunMode.MULTIRUN
         try:
-            if settings.mode == RunMode.MULTIRUN:
+            if sweep:
                 join_sweep()
                 print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
-            run_job(self.command, cfg, given, self.full_error)
+            run_job(self.command, cfg, given, self.full_error, last=not sweep)
+        except KeyboardInterrupt as stop:
+            if sweep:
+                stop.args = (f"{stop or 'interrupted'}; the same command goes on with the sweep",)
+            raise
         except Exception as error:
             status = report(error, self.full_error)
             if status == NOBODY_READS:

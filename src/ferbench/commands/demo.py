@@ -28,7 +28,7 @@ def run(job: Demo, other_commands: Launcher) -> None:
     values = np.array([(row.accuracy, row.accuracy_low, row.accuracy_high) for row in latest])
     figures.plot_accuracy(labels, values, path=figure, title="toy faces, private split")
     other_commands.call("table", [f"outputs={job.outputs}"])
-    print(f"\nfigure: {figure}\nthe whole way took {time.perf_counter() - began:.0f} s")
+    print(f"\ndone: {job.outputs}, figure: {figure} ({time.perf_counter() - began:.0f} s)")
 
 
 def steps(job: Demo) -> list[list[str]]:

@@ -143,6 +143,9 @@ def terminal_columns() -> int:
 def repeat(this: Run) -> None:
     """Say that the run is done, and put its row back if the table lost it."""
     print(f"done already: {this.folder} (force=true {this.again})")
+    page = this.folder / report.HTML
+    if page.is_file():
+        print(f"report: {page}")
     row = runs.status_of(this.folder).get("row")
     if row is not None:
         results.restore(Path(this.job.outputs), this.folder, row)
@@ -171,6 +174,8 @@ def _complete(this: Run, record: Record, outcome: Outcome, began: float) -> None
     if outcome.blocks:
         report.write(folder, outcome.title, outcome.blocks)
         end = f"report: {folder / report.HTML}"
+    if any(folder.glob("*.png")):
+        end += ", figures beside it" if outcome.blocks else ", figures in it"
     seconds = time.perf_counter() - began
     facts: dict[str, Any] = {"finished": runs.now(), "seconds": seconds, **outcome.facts}
     row = None if outcome.row is None else _row(this, record, outcome.row, facts)

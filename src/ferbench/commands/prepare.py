@@ -28,6 +28,7 @@ FORMAT = 2  # of what is cached beside the arrays; another number makes an old c
 
 def run(job: Prepare) -> None:
     """Cache the source unless the cache fits it, and print what is in it."""
+    began = time.perf_counter()
     if job.source == "toy":
         size, folder = ToySize(*job.data.toy.size), Path(job.data.folder)
         manifest = named_sets.open_toy(folder, size, workers=os.cpu_count() or 1).manifest
@@ -36,7 +37,7 @@ def run(job: Prepare) -> None:
         folder = Path(job.outputs) / "data" / "fer2013"
         manifest = _prepared(source, folder, job)
     print(_report(manifest))
-    print(f"cached in {folder}")
+    print(f"done: {folder} ({time.perf_counter() - began:.0f} s)")
 
 
 def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
@@ -60,12 +61,10 @@ def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
             return manifest
         if not _is_same_source(manifest, wanted["fingerprint"], place):
             raise UserError(_other_source(source, folder, manifest))
-    began = time.perf_counter()
     splits, facts = _read(source, job)
     print(f"read {source} ({facts['kind']}); looking for copies")
     facts |= {**wanted, "place": place}
     named_sets.store(folder, splits, facts, near_correlation=job.near_correlation)
-    print(f"done in {time.perf_counter() - began:.1f} s")
     return face_set.read_manifest(folder)
 
 

@@ -32,8 +32,8 @@ from ferbench.study.measure import measure
 from ferbench.study.plan import RUNS, Study, Task, filled, merged
 
 
-def run(job: RunStudy, launcher: Launcher) -> None:
-    """Run what is left of the study, wave by wave, and write its report."""
+def run(job: RunStudy, launcher: Launcher) -> int:
+    """Run what is left of the study, wave by wave, and write its report; how many runs are left."""
     study = _study(job)
     folder = Path(job.outputs) / "study" / study.name
     ledger = Ledger(folder / RUNS)  # of all budgets: some of their runs are the same
@@ -42,8 +42,8 @@ def run(job: RunStudy, launcher: Launcher) -> None:
         _check(asked, launcher, runs=not job.plan)
     if job.plan:
         print(_overview(asked, progress(asked, ledger)))
-        return
-    failed = [] if job.report else _run_all(asked, ledger, launcher)
+        return len(progress(study, ledger).left)
+    failed = [] if job.report else _run_all_or_stop(asked, ledger, launcher)
     reached = progress(study, ledger)
     pages_folder = folder / study.budget
     pages_folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +59,7 @@ def run(job: RunStudy, launcher: Launcher) -> None:
             f"{len(now.left)} of {len(now.tasks)} runs are not done, see above "
             f"({', '.join(failed[:5])} failed); the same command tries them again"
         )
+    return len(reached.left)
 
 
 def _study(job: RunStudy) -> Study:
@@ -122,6 +123,17 @@ def _command(job: RunStudy) -> str:
 
 
 # --- running -------------------------------------------------------------------------------------
+
+
+def _run_all_or_stop(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
+    """As `_run_all`; a stop says that the study can go on."""
+    try:
+        return _run_all(study, ledger, launcher)
+    except KeyboardInterrupt as stop:
+        now = progress(study, ledger)
+        done = f"{len(now.tasks) - len(now.left)} of {len(now.tasks)} runs are done"
+        stop.args = (f"stopped; {done}; the same command goes on with the study",)
+        raise
 
 
 def _run_all(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:

@@ -202,6 +202,7 @@ def _extras(job: Synth, folder: Path, sampler: Sampler, plan: Plan) -> None:
     if not all((folder / contact_sheets.file_name(name)).exists() for name in shown):
         subtitle = f"psi {job.psi:g}, {_name_of(sampler.generator.source)}"
         contact_sheets.write(folder, classes=plan.classes, subtitle=subtitle)
+        print(f"wrote {folder / contact_sheets.file_name('<class>')}")
     written = []
     if job.grid:
         written += pictures.grid(folder, sampler, seed=job.seed)

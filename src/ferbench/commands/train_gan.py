@@ -222,4 +222,4 @@ def _summary(folder: Path, kimg: float, best: dict[str, Any]) -> list[str]:
         accuracy = best["class_accuracy"]
         shown = "" if accuracy is None else f", class accuracy {accuracy:.3f}"
         lines.append(f"best at {best['kimg']:.1f} kimg: distance {best['distance']:.2f}{shown}")
-    return [*lines, f"draw from it: ferbench synth gan={folder}"]
+    return lines
