@@ -261,7 +261,8 @@ def test_ctrl_c_is_one_line_and_status_130(
     fail_with(monkeypatch, KeyboardInterrupt())
     assert ferbench("classify") == (130, "", "ferbench: interrupted\n")
     status, out, err = ferbench("classify", "-m", "seed=0,1")
-    assert (status, out, err) == (130, "[1] seed=0\n", "ferbench: interrupted\n")
+    goes_on = "ferbench: interrupted; the same command goes on with the sweep\n"
+    assert (status, out, err) == (130, "[1] seed=0\n", goes_on)
 
 
 def test_a_stop_with_its_own_status_keeps_it(
@@ -378,6 +379,7 @@ def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None
         "ferbench: format=csw: unknown; did you mean csv?\n",
         "[2] format=latexx\n",
         "ferbench: format=latexx: unknown; did you mean latex?\n",
+        "next: the same command tries the 2 runs that failed again\n",
     ]
 
 
