@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ferbench.classifiers import batches, losses, optim
 from ferbench.classifiers.batches import Batch, DeviceFaces
@@ -20,6 +19,7 @@ from ferbench.classifiers.learner import Learner
 from ferbench.classifiers.position import Position
 from ferbench.classifiers.prediction import predict
 from ferbench.errors import UserError
+from ferbench.progress import Counter
 from ferbench.recipes.classifier import Recipe
 from ferbench.runs import checkpoint, keep_freed_memory
 from ferbench.runs.precision import Precision
@@ -110,6 +110,7 @@ def fit(
                     loop.stop(state)
             scored = loop.end_epoch()
             hooks.on_epoch(loop.at.history)
+            bar.pulse.reset()
             if scored:
                 loop.save(state)
     at = loop.at
@@ -131,17 +132,11 @@ class _Loop:
         self.unread: list[Tensor] = []  # loss and hits of the latest steps, on the device
         self.best: dict[str, Tensor] = {}
 
-    def bar(self) -> tqdm[Any]:
-        """Progress over the images of all epochs: on a terminal alone."""
+    def bar(self) -> Counter:
+        """Progress over the images of all epochs, between the lines of the epochs."""
         at, recipe = self.at, self.recipe
-        return tqdm(
-            total=recipe.epochs * self.epoch_images,
-            initial=at.epoch * self.epoch_images + at.step * recipe.batch,
-            unit="img",
-            unit_scale=True,
-            disable=None,
-            smoothing=0.05,
-        )
+        done = at.epoch * self.epoch_images + at.step * recipe.batch
+        return Counter(recipe.epochs * self.epoch_images, "training", done=done, own_lines=True)
 
     def finished(self) -> bool:
         """All epochs done, or no gain on the held-out faces for `patience_epochs`."""
@@ -160,7 +155,7 @@ class _Loop:
         self.at.seconds += time.perf_counter() - began
         return done
 
-    def rest_of_epoch(self, bar: tqdm[Any]) -> Iterator[None]:
+    def rest_of_epoch(self, bar: Counter) -> Iterator[None]:
         """Train what is left of the current epoch, yielding after every optimizer step."""
         at, clock = self.at, time.perf_counter()
         self.learner.model.train()
@@ -212,11 +207,11 @@ class _Loop:
             _require_finite(loss, f"at epoch {at.epoch + 1}, step {step}")
             at.loss_sum, at.hits = at.loss_sum + loss * images, at.hits + hits
 
-    def _describe(self, bar: tqdm[Any]) -> None:
+    def _describe(self, bar: Counter) -> None:
         at = self.at
-        best = f"{at.best_score:.4f}" if at.best_epoch else "-"
-        bar.set_description(f"epoch {at.epoch + 1}/{self.recipe.epochs}", refresh=False)
-        bar.set_postfix_str(f"loss {at.loss:.3f} acc {at.accuracy:.3f} best {best}", refresh=False)
+        numbers = f"loss {at.loss:.3f}, accuracy {at.accuracy:.3f}"
+        best = f", best {at.best_score:.3f}" if at.best_epoch else ""
+        bar.describe(f"epoch {at.epoch + 1}/{self.recipe.epochs}", numbers + best)
 
     def end_epoch(self) -> bool:
         """Score the held-out faces if it is time, go to the next epoch; whether they were scored.

@@ -142,7 +142,9 @@ class _Job:
             run_job(self.command, cfg, given, self.full_error, last=not sweep)
         except KeyboardInterrupt as stop:
             if sweep:
-                stop.args = (f"{str(stop) or 'interrupted'}; the same command goes on with the sweep",)
+                stop.args = (
+                    f"{str(stop) or 'interrupted'}; the same command goes on with the sweep",
+                )
             raise
         except Exception as error:
             status = report(error, self.full_error)

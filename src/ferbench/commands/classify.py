@@ -24,9 +24,9 @@ from ferbench.config.identity import identity
 from ferbench.files import write_whole
 from ferbench.gan.fresh_faces import FreshFaces, sampler_of
 from ferbench.models import FaceClassifier, NetworkOptions, build
+from ferbench.progress import epoch_line, say
 from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint, loggers
 from ferbench.runs.loggers import Logger, open_logger
-from ferbench.runs.progress import epoch_line, say
 
 STATE, HISTORY = "state.pt", "metrics.jsonl"
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from ferbench.classes import CLASSES
 from ferbench.config.commands import Prepare
@@ -20,6 +16,7 @@ from ferbench.data.fer2013 import kaggle, release
 from ferbench.data.fer2013 import source as fer2013
 from ferbench.data.named_sets import ToySize
 from ferbench.errors import UserError
+from ferbench.progress import counting
 from ferbench.report.grid import Cell, Grid, terminal
 
 WIDE = 200  # characters: the table is not cut
@@ -64,13 +61,16 @@ def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
     splits, facts = _read(source, job)
     print(f"read {source} ({facts['kind']}); looking for copies")
     facts |= {**wanted, "place": place}
-    named_sets.store(folder, splits, facts, near_correlation=job.near_correlation)
+    with counting("compared") as show:
+        named_sets.store(
+            folder, splits, facts, near_correlation=job.near_correlation, on_progress=show
+        )
     return face_set.read_manifest(folder)
 
 
 def _read(source: Path, job: Prepare) -> tuple[dict[str, Faces], dict[str, Any]]:
     """The faces of each split, and what the manifest says of where they come from."""
-    with _Bar("reading") as show:
+    with counting("read") as show:
         splits, report = fer2013.read_source(
             source,
             allow_other_counts=job.allow_other_counts,
@@ -104,23 +104,6 @@ def _other_source(source: Path, folder: Path, manifest: dict[str, Any]) -> str:
         f"source={source}: {folder} holds {manifest.get('name')} ({images:,} images{origin}); "
         "force=true replaces it, outputs=FOLDER keeps both"
     )
-
-
-class _Bar:
-    """A progress bar as a callback of (done, total); none where nobody looks at a terminal."""
-
-    def __init__(self, label: str) -> None:
-        self._bar = tqdm(desc=label, unit="img", disable=None, leave=False, file=sys.stderr)
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._show
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def _show(self, done: int, total: int) -> None:
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
 
 
 def _report(manifest: dict[str, Any]) -> str:

@@ -51,7 +51,7 @@ def reference(judge: Judge, images: np.ndarray, labels: np.ndarray, *, cache: Pa
         with np.load(cache, allow_pickle=False) as file:
             if np.array_equal(file["key"], key):
                 return Reference(file["mean"], file["covariance"])
-    features = judge.describe(images).features
+    features = judge.describe(images, what="real faces, judged").features
     weights = (1 / np.maximum(class_counts(labels), 1))[labels]
     computed = Reference(*weighted_gaussian(features, weights))
     save_arrays(cache, key=key, mean=computed.mean, covariance=computed.covariance)
