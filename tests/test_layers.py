@@ -32,7 +32,16 @@ STOREYS = (
     "__init__",
 )
 HEIGHT = {part: height for height, storey in enumerate(STOREYS) for part in storey.split()}
-SHARED_BY_COMMANDS = ("drawing", "generators", "inputs", "judges", "launcher", "measured")
+SHARED_BY_COMMANDS = (
+    "drawing",
+    "estimates",
+    "generators",
+    "inputs",
+    "judges",
+    "launcher",
+    "measured",
+    "plans",
+)
 ABOVE_COMMANDS = {"__init__", "__main__", "api", "cli"}
 HEAVY = {"torch", "torchvision", "timm", "matplotlib", "sklearn", "hydra", "omegaconf"}
 

@@ -16,7 +16,7 @@ from ferbench.classifiers.batches import DeviceFaces
 from ferbench.classifiers.scoring import Evaluation
 from ferbench.classifiers.teacher import with_soft_labels
 from ferbench.classifiers.training import Fit, Hooks, Settings, Stopped
-from ferbench.commands import classify_inputs, inputs, measured
+from ferbench.commands import classify_inputs, inputs, measured, plans
 from ferbench.commands.classify_inputs import ClassifyInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.commands import Classify
@@ -36,6 +36,9 @@ def run(job: Classify) -> Path:
     compute = Compute.choose(job.device, job.precision)
     loggers.require(job.logger.name)
     NetworkOptions(**asdict(job.model))  # refuses what its network does not have
+    if job.plan:
+        what = f"{job.model.name} on {job.data.label}, {job.train.epochs} epochs"
+        return plans.show("classify", job, what, compute)
     job, read = classify_inputs.open_all(job, compute)
     this = run_of(job, read, compute)
     folder = measured.run(this, lambda record: _fit_and_score(job, read, compute, record))

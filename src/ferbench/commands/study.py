@@ -5,17 +5,19 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ferbench.commands import inputs
+from ferbench.commands import inputs, plans
+from ferbench.commands.estimates import Estimator
 from ferbench.commands.launcher import Command, Launcher, command_line, words_of
 from ferbench.config import yaml_files
 from ferbench.config.study import RunStudy
 from ferbench.errors import UserError, one_of
 from ferbench.files import save_json
-from ferbench.runs import loggers
+from ferbench.runs import calibration, loggers
 from ferbench.study import numbers, yaml_file
 from ferbench.study import report as pages
 from ferbench.study.ledger import (
@@ -38,12 +40,13 @@ def run(job: RunStudy, launcher: Launcher) -> int:
     folder = Path(job.outputs) / "study" / study.name
     ledger = Ledger(folder / RUNS)  # of all budgets: some of their runs are the same
     asked = study.only(job.chosen_cells()) if job.only else study
-    if not job.report:
-        _check(asked, launcher, runs=not job.plan)
+    configs = {} if job.report else _checked(asked, launcher, runs=not job.plan)
+    estimates = {} if job.report else _estimates(job, asked, configs)
     if job.plan:
-        print(_overview(asked, progress(asked, ledger)))
-        return len(progress(study, ledger).left)
-    failed = [] if job.report else _run_all_or_stop(asked, ledger, launcher)
+        now = progress(asked, ledger, estimates)
+        print(_overview(asked, now))
+        return len(now.left)
+    failed = [] if job.report else _run_all_or_stop(asked, ledger, launcher, estimates)
     reached = progress(study, ledger)
     pages_folder = folder / study.budget
     pages_folder.mkdir(parents=True, exist_ok=True)
@@ -82,24 +85,41 @@ def _study(job: RunStudy) -> Study:
     )
 
 
-def _check(study: Study, launcher: Launcher, *, runs: bool) -> None:
-    """Refuse a study with a run that its command would refuse, before the first one.
+def _checked(study: Study, launcher: Launcher, *, runs: bool) -> dict[str, Any]:
+    """The configs of all runs, by the id of a step or a cell; `@id` stands for a step's folder.
 
+    Refuses a study with a run that its command would refuse, before the first one.
     runs: whether runs follow, which need the real faces and the loggers' packages.
     """
-    folders = {step.id: "later" for step in study.steps}
-    checked = set()
+    folders = {step.id: f"@{step.id}" for step in study.steps}
+    configs: dict[str, Any] = {}
     for task in study.tasks():
-        words = (task.command, *filled(task.words, folders))
-        if words in checked or (task.cell and task.seed != study.seeds[0]):
+        if task.cell and task.seed != study.seeds[0]:
             continue
-        checked.add(words)
         try:
-            config = launcher.check(task.command, words[1:])
+            config = launcher.check(task.command, filled(task.words, folders))
             if runs:
                 _check_needs(config)
         except UserError as error:
             raise UserError(f"{task.id}: {error}") from None
+        configs[task.cell or task.id] = config
+    return configs
+
+
+def _estimates(job: RunStudy, study: Study, configs: Mapping[str, Any]) -> dict[str, float]:
+    """Seconds of a run of each step and cell, as far as they are known.
+
+    A plan measures the machine's speed where that is not known yet.
+    """
+    earlier = {f"@{step.id}": configs[step.id] for step in study.steps}
+    estimator = Estimator.of(job, may_measure=job.plan, earlier=earlier)
+    known: dict[str, float] = {}
+    for id, config in configs.items():
+        with suppress(UserError):  # the run itself says what is wrong
+            seconds = estimator.seconds(config)
+            if seconds is not None:
+                known[id] = seconds
+    return known
 
 
 def _check_needs(config: Any) -> None:
@@ -125,10 +145,12 @@ def _command(job: RunStudy) -> str:
 # --- running -------------------------------------------------------------------------------------
 
 
-def _run_all_or_stop(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
+def _run_all_or_stop(
+    study: Study, ledger: Ledger, launcher: Launcher, estimates: Mapping[str, float]
+) -> list[str]:
     """As `_run_all`; a stop says that the study can go on."""
     try:
-        return _run_all(study, ledger, launcher)
+        return _run_all(study, ledger, launcher, estimates)
     except KeyboardInterrupt as stop:
         now = progress(study, ledger)
         done = f"{len(now.tasks) - len(now.left)} of {len(now.tasks)} runs are done"
@@ -136,11 +158,13 @@ def _run_all_or_stop(study: Study, ledger: Ledger, launcher: Launcher) -> list[s
         raise
 
 
-def _run_all(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
+def _run_all(
+    study: Study, ledger: Ledger, launcher: Launcher, estimates: Mapping[str, float]
+) -> list[str]:
     """Run every task that is not done, those that others need first; ids of those that failed."""
     failed: list[str] = []
     while True:
-        now = progress(study, ledger)
+        now = progress(study, ledger, estimates)
         ready = now.ready(failed)
         if not ready:
             return failed
@@ -151,6 +175,7 @@ def _run_all(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
             ledger,
             study,
             launcher,
+            estimates,
         )
         jobs = [filled(task.words, now.folders) for task in wave.tasks]
         failed += [id for id in launcher.run(ready[0].command, jobs, wave) if id is not None]
@@ -165,12 +190,13 @@ class _Wave:
     ledger: Ledger
     study: Study
     launcher: Launcher
+    estimates: Mapping[str, float]
 
     def __call__(self, i: int, command: Command) -> str | None:
         """Run task i and note how it ended; its id if it failed."""
         task, began = self.tasks[i], time.time()
         words = filled(task.words, self.folders)
-        now = progress(self.study, self.ledger)
+        now = progress(self.study, self.ledger, self.estimates)
         print(
             f"\n[{len(now.tasks) - len(now.left) + 1}/{len(now.tasks)}] {task.id}; "
             f"left: {now.time_left()}\n$ {command_line(task.command, words)}",
@@ -204,7 +230,12 @@ def _overview(study: Study, now: Progress) -> str:
     for task in now.tasks:
         entry = now.entries.get(task.id)
         state = entry.status if entry else "left"
-        took = in_words(entry.seconds) if entry else ""
+        took = in_words(entry.seconds) if entry else _about(now.guess(task))
         where = entry.folder or entry.error or "" if entry else ""
-        lines.append(f"  {state:6} {took:>10}  {task.command:9} {task.id:32} {where}".rstrip())
-    return "\n".join([*lines, "", _standing(study, now)])
+        lines.append(f"  {state:6} {took:>13}  {task.command:9} {task.id:32} {where}".rstrip())
+    busy = [plans.BUSY] if now.estimates and calibration.is_busy() else []
+    return "\n".join([*lines, "", _standing(study, now), *busy])
+
+
+def _about(seconds: float | None) -> str:
+    return "?" if seconds is None else f"~ {in_words(seconds)}"

@@ -10,7 +10,7 @@ import stylegan2_ada as sg
 from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Judge
-from ferbench.commands import generators, inputs, judges, measured
+from ferbench.commands import generators, inputs, judges, measured, plans
 from ferbench.commands.judges import Wanted
 from ferbench.commands.measured import Outcome
 from ferbench.commands.train_gan_plan import Plan, plan_of, recipe_of, run_of
@@ -36,6 +36,8 @@ def run(job: TrainGan) -> Path:
     """Train until total_kimg were shown, or go on where a run was stopped; the run's folder."""
     compute = Compute.choose(job.device, job.precision)
     loggers.require(job.logger.name)
+    if job.plan:
+        return plans.show("train-gan", job, plans.of_gan(job), compute)
     compute = replace(compute, device=processes.own_device(compute.device))
     runs.keep_freed_memory()
     with processes.group(compute.device):

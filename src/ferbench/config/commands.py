@@ -90,6 +90,7 @@ class Classify:
     force: Neutral[bool]
     resume: Neutral[AsTyped[str | None]]
     start: Content[AsTyped[str | None]]
+    plan: Neutral[bool]
     data: Result[DataConfig]
     model: Result[ModelConfig]
     train: Result[Recipe]
@@ -146,6 +147,7 @@ class Demo:
     train_faces: int
     test_faces: int
     gan_kimg: float
+    plan: bool
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
