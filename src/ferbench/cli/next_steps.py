@@ -31,7 +31,7 @@ def line(command: str, job: Any, returned: Any) -> str | None:
     """
     if getattr(job, "plan", False):
         return "next: the same command without plan=true"
-    steps = AFTER[command](job, returned)
+    steps = AFTER.get(command, _evaluate)(job, returned)
     if isinstance(steps, str):
         return f"next: {steps}"
     outputs = [] if job.outputs == OUTPUTS else [f"outputs={job.outputs}"]

@@ -16,7 +16,7 @@ from ferbench import report, results, runs
 from ferbench.config.identity import identity
 from ferbench.errors import UserError, is_network
 from ferbench.files import save_json
-from ferbench.report import Block
+from ferbench.report import Block, drawing
 from ferbench.results.row import RunRow
 from ferbench.runs import Compute, Record, loggers
 
@@ -111,7 +111,8 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
         record.update(environment=runs.environment(this.compute.device))
         print(f"run: {this.folder}")
         began = time.perf_counter()
-        outcome = work(record)
+        with drawing.also_as_pdf(_wants_pdf(this.job)):
+            outcome = work(record)
         _complete(this, record, outcome, began)
     return this.folder
 
@@ -146,9 +147,15 @@ def repeat(this: Run) -> None:
     page = this.folder / report.HTML
     if page.is_file():
         print(f"report: {page}")
+    if _wants_pdf(this.job) and not any(this.folder.glob("*.pdf")):
+        print("note: figures=pdf: this run was made without; force=true draws them in a new one")
     row = runs.status_of(this.folder).get("row")
     if row is not None:
         results.restore(Path(this.job.outputs), this.folder, row)
+
+
+def _wants_pdf(job: Any) -> bool:
+    return getattr(job, "figures", "png") == "pdf"
 
 
 def check_inputs(this: Run) -> None:

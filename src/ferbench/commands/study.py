@@ -17,6 +17,7 @@ from ferbench.config import yaml_files
 from ferbench.config.study import RunStudy
 from ferbench.errors import UserError, one_of
 from ferbench.files import save_json
+from ferbench.report import drawing
 from ferbench.runs import calibration, loggers
 from ferbench.study import numbers, yaml_file
 from ferbench.study import report as pages
@@ -52,7 +53,8 @@ def run(job: RunStudy, launcher: Launcher) -> int:
     pages_folder.mkdir(parents=True, exist_ok=True)
     findings = measure(study, reached)
     save_json(pages_folder / "metrics.json", numbers.as_json(findings))
-    pages.write(pages_folder, study, reached, findings, command=_command(job))
+    with drawing.also_as_pdf(job.figures == "pdf"):
+        pages.write(pages_folder, study, reached, findings, command=_command(job))
     for line in pages.summary(findings):
         print(line)
     print(f"report: {pages_folder / 'report.md'}, {pages_folder / 'report.html'}")

@@ -6,7 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import SomeFacesConfig
-from ferbench.config.sections import PRECISIONS, check_name, check_seed
+from ferbench.config.sections import PRECISIONS, check_figures, check_name, check_seed
 from ferbench.config.synth import GanSource
 from ferbench.errors import UserError, at_least, between, one_of
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
@@ -84,6 +84,7 @@ class Audit:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     show_real: Result[bool]
     data: Content[SomeFacesConfig]
     privacy: Result[PrivacyConfig]
@@ -92,5 +93,6 @@ class Audit:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_name(self.name)
+        check_figures(self.figures)
         one_of("precision", self.precision, PRECISIONS)
         at_least("batch", self.batch, 1)

@@ -6,7 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import FacesConfig
-from ferbench.config.sections import PRECISIONS, ModelConfig, check_name, check_seed
+from ferbench.config.sections import PRECISIONS, ModelConfig, check_figures, check_name, check_seed
 from ferbench.errors import at_least, between, one_of
 from ferbench.recipes.classifier import Recipe
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
@@ -38,6 +38,7 @@ class AuditData:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     show_real: Result[bool]
     zoom: Result[bool]
     data: Content[FacesConfig]
@@ -48,5 +49,6 @@ class AuditData:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_name(self.name)
+        check_figures(self.figures)
         one_of("precision", self.precision, PRECISIONS)
         at_least("batch", self.batch, 1)

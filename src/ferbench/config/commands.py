@@ -17,6 +17,7 @@ from ferbench.config.sections import (
     EvalConfig,
     LoggerConfig,
     ModelConfig,
+    check_figures,
     check_name,
     check_seed,
 )
@@ -88,6 +89,7 @@ class Classify:
     device: Result[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     resume: Neutral[AsTyped[str | None]]
     start: Content[AsTyped[str | None]]
     plan: Neutral[bool]
@@ -101,6 +103,7 @@ class Classify:
         check_seed(self.seed)
         one_of("precision", self.precision, PRECISIONS)
         check_name(self.name)
+        check_figures(self.figures)
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,13 @@ class Evaluate:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     data: Content[FacesConfig]
     eval: Result[EvalConfig]
 
     def __post_init__(self) -> None:
         one_of("precision", self.precision, PRECISIONS)
+        check_figures(self.figures)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import SomeFacesConfig
-from ferbench.config.sections import PRECISIONS, check_name, check_seed
+from ferbench.config.sections import PRECISIONS, check_figures, check_name, check_seed
 from ferbench.config.synth import GanSource
 from ferbench.errors import at_least, one_of
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
@@ -53,12 +53,14 @@ class Fidelity:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     data: Content[SomeFacesConfig]
     metrics: Result[MetricsConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_name(self.name)
+        check_figures(self.figures)
         one_of("features", self.features, FEATURES)
         one_of("map", self.map, MAPS)
         at_least("map_images", self.map_images, 10)

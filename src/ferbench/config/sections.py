@@ -11,6 +11,7 @@ from ferbench.recipes.marks import AsTyped, Neutral, Result
 TTA = ("none", "flip", "ten_crop")
 LOGGERS = ("tensorboard", "wandb", "mlflow", "none")
 MAX_SEED = 2**32 - 1  # the largest that numpy takes
+FIGURES = ("png", "pdf")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
@@ -24,6 +25,11 @@ def check_name(name: str | None) -> None:
     """Refuse a name that is no file name."""
     if name is not None and not _is_file_name(name):
         raise UserError(f"name={name}: expected letters, digits, '.', '_' and '-'")
+
+
+def check_figures(figures: str) -> None:
+    """Refuse a kind of figures that is not drawn."""
+    one_of("figures", figures, FIGURES)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """What figures share: colors, style, a figure with its axes, and saving it.
 
-Every function that draws writes one PNG beside its name and renames it. Colors are those of
-Okabe and Ito (2008), which people with any color vision can tell apart; color alone says nothing.
-matplotlib is imported when a figure is drawn, and without its global state.
+Every function that draws writes one PNG beside its name and renames it; inside `also_as_pdf` the
+same as a PDF, too. Colors are those of Okabe and Ito (2008), which people with any color vision
+can tell apart; color alone says nothing. matplotlib is imported when a figure is drawn, and
+without its global state.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 
 DPI = 150
+_PDF: ContextVar[bool] = ContextVar("also as PDF", default=False)
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 STYLE: dict[Any, Any] = {
     "font.size": 10.0,
@@ -93,6 +96,23 @@ def head(figure: Figure, axes: Axes, title: str) -> None:
 def save(figure: Figure, path: Path) -> None:
     """Write beside the name, then rename: a killed run leaves no half a picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _write(figure, path, "png")
+    if _PDF.get():
+        _write(figure, path.with_suffix(".pdf"), "pdf")
+
+
+def _write(figure: Figure, path: Path, form: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(beside, format="png", dpi=DPI)
+    undated = {"CreationDate": None} if form == "pdf" else None
+    figure.savefig(beside, format=form, dpi=DPI, metadata=undated)
     os.replace(beside, path)
+
+
+@contextmanager
+def also_as_pdf(wanted: bool = True) -> Iterator[None]:
+    """Context in which figures are saved as vector graphics beside their PNGs, if wanted."""
+    token = _PDF.set(wanted)
+    try:
+        yield
+    finally:
+        _PDF.reset(token)
