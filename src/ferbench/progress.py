@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 LINE_SECONDS = 10.0  # lines that count images come at most so often, and one a percent
+NUMBERS = "{desc}: {percentage:3.0f} % {rate_fmt}, left {remaining}{postfix}"  # fits 80 columns
 MINUTE = 60.0  # so often come those of work that has lines of its own, an epoch or a tick
 
 
@@ -72,7 +73,13 @@ class Counter:
         self.began = time.monotonic()
         self.pulse = Pulse(MINUTE if own_lines else LINE_SECONDS)
         self.bar: tqdm[Any] = tqdm(
-            total=total, initial=done, desc=what, unit=unit, disable=None, leave=False
+            total=total,
+            initial=done,
+            desc=what,
+            unit=unit,
+            disable=None,
+            leave=False,
+            bar_format=NUMBERS if own_lines else None,
         )
 
     def __enter__(self) -> Counter:

@@ -158,6 +158,7 @@ class _Loop:
     def rest_of_epoch(self, bar: Counter) -> Iterator[None]:
         """Train what is left of the current epoch, yielding after every optimizer step."""
         at, clock = self.at, time.perf_counter()
+        bar.describe(f"epoch {at.epoch + 1}/{self.recipe.epochs}", "")
         self.learner.model.train()
         for batch in batches.training_batches(
             self.train, self.recipe, seed=self.settings.seed, epoch=at.epoch, first=at.step
@@ -209,7 +210,7 @@ class _Loop:
 
     def _describe(self, bar: Counter) -> None:
         at = self.at
-        numbers = f"loss {at.loss:.3f}, accuracy {at.accuracy:.3f}"
+        numbers = f"loss {at.loss:.3f}, acc {at.accuracy:.3f}"
         best = f", best {at.best_score:.3f}" if at.best_epoch else ""
         bar.describe(f"epoch {at.epoch + 1}/{self.recipe.epochs}", numbers + best)
 
