@@ -100,7 +100,7 @@ class Counter:
     def describe(self, what: str, note: str) -> None:
         """Name what is done now, and the numbers that matter."""
         self.what, self.note = what, note
-        self.bar.set_description(what, refresh=False)
+        self.bar.set_description_str(what if self.own_lines else f"{what}: ", refresh=False)
         self.bar.set_postfix_str(note, refresh=False)
 
     def _percent(self, done: int) -> int:
