@@ -38,15 +38,15 @@ def findings(own: Side, floor: Side | None = None) -> Findings:
 
 def test_a_set_like_the_real_faces() -> None:
     result = findings(side())
-    assert verdict.verdict(result).level == "close to the real faces in all that is measured here"
+    assert verdict.level(result) == "close to the real faces in all that is measured here"
     assert verdict.advice(result) == []
-    assert len(verdict.verdict(result).reasons) == 3
+    assert len(verdict.sentences(result)) == 3
 
 
 def test_the_three_sentences_have_the_numbers() -> None:
     result = findings(side(fid=12.0, coverage=0.2, recall=ONE_DEAD))
-    near, varied, classes = verdict.verdict(result).reasons
-    assert "is 12.0; held-out real faces have 1.00, so it is 12.0 times as far" in near
+    near, varied, classes = verdict.sentences(result)
+    assert "is 12; held-out real faces have 1, so it is 12 times as far" in near
     assert "reaches 20 %" in varied and "held-out real faces 80 %" in varied
     assert "31 % of its images (of held-out real faces 60 %)" in classes
     assert classes.endswith("least often that of disgust: 5 % (60 %).")
@@ -55,7 +55,7 @@ def test_the_three_sentences_have_the_numbers() -> None:
 def test_the_dead_class_comes_first() -> None:
     result = findings(side(fid=12.0, coverage=0.2, recall=ONE_DEAD))
     assert verdict.dead_classes(result) == ["disgust"]
-    assert verdict.verdict(result).level.split("; ") == [
+    assert verdict.level(result).split("; ") == [
         "dead: disgust",
         "unclear classes",
         "less varied than real faces",
@@ -78,10 +78,10 @@ def test_a_class_without_variety_is_dead_without_a_judge_too() -> None:
     own = replace(own, comparison=comparison, judged=None)
     result = findings(own, replace(side(), judged=None))
     assert verdict.dead_classes(result) == [CLASSES[0]]
-    assert verdict.verdict(result).reasons[-1] == "No judge looked at its classes."
+    assert verdict.sentences(result)[-1] == "No judge looked at its classes."
 
 
 @pytest.mark.parametrize(("fid", "far"), [(2.9, False), (3.0, True)])
 def test_from_three_times_the_distance_a_set_is_far(fid: float, far: bool) -> None:
-    level = verdict.verdict(findings(side(fid=fid))).level
+    level = verdict.level(findings(side(fid=fid)))
     assert ("far from the real faces" in level) == far

@@ -23,7 +23,7 @@ def blocks(findings: Findings, context: audit.Context) -> list[Block]:
     return audit.blocks(
         context,
         results,
-        verdict=verdict.verdict(findings),
+        verdict=audit.Verdict(verdict.level(findings), verdict.sentences(findings)),
         advice=verdict.advice(findings),
     )
 
@@ -31,8 +31,7 @@ def blocks(findings: Findings, context: audit.Context) -> list[Block]:
 def summary(findings: Findings, *, width: int) -> str:
     """The two tables for a terminal of so many characters, the verdict and the advice."""
     tables = {"All images": values_table(findings), "Class by class": classes_table(findings)}
-    result = verdict.verdict(findings)
-    lines = [f"verdict: {result.level}", *result.reasons]
+    lines = [f"verdict: {verdict.level(findings)}", *verdict.sentences(findings)]
     lines += audit.advice_lines(verdict.advice(findings))
     return audit.summary(tables, lines=lines, width=width)
 

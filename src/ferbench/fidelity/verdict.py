@@ -8,8 +8,6 @@ import numpy as np
 
 from ferbench.classes import CLASSES
 from ferbench.fidelity.findings import Findings
-from ferbench.report import audit
-from ferbench.report.grid import three_digits
 
 FAR = 3.0  # times the distance of held-out real faces, from which a set counts as far from them
 VARIED = 0.7  # of the coverage of held-out real faces, below which a set counts as less varied
@@ -17,10 +15,9 @@ CLEAR = 0.9  # of their class accuracy, below which its classes count as unclear
 DEAD_RECALL, DEAD_DIVERSITY = 0.1, 0.2  # of a class: below one of them it counts as dead
 
 
-def verdict(findings: Findings) -> audit.Verdict:
-    """The result in a few words, and a sentence each on nearness, variety and classes."""
-    sentences = [_nearness(findings), _variety(findings), _recognition(findings)]
-    return audit.Verdict(_level(findings), sentences)
+def sentences(findings: Findings) -> list[str]:
+    """The verdict: a sentence each on nearness, variety and classes."""
+    return [_nearness(findings), _variety(findings), _recognition(findings)]
 
 
 def advice(findings: Findings) -> list[tuple[str, str]]:
@@ -66,7 +63,8 @@ def dead_classes(findings: Findings) -> list[str]:
 # --- sentences -----------------------------------------------------------------------------------
 
 
-def _level(findings: Findings) -> str:
+def level(findings: Findings) -> str:
+    """What is wrong with the set, in a few words, dead classes first."""
     dead = dead_classes(findings)
     found = [f"dead: {', '.join(dead)}"] if dead else []
     found += ["unclear classes"] * (_class_share(findings) < CLEAR)
@@ -79,8 +77,8 @@ def _nearness(findings: Findings) -> str:
     own, floor = (side.comparison.overall for side in (findings.matched, findings.floor))
     return (
         f"Its distance from the real faces (FID, with as many images as the held-out ones) is "
-        f"{three_digits(own.fid)}; held-out real faces have {three_digits(floor.fid)}, so it is "
-        f"{three_digits(_distance_ratio(findings))} times as far."
+        f"{own.fid:.3g}; held-out real faces have {floor.fid:.3g}, so it is "
+        f"{_distance_ratio(findings):.3g} times as far."
     )
 
 
@@ -143,7 +141,7 @@ def _of_variety(findings: Findings) -> Iterator[tuple[str, str]]:
 def _of_nearness(findings: Findings) -> Iterator[tuple[str, str]]:
     if _distance_ratio(findings) >= FAR:
         yield (
-            f"the FID is {three_digits(_distance_ratio(findings))} times that of held-out faces",
+            f"the FID is {_distance_ratio(findings):.3g} times that of held-out faces",
             "train the generator longer (`total_kimg`), and choose its best weights by a judge; "
             "`ferbench curate` from a larger pool",
         )
