@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +9,9 @@ import torch
 
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.classifiers import batches
-from ferbench.classifiers.batches import Batch, DeviceFaces
-from ferbench.classifiers.learner import Learner
+from ferbench.classifiers.batches import DeviceFaces
 from ferbench.classifiers.prediction import predict
+from ferbench.classifiers.training import Settings, steps_without_end
 from ferbench.models import NetworkOptions, build
 from ferbench.recipes.classifier import Recipe
 from ferbench.runs import Compute
@@ -24,15 +23,13 @@ PREDICTED = 64  # images of a step of prediction
 
 def training(options: NetworkOptions, recipe: Recipe, compute: Compute) -> float:
     """Seconds that an image takes in training, augmentation and optimizer included."""
-    model = _network(options, compute)
-    faces = _noise(recipe.batch * 4, compute.device)
-    learner = Learner(model.train(), faces.labels, recipe, compute.precision)
-    stream = _endless(faces, replace(recipe, sampling="natural"))
-
-    def step() -> None:
-        learner.step(next(stream), lr=recipe.peak_lr, group=1, update=True)
-
-    return seconds_a_step(step, compute.device, least=2, most=STEPS) / recipe.batch
+    model, images = _network(options, compute), recipe.batch * recipe.accumulate
+    faces = _noise(images * 4, compute.device)
+    settings = Settings(replace(recipe, sampling="natural"), 0, compute.precision)
+    steps = steps_without_end(model, faces, settings)
+    took = seconds_a_step(lambda: next(steps), compute.device, least=2, most=STEPS)
+    steps.close()
+    return took / images
 
 
 def prediction(options: NetworkOptions, compute: Compute) -> float:
@@ -55,10 +52,3 @@ def _noise(images: int, device: torch.device) -> DeviceFaces:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (images, IMAGE_PX, IMAGE_PX), dtype=np.uint8)
     return batches.to_device(pixels, np.arange(images) % len(CLASSES), device)
-
-
-def _endless(faces: DeviceFaces, recipe: Recipe) -> Iterator[Batch]:
-    epoch = 0
-    while True:
-        yield from batches.training_batches(faces, recipe, seed=0, epoch=epoch, first=0)
-        epoch += 1

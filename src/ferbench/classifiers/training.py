@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +24,7 @@ from ferbench.recipes.classifier import Recipe
 from ferbench.runs import checkpoint, keep_freed_memory
 from ferbench.runs.precision import Precision
 
+Steps = Generator[None, None, None]  # of the optimizer
 STATE_FORMAT = "ferbench classifier state 1"
 CHECK_STEPS = 20  # how often the losses are read: each reading makes a GPU wait
 SCORE_BATCH = 512  # images at a time when the held-out faces are scored
@@ -115,6 +116,15 @@ def fit(
                 loop.save(state)
     at = loop.at
     return Fit(loop.best, at.history, at.best_epoch, at.seconds, at.images_per_second)
+
+
+def steps_without_end(model: nn.Module, train: DeviceFaces, settings: Settings) -> Steps:
+    """The first epoch's steps for ever: to measure how fast the loop of `fit` is."""
+    loop = _Loop(model, train, train, settings)
+    with loop.bar() as bar:
+        while True:
+            yield from loop.rest_of_epoch(bar)
+            loop.at.step = 0
 
 
 class _Loop:

@@ -88,7 +88,7 @@ class Estimator:
     def learning(self, job: Classify) -> float:
         """Seconds of an image in a classifier's training."""
         recipe, options = job.train, NetworkOptions(**asdict(job.model))
-        keys = ("batch", "optimizer", "compile", "label_smoothing")
+        keys = ("batch", "accumulate", "optimizer", "compile")
         what = {
             **_network_key(options),
             "tune": options.tune,
