@@ -18,7 +18,7 @@ FILES = sorted(SRC.rglob("*.py"))
 
 # From the ground up. A package imports from lower storeys only, never from its own or a higher one.
 STOREYS = (
-    "errors classes stopping version",
+    "errors classes progress stopping version",
     "files metrics recipes",
     "report config",
     "similarity runs",
@@ -35,12 +35,14 @@ HEIGHT = {part: height for height, storey in enumerate(STOREYS) for part in stor
 SHARED_BY_COMMANDS = (
     "drawing",
     "edited",
+    "estimates",
     "generators",
     "inputs",
     "judges",
     "launcher",
     "measured",
     "needed",
+    "plans",
 )
 ABOVE_COMMANDS = {"__init__", "__main__", "api", "cli"}
 HEAVY = {"torch", "torchvision", "timm", "matplotlib", "sklearn", "hydra", "omegaconf"}

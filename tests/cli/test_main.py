@@ -15,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
+from omegaconf import OmegaConf
 
 from ferbench import stopping
 from ferbench.cli import arguments as overrides
@@ -297,8 +299,8 @@ def test_ctrl_c_is_one_line_and_status_130(
     fail_with(monkeypatch, KeyboardInterrupt())
     assert ferbench("classify") == (130, "", "ferbench: interrupted\n")
     status, out, err = ferbench("classify", "-m", "seed=0,1")
-    ending = "ferbench: interrupted; the same command goes on\n"
-    assert (status, out, err) == (130, "[1] seed=0\n", ending)
+    goes_on = "ferbench: interrupted; the same command goes on\n"
+    assert (status, out, err) == (130, "[1] seed=0\n", goes_on)
 
 
 def test_a_stop_with_its_own_status_keeps_it(
@@ -498,10 +500,11 @@ def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None
             while text := ours.recv(65536):
                 writes.append(text.decode())
     assert writes == [
-        "[1] kind=fidelty\n",
-        "ferbench: kind=fidelty: unknown; did you mean fidelity?\n",
-        "[2] kind=curat\n",
-        "ferbench: kind=curat: unknown; did you mean curate?\n",
+        "[1] format=csw\n",
+        "ferbench: format=csw: unknown; did you mean csv?\n",
+        "[2] format=latexx\n",
+        "ferbench: format=latexx: unknown; did you mean latex?\n",
+        "next: the same command tries the 2 runs that failed again\n",
     ]
 
 
@@ -558,6 +561,43 @@ def test_help_of_a_command_names_groups_options_and_keys(command: str, ferbench:
             continue  # a section of the primary file
         assert any(word.startswith(f"{name}=") for word in words), key
         assert not prefix or f"  {prefix}. " in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_what_a_command_reads_and_no_more(command: str, ferbench: Ferbench) -> None:
+    """Every key of its schema once, with the value of the composed config, and no other key."""
+    shown: dict[str, str] = {}
+    prefix = ""
+    for line in ferbench(command, "--help")[1].partition("\nkeys")[2].splitlines():
+        own, defaults = (
+            re.match(r"  ([a-z][\w.]*)=(\S*)", line),
+            re.match(r"  ([a-z_.]+\.)  +", line),
+        )
+        if " *" in line or (own and own[1] in yaml_files.groups_of(command)):
+            continue
+        prefix = defaults[1] if defaults else prefix
+        for word in line.split() if defaults or (line.startswith("    ") and prefix) else []:
+            if key := re.fullmatch(r"(\w+)=(\S*)", word):
+                assert prefix + key[1] not in shown, key
+                shown[prefix + key[1]] = key[2]
+        if own:
+            assert own[1] not in shown
+            shown[own[1]] = own[2]
+    sections = {key.rpartition(".")[0] for key in keys_of(COMMANDS[command])}
+    read = {key for key in keys_of(COMMANDS[command]) if key not in sections}
+    assert set(shown) == {key for key in read if not key.endswith(".name")}
+    composed = OmegaConf.create(ferbench(command, "--cfg", "job")[1])
+    for key, text in shown.items():
+        value = OmegaConf.select(composed, key, throw_on_resolution_failure=False)
+        if text and "${" not in text:
+            assert yaml.safe_load(text) == value, key
+
+
+def test_help_has_no_section_without_content_and_no_keys_of_no_command() -> None:
+    texts = [help.overview(), *map(help.command, COMMANDS)]
+    for text in texts:
+        assert ":\n\n" not in text
+    assert not re.search(r"^  \w+=", help.overview(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("columns", [80, 100, 200])

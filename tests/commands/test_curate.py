@@ -54,7 +54,7 @@ class MadeJudge:
         self.name, self.hash, self.data_hash = name, f"hash of {name}", data_hash
         self.warnings = (f"judge {name} cannot be trusted: ...",)
 
-    def describe(self, images, *, batch=512):
+    def describe(self, images, *, batch=512, what=""):
         shown, percent = images[:, 0, :2].astype(float).T
         chance = np.repeat((1 - percent / 100)[:, None] / 6, 7, axis=1)
         chance[np.arange(len(images)), shown.astype(int)] = percent / 100

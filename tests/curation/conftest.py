@@ -19,7 +19,7 @@ class MadeJudge:
 
     name, hash, data_hash = "made", "m", "d"
 
-    def describe(self, images: np.ndarray, *, batch: int = 512) -> SimpleNamespace:
+    def describe(self, images: np.ndarray, *, batch: int = 512, what: str = "") -> SimpleNamespace:
         shown, percent, feature = images[:, 0, :3].astype(np.float64).T
         chance = np.repeat((1 - percent / 100)[:, None] / 6, 7, axis=1)
         chance[np.arange(len(images)), shown.astype(int)] = percent / 100

@@ -45,7 +45,8 @@ def test_points_are_colored_and_named_by_class(drawn, tmp_path):
     assert [text.get_text() for text in sample.texts] == ["happy"]
     assert real.get_xlim() == sample.get_xlim()
     assert real.get_ylim() == sample.get_ylim()
-    assert real.texts[3].get_position() == pytest.approx(np.median(groups[0].xy[3::7], axis=0))
+    assert real.texts[3].xy == pytest.approx(np.median(groups[0].xy[3::7], axis=0))
+    assert sample.texts[0].get_position() == pytest.approx(np.median(groups[1].xy, axis=0))
     assert len(set(CLASS_COLORS)) == len(CLASSES)
 
 

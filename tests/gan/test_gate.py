@@ -15,7 +15,7 @@ class ByBrightness:
 
     name, hash = "made", "h"
 
-    def describe(self, images: np.ndarray) -> SimpleNamespace:
+    def describe(self, images: np.ndarray, **_: Any) -> SimpleNamespace:
         brightness = images.reshape(len(images), -1).mean(1) / 30
         return SimpleNamespace(logits=-np.abs(brightness[:, None] - np.arange(7)))
 

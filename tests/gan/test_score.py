@@ -20,7 +20,7 @@ class ByBrightness:
     hash = "made"
     calls = 0
 
-    def describe(self, images: Any) -> SimpleNamespace:
+    def describe(self, images: Any, **_: Any) -> SimpleNamespace:
         self.calls += 1
         pixels = np.asarray(images, dtype=np.float32).reshape(len(images), -1)
         features = np.stack([pixels.mean(1), pixels.std(1)], 1)

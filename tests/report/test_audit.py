@@ -113,3 +113,10 @@ def test_values_by_class():
     assert audit.by_class(np.arange(7)) == dict(zip(CLASSES, range(7), strict=True))
     with pytest.raises(ValueError, match="zip"):
         audit.by_class([1])
+
+
+def test_long_lines_of_a_summary_are_wrapped_and_lists_indented():
+    text = audit.summary({}, lines=["word " * 30, "- finding: " + "word " * 30], width=60)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert [line[:2] for line in lines if line.startswith(("- ", "  "))] == ["- ", "  ", "  "]

@@ -126,3 +126,14 @@ def test_numbers_are_broken_before_a_bracket_only():
 def test_a_table_without_names_has_no_head():
     page = Page(report.page("t", [Table(["", ""], [["a", "b"]], leading=2)]))
     assert "thead" not in page.tags and page.tags.count("td") == 2
+
+
+def test_the_page_prints_with_whole_tables_and_figures():
+    """No scroll bar cuts a table on paper; a wide table is set smaller, a short one stays whole."""
+    wide = report.page("t", [Table(list("abcdefghi"), [["1"] * 9])])
+    assert '<div class="wide many short">' in wide
+    assert '<div class="wide">' in report.page("t", [Table(["a"], [["1"]] * 40)])
+    style = wide.partition("@media print")[2]
+    assert ".wide { overflow: visible; }" in style
+    assert "tr, figure, .note, pre, .short table { break-inside: avoid; }" in style
+    assert ".wide { overflow-x: auto; }" in wide  # on a screen it scrolls

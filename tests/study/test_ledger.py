@@ -37,6 +37,17 @@ def test_the_time_left_is_told_from_runs_alike(seconds: dict[str, float], text: 
     assert progress(**seconds).time_left() == text
 
 
+def test_an_estimate_stands_where_no_run_is_alike() -> None:
+    """The same cell's runs count first, then the same model's; a step's are not alike."""
+    estimates = {"set": 30.0, "a": 100.0, "b": 200.0}
+    now = Progress(TASKS, {}, {}, estimates)
+    assert [now.guess(task) for task in TASKS] == [30, 100, 100, 200]
+    done = progress(a_s0=60).entries
+    now = Progress(TASKS, done, {}, estimates)
+    assert [now.guess(task) for task in TASKS] == [30, 60, 60, 200]
+    assert now.time_left() == "about 5 min"
+
+
 def test_a_failed_run_is_left() -> None:
     entry = Entry("set", "synth", [], FAILED, None, 1.0, "no disk")
     now = Progress(TASKS, {"set": entry}, {})

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ferbench.bias.attributes import Attribute
-from ferbench.bias.findings import AttributeFindings, Findings
+from ferbench.bias.findings import AttributeFindings, Findings, Gap, GroupScores, Interval
 from ferbench.classes import CLASSES
 
+DEAD_RECALL = 0.1  # of a class under a classifier, below which it counts as dead
 LARGE_RATIO = 3.0  # of the largest class over the smallest, from which balancing is worth a try
 # What changes an attribute of the images that a classifier learns from.
 AUGMENT = {
@@ -24,13 +25,43 @@ LEVELS = ("brightness", "contrast")  # what data.normalize=source sets to that o
 
 
 def lines(findings: Findings) -> list[tuple[str, str]]:
-    """(finding, what to do about it), of what is more than chance alone."""
-    return [
-        *_classes(findings),
-        *_shifts(findings),
-        *_stereotypes(findings),
+    """(finding, what to do about it), of what is more than chance alone.
+
+    The gravest first: dead classes, then groups under a classifier, classes, and what the images
+    show, each kind by its size. What is helped by the same thing is one line.
+    """
+    ranked = [
+        *_dead(findings),
         *_groups(findings),
+        *_classes(findings),
+        *_stereotypes(findings),
+        *_shifts(findings),
     ]
+    return merged(ranked)
+
+
+def merged(ranked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The lines with those of the same action joined, where the first of them stands."""
+    by_action: dict[str, list[str]] = {}
+    for finding, action in ranked:
+        by_action.setdefault(action, []).append(finding)
+    return [("; ".join(found), action) for action, found in by_action.items()]
+
+
+def _dead(findings: Findings) -> Iterator[tuple[str, str]]:
+    """Classes that a classifier hardly ever gives right."""
+    if not findings.groups:
+        return
+    confusion = findings.groups[0].confusion.sum(axis=0)
+    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
+    dead = [name for name, share in zip(CLASSES, recall, strict=True) if share < DEAD_RECALL]
+    if dead:
+        yield (
+            f"*{', '.join(dead)}* is hardly ever recognized (recall under "
+            f"{100 * DEAD_RECALL:.0f} %)",
+            "look at nothing else before this: `train.sampling=balanced` or "
+            "`train.class_weights=sqrt_inverse`, longer training, and more images of the class",
+        )
 
 
 def _classes(findings: Findings) -> Iterator[tuple[str, str]]:
@@ -57,13 +88,11 @@ def _classes(findings: Findings) -> Iterator[tuple[str, str]]:
 
 
 def _shifts(findings: Findings) -> Iterator[tuple[str, str]]:
-    for one in findings.attributes:
-        if not one.shifted:
-            continue
-        name = one.attribute.name
+    shifted = [one for one in findings.attributes if one.shifted]
+    for one in sorted(shifted, key=lambda one: -(one.excess_distance or 0)):
         yield (
-            f"{name} is distributed differently than in the real images (Jensen-Shannon "
-            f"distance {one.distance:.3f}, by chance up to {one.floor:.3f})",
+            f"{one.attribute.name} is distributed differently than in the real images (Jensen-"
+            f"Shannon distance {one.distance:.3f}, by chance up to {one.floor:.3f})",
             _against_shift(one) if findings.synthetic else _augment(one.attribute),
         )
 
@@ -78,10 +107,7 @@ def _against_shift(one: AttributeFindings) -> str:
 
 
 def _stereotypes(findings: Findings) -> Iterator[tuple[str, str]]:
-    for one in findings.attributes:
-        change = one.amplification
-        if change is None or change.noise:
-            continue
+    for one, change in sorted(_changes(findings), key=lambda pair: -pair[1].value):
         grows = change.value > 0
         yield (
             f"class and {one.attribute.name} are associated {'more' if grows else 'less'} strongly "
@@ -94,6 +120,12 @@ def _stereotypes(findings: Findings) -> Iterator[tuple[str, str]]:
         )
 
 
+def _changes(findings: Findings) -> list[tuple[AttributeFindings, Interval]]:
+    """The attributes whose association with the class differs by more than chance."""
+    pairs = [(one, one.amplification) for one in findings.attributes]
+    return [(one, change) for one, change in pairs if change is not None and not change.noise]
+
+
 def _against_stereotype(one: AttributeFindings, findings: Findings) -> str:
     if not findings.synthetic:
         return _augment(one.attribute)
@@ -104,7 +136,7 @@ def _against_stereotype(one: AttributeFindings, findings: Findings) -> str:
 
 
 def _groups(findings: Findings) -> Iterator[tuple[str, str]]:
-    for scores in findings.groups:
+    for scores in sorted(findings.groups, key=_width, reverse=True):
         gap = scores.recall_gap
         if scores.accuracy_gap is not None and not scores.accuracy_gap.noise:
             accuracy = scores.accuracy[:, 0].copy()
@@ -123,6 +155,15 @@ def _groups(findings: Findings) -> Iterator[tuple[str, str]]:
                 f"counts={scores.worst_class}:NUMBER` and `data=mixed mix=add`; "
                 f"{_augment(scores.attribute)}",
             )
+
+
+def _width(scores: GroupScores) -> float:
+    """The larger of its two gaps, as far as it is more than chance."""
+
+    def excess(gap: Gap | None) -> float:
+        return 0.0 if gap is None else max(gap.value - gap.chance, 0.0)
+
+    return max(excess(scores.accuracy_gap), excess(scores.recall_gap))
 
 
 def _augment(attribute: Attribute) -> str:

@@ -173,8 +173,8 @@ def _associations(path: Path, attributes: Sequence[AttributeFindings]) -> Figure
     sides = "" if _alone(attributes) else ", here and in the real Training images"
     return Figure(
         path,
-        "Association of the class with each attribute (η² for numbers, V for words), with 95 % "
-        f"intervals{sides}.",
+        "Association of the class with each attribute (η² for numbers, V for words); the lines "
+        f"with caps are 95 % intervals{sides}.",
     )
 
 
@@ -231,7 +231,9 @@ def _gaps(path: Path, groups: Sequence[GroupScores]) -> Figure:
             axes.set_title(title, fontsize=9.5)
             axes.xaxis.grid(True, color="0.9")
     return Figure(
-        path, "Gaps between groups with 95 % intervals; the gray bar is what chance gives."
+        path,
+        "Gaps between groups, best minus worst; the lines with caps are 95 % intervals. The gray "
+        "bar is what chance gives: an orange diamond is beyond it, a gray dot is not.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from ferbench.classes import IMAGE_PX
 from ferbench.classifiers import batches
 from ferbench.errors import UserError
 from ferbench.models import FaceClassifier
+from ferbench.progress import Counter
 from ferbench.runs.precision import Precision
 
 BATCH = 512  # images at a time; the result does not depend on it
@@ -62,16 +64,23 @@ class Judge:
         """Name and hash, which identify a judge."""
         return {"name": self.name, "hash": self.hash}
 
-    def describe(self, images: np.ndarray | Tensor, *, batch: int = BATCH) -> Description:
+    def describe(
+        self, images: np.ndarray | Tensor, *, batch: int = BATCH, what: str = ""
+    ) -> Description:
         """Features and logits of images [N, H, W] uint8, N > 0, in one pass of the network.
 
         Image i is described as it stands (no mirror image, no crops) and by itself: the numbers do
         not depend on the batch, but for rounding. An array may be memory-mapped; a tensor may lie
-        on any device.
+        on any device. what: the name under which they are counted on the terminal; "": not at all.
         Raises UserError if an output is not finite.
         """
         assert images.ndim == 3 and len(images) > 0, f"images {images.shape}; expected [N, H, W]"
-        parts = [self._describe(images[i : i + batch]) for i in range(0, len(images), batch)]
+        parts = []
+        with Counter(len(images), what) if what else nullcontext() as bar:
+            for start in range(0, len(images), batch):
+                parts.append(self._describe(images[start : start + batch]))
+                if bar is not None:
+                    bar.update(len(parts[-1][0]))
         features, logits = (torch.cat(rows).numpy() for rows in zip(*parts, strict=True))
         if not (np.isfinite(features).all() and np.isfinite(logits).all()):
             raise UserError(

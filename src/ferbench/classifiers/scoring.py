@@ -83,7 +83,9 @@ def score(model: nn.Module, faces: FaceSet, how: Evaluation, *, device: torch.de
     """Predict a test split of the faces with a model on the device, and score it."""
     tested, clean, test_hash = named_sets.test_faces(faces, how.split)
     images = batches.to_device(tested.images, tested.labels, device).images
-    logits = predict(model, images, batch=how.batch, precision=how.precision, tta=how.tta)
+    logits = predict(
+        model, images, batch=how.batch, precision=how.precision, tta=how.tta, what="scored"
+    )
     return Tested(
         data=faces.manifest["name"],
         split=how.split,

@@ -12,6 +12,7 @@ from torch import Tensor
 from ferbench.classes import CLASSES
 from ferbench.classifiers.batches import DeviceFaces
 from ferbench.classifiers.judge import BATCH, Judge
+from ferbench.progress import Counter
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class Teacher:
         """
         shape = (len(images), len(CLASSES))
         targets = torch.empty(shape, dtype=torch.float16, device=images.device)
-        for start in range(0, len(images), BATCH):
-            part = slice(start, start + BATCH)
-            probabilities = self._probabilities(images[part, 0]).to(images.device)
-            one_hot = F.one_hot(labels[part], len(CLASSES))
-            targets[part] = self.weight * probabilities + (1 - self.weight) * one_hot
+        with Counter(len(images), "labeled by the teacher") as bar:
+            for start in range(0, len(images), BATCH):
+                part = slice(start, start + BATCH)
+                probabilities = self._probabilities(images[part, 0]).to(images.device)
+                one_hot = F.one_hot(labels[part], len(CLASSES))
+                targets[part] = self.weight * probabilities + (1 - self.weight) * one_hot
+                bar.update(len(one_hot))
         return targets
 
     def _probabilities(self, images: Tensor) -> Tensor:

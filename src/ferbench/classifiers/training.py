@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ferbench.classifiers import batches, losses, optim
 from ferbench.classifiers.batches import DeviceFaces
@@ -21,10 +20,12 @@ from ferbench.classifiers.position import Position
 from ferbench.classifiers.prediction import predict
 from ferbench.classifiers.stepping import Losses, build_step
 from ferbench.errors import UserError
+from ferbench.progress import Counter
 from ferbench.recipes.classifier import Recipe
 from ferbench.runs import checkpoint, keep_freed_memory
 from ferbench.runs.precision import Precision
 
+Steps = Generator[None, None, None]  # of the optimizer
 STATE_FORMAT = "ferbench classifier state 1"
 SCORE_BATCH = 512  # images at a time when the held-out faces are scored
 WRONG_STATE = (LookupError, RuntimeError, TypeError, ValueError, AttributeError)
@@ -111,10 +112,20 @@ def fit(
                     loop.stop(state)
             scored = loop.end_epoch()
             hooks.on_epoch(loop.at.history)
+            bar.pulse.reset()
             if scored:
                 loop.save(state)
     at = loop.at
     return Fit(loop.best, at.history, at.best_epoch, at.seconds, at.images_per_second)
+
+
+def steps_without_end(model: nn.Module, train: DeviceFaces, settings: Settings) -> Steps:
+    """The first epoch's steps for ever: to measure how fast the loop of `fit` is."""
+    loop = _Loop(model, train, train, settings)
+    with loop.bar() as bar:
+        while True:
+            yield from loop.rest_of_epoch(bar)
+            loop.at.step = 0
 
 
 class _Loop:
@@ -133,17 +144,11 @@ class _Loop:
         self.losses = Losses(self.steps, train.images.device)
         self.best: dict[str, Tensor] = {}
 
-    def bar(self) -> tqdm[Any]:
-        """Progress over the images of all epochs: on a terminal alone."""
+    def bar(self) -> Counter:
+        """Progress over the images of all epochs, between the lines of the epochs."""
         at, recipe = self.at, self.recipe
-        return tqdm(
-            total=recipe.epochs * self.epoch_images,
-            initial=at.epoch * self.epoch_images + at.step * recipe.batch,
-            unit="img",
-            unit_scale=True,
-            disable=None,
-            smoothing=0.05,
-        )
+        done = at.epoch * self.epoch_images + at.step * recipe.batch
+        return Counter(recipe.epochs * self.epoch_images, "training", done=done, own_lines=True)
 
     def finished(self) -> bool:
         """All epochs done, or no gain on the held-out faces for `patience_epochs`."""
@@ -162,9 +167,10 @@ class _Loop:
         self.at.seconds += time.perf_counter() - began
         return done
 
-    def rest_of_epoch(self, bar: tqdm[Any]) -> Iterator[None]:
+    def rest_of_epoch(self, bar: Counter) -> Iterator[None]:
         """Train what is left of the current epoch, yielding after every optimizer step."""
         at, clock = self.at, time.perf_counter()
+        bar.describe(f"epoch {at.epoch + 1}/{self.recipe.epochs}", "")
         self.learner.model.train()
         drawn = batches.draw_epoch(self.train, self.recipe, seed=self.settings.seed, epoch=at.epoch)
         images = min(len(self.train), self.recipe.batch)
@@ -212,11 +218,11 @@ class _Loop:
             _require_finite(loss, f"at epoch {at.epoch + 1}, step {step}")
             at.loss_sum, at.hits = at.loss_sum + loss * images, at.hits + hits
 
-    def _describe(self, bar: tqdm[Any]) -> None:
+    def _describe(self, bar: Counter) -> None:
         at = self.at
-        best = f"{at.best_score:.4f}" if at.best_epoch else "-"
-        bar.set_description(f"epoch {at.epoch + 1}/{self.recipe.epochs}", refresh=False)
-        bar.set_postfix_str(f"loss {at.loss:.3f} acc {at.accuracy:.3f} best {best}", refresh=False)
+        numbers = f"loss {at.loss:.3f}, acc {at.accuracy:.3f}"
+        best = f", best {at.best_score:.3f}" if at.best_epoch else ""
+        bar.describe(f"epoch {at.epoch + 1}/{self.recipe.epochs}", numbers + best)
 
     def end_epoch(self) -> bool:
         """Score the held-out faces if it is time, go to the next epoch; whether they were scored.

@@ -31,7 +31,7 @@ FOOT = "HYDRA_FULL_ERROR=1 shows the whole traceback of any error."
 
 
 def overview() -> str:
-    """What `ferbench` alone prints: commands, groups with their options, common keys, examples."""
+    """What `ferbench` alone prints: commands, groups with their options, examples."""
     commands = [(name, summary(primary(name))) for name in COMMANDS]
     groups = {group: " ".join(options_of(group)) for name in COMMANDS for group in groups_of(name)}
     return "\n".join(
@@ -41,7 +41,6 @@ def overview() -> str:
             "Can synthetic faces replace real ones when a machine learns facial expressions?",
             *_part("commands", commands),
             *_part("groups and their options", list(groups.items())),
-            *_part("keys of most commands", _common_keys()),
             "",
             "examples:",
             "  ferbench prepare source=fer2013.zip",
@@ -72,8 +71,9 @@ def command(name: str) -> str:
     if groups:
         rows = [row for group in groups for row in _option_rows(name, group)]
         lines += _part("groups (* is the default)", rows)
-        lines += ["", f"keys of the defaults (ferbench {name} --help GROUP says what they do):"]
-        lines += _defaults(name)
+        title = f"keys of the defaults (ferbench {name} --help GROUP says what they do)"
+        defaults = _defaults(name)
+        lines += _part(title, defaults) if defaults else []
     return "\n".join([*lines, *_part("flags", FLAGS), "", FOOT])
 
 
@@ -114,15 +114,6 @@ def _short_keys(name: str, group: str) -> list[tuple[str, str]]:
     return [(f"{short}=", full) for full, short in shortest.items()]
 
 
-def _common_keys() -> list[tuple[str, str]]:
-    """The keys that two commands or more take, with the first one's comment."""
-    entries = [(key, entry) for name in COMMANDS for key, entry in keys_of_command(name).items()]
-    names = [key for key, _ in entries]
-    first = {key: entry for key, entry in reversed(entries) if names.count(key) > 1}
-    shown = [key for key in dict.fromkeys(names) if key in first]
-    return [_key_row(key, *first[key]) for key in shown]
-
-
 def _key_row(key: str, value: str, comment: str) -> tuple[str, str]:
     return f"{key}={'' if value == '???' else value}", comment
 
@@ -150,14 +141,20 @@ def _keys_to_set(name: str, group: str, option: str) -> dict[str, tuple[str, str
     return {key: entry for key, entry in keys.items() if key != f"{group}.name"}
 
 
-def _defaults(name: str) -> list[str]:
-    """The keys of every group's default option, many in a line, behind their common prefix."""
-    sections: dict[str, list[str]] = {}
+def _defaults(name: str) -> list[tuple[str, str]]:
+    """The keys of every group's default option, many in a line, behind their common prefix.
+
+    Where two options set a key, the later group's value stands, as in the composed config.
+    """
+    values: dict[str, str] = {}
     for group, option in groups_of(name).items():
         for key, (value, _) in _keys_to_set(name, group, option).items():
-            prefix, _, last = key.rpartition(".")
-            sections.setdefault(f"{prefix}.", []).append(f"{last}={value}")
-    return _columns([(prefix, " ".join(words)) for prefix, words in sections.items()])
+            values[key] = value
+    sections: dict[str, list[str]] = {}
+    for key, value in values.items():
+        prefix, _, last = key.rpartition(".")
+        sections.setdefault(f"{prefix}.", []).append(f"{last}={value}")
+    return [(prefix, " ".join(words)) for prefix, words in sections.items()]
 
 
 def _part(title: str, rows: list[tuple[str, str]]) -> list[str]:

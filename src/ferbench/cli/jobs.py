@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferbench import stopping
-from ferbench.cli import arguments, machine_trouble
+from ferbench.cli import arguments, machine_trouble, next_steps
 from ferbench.cli.composition import checked, composed, config_loader, job_of, run_mode
 from ferbench.cli.error_lines import INTERRUPTED, report
 from ferbench.cli.streams import print_substitutes
@@ -29,16 +29,19 @@ if TYPE_CHECKING:
 TAKES_LAUNCHER = ("study", "curate", "demo")  # commands that run others
 
 
-def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> Any:
+def run_job(
+    command: str, cfg: DictConfig, given: Sequence[str], full_error: bool, *, last: bool = False
+) -> Any:
     """Check the config and run the command; what it returns.
 
+    last: whether it is all that was typed, so that it ends with what to do next.
     given: the words of the command line, which a resumed run must not contradict.
     full_error: show the traceback of errors that a command that runs others goes on after.
     Raises UserError for a mistake, for the machine's trouble and for numbers that broke.
     """
     stopping.begin_run()
     try:
-        return _run(command, cfg, given, full_error)
+        job, returned = _run(command, cfg, given, full_error)
     except FloatingPointError as error:
         raise UserError(str(error)) from error
     except (OSError, MemoryError, ImportError, RuntimeError) as error:
@@ -46,18 +49,23 @@ def run_job(command: str, cfg: DictConfig, given: Sequence[str], full_error: boo
         if text is None:
             raise
         raise UserError(text) from error
+    line = next_steps.line(command, job, returned) if last else None
+    if line is not None:
+        print(line)
+    return returned
 
 
-def _run(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> Any:
+def _run(command: str, cfg: DictConfig, given: Sequence[str], full_error: bool) -> tuple[Any, Any]:
+    """The checked config, and what the command returned."""
     job = checked(command, cfg)
     resume = getattr(job, "resume", None)
     if resume and not is_network(resume):
         job = _resumed(COMMANDS[command], job, given)
     module = import_module(f"ferbench.commands.{file_name(command)}")
     if command not in TAKES_LAUNCHER:
-        return module.run(job)
+        return job, module.run(job)
     try:
-        return module.run(job, Launcher.of_this_job(full_error))
+        return job, module.run(job, Launcher.of_this_job(full_error))
     except KeyboardInterrupt as stop:
         stopping.say_goes_on(stop)
         raise

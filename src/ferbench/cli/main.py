@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferbench import stopping
 from ferbench.cli import arguments as overrides
-from ferbench.cli import completion, help
+from ferbench.cli import completion, help, next_steps
 from ferbench.cli.composition import mistakes
 from ferbench.cli.error_lines import NOBODY_READS, USER_MISTAKE, one_line, report
 from ferbench.cli.jobs import in_sweep, run_job
@@ -99,6 +99,8 @@ def _compose_and_run(command: str, arguments: list[str], full_error: bool) -> in
         try:
             with _raising_hydra():
                 compose(_Job(command, statuses, full_error))()
+            if "--multirun" in arguments:
+                print(next_steps.line_of_sweep(command, statuses.count()))
         except (HydraException, OmegaConfBaseException, YAMLError) as error:
             raise UserError(one_line(error, command)) from error
         except KeyboardInterrupt as stop:
@@ -155,11 +157,11 @@ class _Job:
             return
         with in_sweep(self.statuses.owner):
             print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
-            self._run(cfg, given)
+            self._run(cfg, given, last=False)
 
-    def _run(self, cfg: DictConfig, given: list[str]) -> None:
+    def _run(self, cfg: DictConfig, given: list[str], *, last: bool = True) -> None:
         try:
-            run_job(self.command, cfg, given, self.full_error)
+            run_job(self.command, cfg, given, self.full_error, last=last)
         except Exception as error:
             status = report(error, self.full_error)
             if status == NOBODY_READS:

@@ -46,7 +46,14 @@ class Statuses:
                 raise
         self.here.append(status)
 
+    def count(self) -> int:
+        """How many jobs failed."""
+        return len(self._all())
+
     def worst(self) -> int:
         """The status of the command: 0 if no job failed, else the smallest; a bug is 1."""
+        return min(self._all(), default=0)
+
+    def _all(self) -> list[int]:
         files = self.folder.iterdir() if self.folder is not None else ()
-        return min([*self.here, *(int(path.name.partition("-")[0]) for path in files)], default=0)
+        return [*self.here, *(int(path.name.partition("-")[0]) for path in files)]

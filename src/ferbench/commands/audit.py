@@ -21,9 +21,9 @@ from ferbench.privacy import report as pages
 from ferbench.privacy.findings import AttackResult, Findings, Options
 from ferbench.privacy.network_attacks import Inversion, NetworkOptions
 from ferbench.privacy.real import Real
+from ferbench.progress import steps
 from ferbench.report.audit import Context, command_line, generator, image_set, software
 from ferbench.runs import Compute, Record
-from ferbench.runs.progress import steps
 from ferbench.similarity import views
 
 
@@ -87,7 +87,7 @@ def _real(job: Audit, read: AuditInputs) -> Real:
     judge = read.judge
     if judge is not None:
         encoders["judge"] = lambda images: views.unit(
-            judge.describe(images, batch=job.batch).features
+            judge.describe(images, batch=job.batch, what="described").features
         )
     return Real(
         read.faces,

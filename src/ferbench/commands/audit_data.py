@@ -27,6 +27,7 @@ from ferbench.data_audit.label_noise import Search
 from ferbench.data_audit.out_of_fold import Fitting
 from ferbench.data_audit.pool import Pool
 from ferbench.files import remove_partial
+from ferbench.progress import steps
 from ferbench.report.audit import Context, command_line, software
 from ferbench.runs import Compute, Interrupted, Record, StopSignal
 
@@ -58,11 +59,16 @@ def run(job: AuditData) -> Path:
 
 def _audit(job: AuditData, read: AuditDataInputs, record: Record) -> Outcome:
     noise = None if read.fitting is None else _label_noise(job, read, read.fitting)
-    enlarged = zoomed.find(read.pool, read.faces) if job.zoom else None
-    findings = Findings(read.pool, faults.find(read.pool), noise, enlarged)
-    if noise is not None:
-        numbers.write_disputed(record.folder / numbers.DISPUTED, noise, read.pool)
-    drawn = figures.draw(record.folder, findings, show_real=job.show_real)
+    with steps() as on_step:
+        if job.zoom:
+            on_step("enlarged copies")
+        enlarged = zoomed.find(read.pool, read.faces) if job.zoom else None
+        on_step("copies and balance")
+        findings = Findings(read.pool, faults.find(read.pool), noise, enlarged)
+        if noise is not None:
+            numbers.write_disputed(record.folder / numbers.DISPUTED, noise, read.pool)
+        on_step("figures")
+        drawn = figures.draw(record.folder, findings, show_real=job.show_real)
     context = Context(_facts(job, read, record), drawn, _again(job))
     return Outcome(
         lines=[pages.summary(findings)],
@@ -78,12 +84,13 @@ def _audit(job: AuditData, read: AuditDataInputs, record: Record) -> Outcome:
 
 def _open_all(job: AuditData, compute: Compute) -> AuditDataInputs:
     """Everything that is read, checked before anything is computed."""
+    network = None if job.label_noise.folds is None else models.NetworkOptions(**asdict(job.model))
     faces = inputs.open_faces(job.data)
     images = pool.read(faces)
-    if job.label_noise.folds is None:
+    if network is None or job.label_noise.folds is None:
         return AuditDataInputs(faces, images, None)
-    make = partial(models.build, models.NetworkOptions(**asdict(job.model)), classes=len(CLASSES))
-    make()  # refuses a wrong network now
+    make = partial(models.build, network, classes=len(CLASSES))
+    make()  # ImageNet's weights may not be at hand
     runs.graphs_wanted(GRAPHS_KEY, job.train.graphs, compute.device)
     label_noise.check(images, job.label_noise.folds)
     fitting = Fitting(make, job.train, job.seed, compute.precision, compute.device, job.batch)

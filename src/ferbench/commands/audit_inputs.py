@@ -69,10 +69,10 @@ class AuditInputs:
 
 def open_all(job: Audit, compute: Compute) -> AuditInputs:
     """Everything that is read, checked before anything is computed."""
-    faces = inputs.open_faces(job.data)
     sample = inputs.open_set(job.set, Path(job.outputs))
     if len(sample) < LEAST_IMAGES:
         raise UserError(f"set={sample.root}: {len(sample)} images; an audit needs {LEAST_IMAGES}")
+    faces = inputs.open_faces(job.data)
     notes = _origin(sample, faces, job)
     real_faces = judges.real_faces(job.data.name, faces)
     wanted = Wanted(Path(job.outputs), real_faces, may_be_none=True, any_faces=True)

@@ -18,6 +18,7 @@ from ferbench.commands.bias_inputs import BiasInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.bias import Bias
 from ferbench.errors import UserError
+from ferbench.progress import steps
 from ferbench.report import audit
 from ferbench.runs import Compute, Record
 
@@ -32,11 +33,15 @@ def run(job: Bias) -> Path:
 
 def _look(job: Bias, read: BiasInputs, record: Record) -> Outcome:
     subject, real = read.subject, read.faces.splits["train"]
-    computed, blank = _computed(job, read)
-    sample = Sample(subject.labels, subject.predicted, blank, subject.synthetic, subject.itself)
-    settings = Settings(job.min_count, job.bootstrap, job.seed)
-    findings = measure(sample, real.labels, [*computed, *read.attributes], settings)
-    drawn = figures.draw(record.folder, findings, subject.labels, real.labels)
+    with steps() as on_step:
+        on_step("attributes of the images")
+        computed, blank = _computed(job, read)
+        sample = Sample(subject.labels, subject.predicted, blank, subject.synthetic, subject.itself)
+        settings = Settings(job.min_count, job.bootstrap, job.seed)
+        on_step("differences between groups, and what chance gives")
+        findings = measure(sample, real.labels, [*computed, *read.attributes], settings)
+        on_step("figures")
+        drawn = figures.draw(record.folder, findings, subject.labels, real.labels)
     notes = [f"Warning: {warning}." for warning in read.warnings]
     context = audit.Context(_facts(job, read, record), drawn, _again(job), notes)
     return Outcome(

@@ -19,7 +19,7 @@ from ferbench.classifiers.memory import training_bytes
 from ferbench.classifiers.scoring import Evaluation
 from ferbench.classifiers.teacher import with_soft_labels
 from ferbench.classifiers.training import Fit, Hooks, Settings, Stopped
-from ferbench.commands import classify_inputs, inputs, measured
+from ferbench.commands import classify_inputs, inputs, measured, plans
 from ferbench.commands.classify_inputs import ClassifyInputs
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.commands import Classify
@@ -27,9 +27,9 @@ from ferbench.config.identity import identity
 from ferbench.files import sha256_of, write_whole
 from ferbench.gan.fresh_faces import FreshFaces, sampler_of
 from ferbench.models import FaceClassifier, NetworkOptions, build
-from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint, memory
+from ferbench.progress import epoch_line, say
+from ferbench.runs import Compute, Interrupted, Record, StopSignal, checkpoint, loggers, memory
 from ferbench.runs.loggers import Logger, open_logger
-from ferbench.runs.progress import epoch_line, say
 
 STATE, HISTORY = "state.pt", "metrics.jsonl"
 
@@ -37,6 +37,11 @@ STATE, HISTORY = "state.pt", "metrics.jsonl"
 def run(job: Classify) -> Path:
     """Fit and score unless that is done; go on where a run was stopped. Returns its folder."""
     compute = Compute.choose(job.device, job.precision)
+    loggers.require(job.logger.name)
+    NetworkOptions(**asdict(job.model))  # refuses what its network does not have
+    if job.plan:
+        what = f"{job.model.name} on {job.data.label}, {job.train.epochs} epochs"
+        return plans.show("classify", job, what, compute)
     job, read = classify_inputs.open_all(job, compute)
     this = run_of(job, read, compute)
     if not measured.is_done(this):

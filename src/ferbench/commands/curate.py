@@ -22,8 +22,8 @@ from ferbench.data import contact_sheets, synthetic_set
 from ferbench.data.synthetic_set import SetWriter, SyntheticSet
 from ferbench.files import save_array
 from ferbench.gan import gate
+from ferbench.progress import steps
 from ferbench.runs import Compute, Record
-from ferbench.runs.progress import steps
 
 # What the manifest of the pool says of the pool alone.
 OF_THE_POOL = (

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ferbench import results
 from ferbench.classifiers import figures
-from ferbench.commands.launcher import Launcher
+from ferbench.commands.estimates import NEWEST_GAN, NEWEST_SET, Estimator
+from ferbench.commands.launcher import Launcher, command_line
 from ferbench.config.commands import Demo
+from ferbench.config.synth import Synth
+from ferbench.config.train_gan import TrainGan
 from ferbench.results.rows import ClassifierRow
+from ferbench.study.ledger import in_words
 
 SHIPPED_FACES = 700  # of the generator of real faces that ferbench ships
 
@@ -19,6 +25,9 @@ SHIPPED_FACES = 700  # of the generator of real faces that ferbench ships
 def run(job: Demo, other_commands: Launcher) -> None:
     """Run the steps, print the table and draw its figure; a step that was done is skipped."""
     began = time.perf_counter()
+    _announce(job, other_commands)
+    if job.plan:
+        return
     for step in steps(job):
         other_commands.call(step[0], step[1:])
     figure = Path(job.outputs) / "accuracy.png"
@@ -28,7 +37,25 @@ def run(job: Demo, other_commands: Launcher) -> None:
     values = np.array([(row.accuracy, row.accuracy_low, row.accuracy_high) for row in latest])
     figures.plot_accuracy(labels, values, path=figure, title="toy faces, private split")
     other_commands.call("table", [f"outputs={job.outputs}"])
-    print(f"\nfigure: {figure}\nthe whole way took {time.perf_counter() - began:.0f} s")
+    print(f"\ndone: {job.outputs}, figure: {figure} ({time.perf_counter() - began:.0f} s)")
+
+
+def _announce(job: Demo, other_commands: Launcher) -> None:
+    """Say how long the steps may take here; with plan=true, each of them."""
+    configs = [other_commands.check(step[0], step[1:]) for step in steps(job)]
+    newest = {NEWEST_GAN: _first(configs, TrainGan), NEWEST_SET: _first(configs, Synth)}
+    estimator = Estimator.of(job, may_measure=True, earlier=newest)
+    seconds = [estimator.seconds(config) for config in configs]
+    for step, own in zip(steps(job), seconds, strict=True):
+        if job.plan and own is not None:
+            print(f"{in_words(own):>8}  {command_line(step[0], step[1:])}")
+    known = [own for own in seconds if own is not None]
+    if known:
+        print(f"{len(configs)} steps, about {in_words(sum(known))} on this machine")
+
+
+def _first(configs: Sequence[Any], kind: type) -> Any:
+    return next((config for config in configs if isinstance(config, kind)), None)
 
 
 def steps(job: Demo) -> list[list[str]]:

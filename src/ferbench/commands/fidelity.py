@@ -17,6 +17,7 @@ from ferbench.fidelity.comparison import Settings
 from ferbench.fidelity.figures import MapOptions
 from ferbench.fidelity.findings import Findings
 from ferbench.fidelity.measure import ImageSet
+from ferbench.progress import steps
 from ferbench.report import audit
 from ferbench.results.rows import ClassifierRow
 from ferbench.runs import Compute, Record
@@ -41,26 +42,27 @@ def run_of(job: Fidelity, read: FidelityInputs, compute: Compute) -> Run:
 def _measure(job: Fidelity, read: FidelityInputs, compute: Compute, record: Record) -> Outcome:
     rows = results.read(Path(job.outputs), ClassifierRow)
     cache = _cache(job, read, compute, record)
-    real = measure.extract(read.reference, read.extractor, batch=job.batch, cache=cache)
-    sample, floor = (
-        measure.extract_judged(side, read.extractor, read.judge, batch=job.batch)
-        for side in (read.sample, read.floor)
-    )
-    findings = measure.measure(
-        real,
-        sample,
-        floor,
-        _settings(job),
-        path_length=_path_length(job, read),
-        trained=tuple(row for row in rows if _learned_from(row, read.sample)),
-    )
-    maps = MapOptions(job.map, job.map_images, job.seed)
-    context = audit.Context(
-        facts=_facts(read, record),
-        figures=figures.draw(record.folder, findings, real, sample.features, maps),
-        command=_again(job, read),
-        notes=[f"Warning: {warning}." for warning in read.warnings],
-    )
+    with steps() as on_step:
+        on_step("features of the real faces, the set and PublicTest")
+        real = measure.extract(read.reference, read.extractor, batch=job.batch, cache=cache)
+        sample, floor = (
+            measure.extract_judged(side, read.extractor, read.judge, batch=job.batch)
+            for side in (read.sample, read.floor)
+        )
+        on_step("distances between them")
+        findings = measure.measure(
+            real,
+            sample,
+            floor,
+            _settings(job),
+            path_length=_path_length(job, read),
+            trained=tuple(row for row in rows if _learned_from(row, read.sample)),
+        )
+        on_step("figures")
+        maps = MapOptions(job.map, job.map_images, job.seed)
+        drawn = figures.draw(record.folder, findings, real, sample.features, maps)
+    notes = [f"Warning: {warning}." for warning in read.warnings]
+    context = audit.Context(_facts(read, record), drawn, _again(job, read), notes)
     return Outcome(
         lines=[fidelity_report.summary(findings, width=measured.terminal_columns())],
         row=_row(job, read, findings),

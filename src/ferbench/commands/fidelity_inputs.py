@@ -57,10 +57,8 @@ class FidelityInputs:
 def open_all(job: Fidelity, compute: Compute, *, least: int) -> FidelityInputs:
     """Everything that is read, checked before anything is measured; least: images of a class."""
     feature_space.check_map(job.map)
-    faces = inputs.open_faces(job.data)
-    sample, floor = _sample(job, faces), floor_images(faces)
-    reference = real_images(faces, REFERENCE)
-    check_counts(sample, f"set={job.set or sample.name}", least)
+    sample, faces = _sample_and_faces(job, least)
+    reference, floor = real_images(faces, REFERENCE), floor_images(faces)
     check_counts(reference, f"data={job.data.name}: Training", least)
     check_counts(floor, f"data={job.data.name}: PublicTest without copies", least)
     wanted = Wanted(
@@ -83,24 +81,36 @@ def open_all(job: Fidelity, compute: Compute, *, least: int) -> FidelityInputs:
     return FidelityInputs(reference, sample, floor, extractor, judge, generator)
 
 
-def _sample(job: Fidelity, faces: FaceSet) -> ImageSet:
-    """The set to measure, or as many of its images as n says."""
+def _sample_and_faces(job: Fidelity, least: int) -> tuple[ImageSet, FaceSet]:
+    """The set to measure, checked before toy faces may have to be rendered, and the real faces."""
     if job.set in SPLITS:
-        images = real_images(faces, str(job.set))
-    else:
-        made = inputs.open_set(job.set, Path(job.outputs))
-        facts = made.manifest.get("generator") or {}
-        name = made.name
-        images = ImageSet(
-            name,
-            made.manifest["hash"],
-            made.images,
-            made.labels,
-            facts,
-            px=made.image_px,
-            training_hash=mixing.whole(made).content_hash(),
-        )
-        _say_origin(images, faces)
+        faces = inputs.open_faces(job.data)
+        sample = _limited(job, real_images(faces, str(job.set)))
+        check_counts(sample, f"set={job.set}", least)
+        return sample, faces
+    sample = _limited(job, _made(job))
+    check_counts(sample, f"set={job.set or sample.name}", least)
+    faces = inputs.open_faces(job.data)
+    _say_origin(sample, faces)
+    return sample, faces
+
+
+def _made(job: Fidelity) -> ImageSet:
+    """The synthetic set to measure."""
+    made = inputs.open_set(job.set, Path(job.outputs))
+    return ImageSet(
+        made.name,
+        made.manifest["hash"],
+        made.images,
+        made.labels,
+        made.manifest.get("generator") or {},
+        px=made.image_px,
+        training_hash=mixing.whole(made).content_hash(),
+    )
+
+
+def _limited(job: Fidelity, images: ImageSet) -> ImageSet:
+    """The set to measure, or as many of its images as n says."""
     if job.n is None:
         return images
     total = len(images.labels)

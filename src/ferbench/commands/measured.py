@@ -19,7 +19,7 @@ from ferbench.config.identity import identity, keys_of_mark
 from ferbench.errors import UserError, is_network
 from ferbench.files import save_json
 from ferbench.recipes.marks import CONTENT, RESULT
-from ferbench.report import Block
+from ferbench.report import Block, drawing
 from ferbench.results.row import RunRow
 from ferbench.runs import Compute, Record, loggers
 
@@ -135,7 +135,8 @@ def run(this: Run, work: Callable[[Record], Outcome]) -> Path:
         record.update(environment=runs.environment(this.compute.device), **facts)
         print(f"run: {this.folder}")
         began = time.perf_counter()
-        outcome = work(record)
+        with drawing.also_as_pdf(_wants_pdf(this.job)):
+            outcome = work(record)
         _complete(this, record, outcome, began)
     return this.folder
 
@@ -172,9 +173,18 @@ def repeat(this: Run) -> None:
         edited.check_file(this.folder, type(this.job))
     except UserError as error:
         print(f"note: {error}")
+    page = this.folder / report.HTML
+    if page.is_file():
+        print(f"report: {page}")
+    if _wants_pdf(this.job) and not any(this.folder.glob("*.pdf")):
+        print("note: figures=pdf: this run was made without; force=true draws them in a new one")
     row = runs.status_of(this.folder).get("row")
     if row is not None:
         results.restore(Path(this.job.outputs), this.folder, row)
+
+
+def _wants_pdf(job: Any) -> bool:
+    return getattr(job, "figures", "png") == "pdf"
 
 
 def check_inputs(this: Run) -> None:
@@ -203,6 +213,8 @@ def _complete(this: Run, record: Record, outcome: Outcome, began: float) -> None
     if outcome.blocks:
         report.write(folder, outcome.title, outcome.blocks)
         end = f"report: {folder / report.HTML}"
+    if any(folder.glob("*.png")):
+        end += ", figures beside it" if outcome.blocks else ", figures in it"
     seconds = time.perf_counter() - began
     facts: dict[str, Any] = {"finished": runs.now(), "seconds": seconds, **outcome.facts}
     facts["warnings"] = list(outcome.warnings)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from ferbench.classes import CLASSES
 from ferbench.config.commands import Prepare
@@ -20,15 +16,16 @@ from ferbench.data.fer2013 import kaggle, release
 from ferbench.data.fer2013 import source as fer2013
 from ferbench.data.named_sets import ToySize
 from ferbench.errors import UserError
+from ferbench.progress import counting
 from ferbench.report.grid import Cell, Grid, terminal
 
 WIDE = 200  # characters: the table is not cut
-STEP = 10  # percent between two lines where nobody sees the bar
 FORMAT = 2  # of what is cached beside the arrays; another number makes an old cache void
 
 
 def run(job: Prepare) -> None:
     """Cache the source unless the cache fits it, and print what is in it."""
+    began = time.perf_counter()
     if job.source == "toy":
         size, workers = ToySize(*job.data.toy.size), os.cpu_count() or 1
         faces = named_sets.open_toy(Path(job.data.folder), size, workers=workers, anew=job.force)
@@ -38,7 +35,7 @@ def run(job: Prepare) -> None:
         folder = Path(job.outputs) / "data" / "fer2013"
         manifest = _prepared(source, folder, job)
     print(_report(manifest))
-    print(f"cached in {folder}")
+    print(f"done: {folder} ({time.perf_counter() - began:.0f} s)")
 
 
 def _prepared(source: Path, folder: Path, job: Prepare) -> dict[str, Any]:
@@ -82,12 +79,13 @@ def _fitting(
 
 def _written(source: Path, folder: Path, wanted: dict[str, Any], job: Prepare) -> dict[str, Any]:
     """The manifest of the cache, made of the source."""
-    began = time.perf_counter()
     splits, facts = _read(source, job)
     print(f"read {source} ({facts['kind']}); looking for copies")
     facts |= {**wanted, "place": _place(source)}
-    named_sets.store(folder, splits, facts, near_correlation=job.near_correlation)
-    print(f"done in {time.perf_counter() - began:.1f} s")
+    with counting("compared") as show:
+        named_sets.store(
+            folder, splits, facts, near_correlation=job.near_correlation, on_progress=show
+        )
     return face_set.read_manifest(folder)
 
 
@@ -98,7 +96,7 @@ def _place(source: Path) -> str:
 
 def _read(source: Path, job: Prepare) -> tuple[dict[str, Faces], dict[str, Any]]:
     """The faces of each split, and what the manifest says of where they come from."""
-    with _Bar("reading") as show:
+    with counting("read") as show:
         splits, report = fer2013.read_source(
             source,
             allow_other_counts=job.allow_other_counts,
@@ -132,28 +130,6 @@ def _other_source(source: Path, folder: Path, manifest: dict[str, Any]) -> str:
         f"source={source}: {folder} holds {manifest.get('name')} ({images:,} images{origin}); "
         "force=true replaces it, outputs=FOLDER keeps both"
     )
-
-
-class _Bar:
-    """A progress bar as a callback of (done, total); without a terminal a line every 10 percent."""
-
-    def __init__(self, label: str) -> None:
-        self._label, self._percent = label, 0
-        self._bar = tqdm(desc=label, unit="img", disable=None, leave=False, file=sys.stderr)
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._show
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def _show(self, done: int, total: int) -> None:
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
-        percent = 100 * done // max(total, 1)
-        if (self._bar.disable or not sys.stdout.isatty()) and percent >= self._percent + STEP:
-            self._percent = percent - percent % STEP
-            print(f"{self._label}: {done:,} of {total:,} images ({percent} %)", flush=True)
 
 
 def _report(manifest: dict[str, Any]) -> str:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ferbench import runs
-from ferbench.commands import needed
+from ferbench.commands import needed, plans
+from ferbench.commands.estimates import Estimator
 from ferbench.commands.launcher import Command, Launcher, command_line, words_of
 from ferbench.config import yaml_files
 from ferbench.config.study import RunStudy
 from ferbench.errors import UserError, one_of
 from ferbench.files import save_json
+from ferbench.report import drawing
+from ferbench.runs import calibration
 from ferbench.study import numbers, yaml_file
 from ferbench.study import report as pages
 from ferbench.study.ledger import (
@@ -33,24 +38,26 @@ from ferbench.study.plan import RUNS, Study, Task, filled, merged
 POLL_SECONDS = 1.0  # how often a run of another process is looked at
 
 
-def run(job: RunStudy, launcher: Launcher) -> None:
-    """Run what is left of the study, wave by wave, and write its report."""
+def run(job: RunStudy, launcher: Launcher) -> int:
+    """Run what is left of the study, wave by wave, and write its report; how many runs are left."""
     study = _study(job)
     folder = Path(job.outputs) / "study" / study.name
     ledger = Ledger(folder / RUNS)  # of all budgets: some of their runs are the same
     asked = study.only(job.chosen_cells()) if job.only else study
-    if not job.report:
-        _check(asked, launcher)
+    configs = {} if job.report else _checked(asked, launcher, to_run=not job.plan)
+    estimates = {} if job.report else _estimates(job, asked, configs)
     if job.plan:
-        print(_overview(asked, progress(asked, ledger)))
-        return
-    failed = [] if job.report else _run_all(asked, ledger, launcher)
+        now = progress(asked, ledger, estimates)
+        print(_overview(asked, now))
+        return len(now.left)
+    failed = [] if job.report else _run_all_or_stop(asked, ledger, launcher, estimates)
     reached = progress(study, ledger)
     pages_folder = folder / study.budget
     pages_folder.mkdir(parents=True, exist_ok=True)
     findings = measure(study, reached)
     save_json(pages_folder / "metrics.json", numbers.as_json(findings))
-    pages.write(pages_folder, study, reached, findings, command=_command(job))
+    with drawing.also_as_pdf(job.figures == "pdf"):
+        pages.write(pages_folder, study, reached, findings, command=_command(job))
     for line in pages.summary(findings):
         print(line)
     print(f"report: {pages_folder / 'report.md'}, {pages_folder / 'report.html'}")
@@ -60,6 +67,7 @@ def run(job: RunStudy, launcher: Launcher) -> None:
             f"{len(now.left)} of {len(now.tasks)} runs are not done, see above "
             f"({', '.join(failed[:5])} failed); the same command tries them again"
         )
+    return len(reached.left)
 
 
 def _study(job: RunStudy) -> Study:
@@ -82,22 +90,42 @@ def _study(job: RunStudy) -> Study:
     )
 
 
-def _check(study: Study, launcher: Launcher) -> None:
-    """Refuse a study with a run that its command would refuse, before the first one.
+def _checked(study: Study, launcher: Launcher, *, to_run: bool) -> dict[str, Any]:
+    """The configs of the runs, by the id of a step or a cell; `@id` stands for a step's folder.
 
-    Of the seeds of a cell the first and the largest are looked at.
+    Refuses a study with a run that its command would refuse, before the first one. Of the seeds of
+    a cell the first and the largest are looked at.
+    to_run: whether the runs follow, which need the real faces and the loggers' packages.
     """
     folders = {step.id: f"@{step.id}" for step in study.steps}
-    checked = set()
+    configs: dict[str, Any] = {}
     for task in study.tasks():
-        words = (task.command, *filled(task.words, folders))
-        if words in checked or task.seed not in (None, study.seeds[0], max(study.seeds)):
+        if task.seed not in (None, study.seeds[0], max(study.seeds)):
             continue
-        checked.add(words)
         try:
-            needed.check(launcher.check(task.command, words[1:]), made=folders.values())
+            config = launcher.check(task.command, filled(task.words, folders))
+            if to_run:
+                needed.check(config, made=folders.values())
         except UserError as error:
             raise UserError(f"{task.id}: {error}") from None
+        configs[task.cell or task.id] = config
+    return configs
+
+
+def _estimates(job: RunStudy, study: Study, configs: Mapping[str, Any]) -> dict[str, float]:
+    """Seconds of a run of each step and cell, as far as they are known.
+
+    A plan measures the machine's speed where that is not known yet.
+    """
+    earlier = {f"@{step.id}": configs[step.id] for step in study.steps}
+    estimator = Estimator.of(job, may_measure=job.plan, earlier=earlier)
+    known: dict[str, float] = {}
+    for id, config in configs.items():
+        with suppress(UserError):  # the run itself says what is wrong
+            seconds = estimator.seconds(config)
+            if seconds is not None:
+                known[id] = seconds
+    return known
 
 
 def _command(job: RunStudy) -> str:
@@ -123,7 +151,22 @@ class _Left:
     busy: str | None = None
 
 
-def _run_all(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
+def _run_all_or_stop(
+    study: Study, ledger: Ledger, launcher: Launcher, estimates: Mapping[str, float]
+) -> list[str]:
+    """As `_run_all`; a stop says that the study can go on."""
+    try:
+        return _run_all(study, ledger, launcher, estimates)
+    except KeyboardInterrupt as stop:
+        now = progress(study, ledger)
+        done = f"{len(now.tasks) - len(now.left)} of {len(now.tasks)} runs are done"
+        stop.args = (f"stopped; {done}; the same command goes on with the study",)
+        raise
+
+
+def _run_all(
+    study: Study, ledger: Ledger, launcher: Launcher, estimates: Mapping[str, float]
+) -> list[str]:
     """Run every task that is not done, those that others need first; ids of those that failed.
 
     What another process is at work on comes last, and is waited for.
@@ -131,7 +174,7 @@ def _run_all(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
     failed: list[str] = []
     busy: dict[str, Path] = {}
     while True:
-        now = progress(study, ledger)
+        now = progress(study, ledger, estimates)
         ready = now.ready(failed)
         if not ready:
             return failed
@@ -142,7 +185,7 @@ def _run_all(study: Study, ledger: Ledger, launcher: Launcher) -> list[str]:
             continue
         print(_standing(study, now))
         tasks = [task for task in free if task.command == free[0].command]
-        wave = _Wave(tasks, now.folders, ledger, study, launcher)
+        wave = _Wave(tasks, now.folders, ledger, study, launcher, estimates)
         jobs = [filled(task.words, now.folders) for task in wave.tasks]
         left = [one for one in launcher.run(free[0].command, jobs, wave) if one is not None]
         failed += [one.task for one in left if one.busy is None]
@@ -165,12 +208,13 @@ class _Wave:
     ledger: Ledger
     study: Study
     launcher: Launcher
+    estimates: Mapping[str, float]
 
     def __call__(self, i: int, command: Command) -> _Left | None:
         """Run task i and note how it ended; None if it is done."""
         task, began = self.tasks[i], time.time()
         words = filled(task.words, self.folders)
-        now = progress(self.study, self.ledger)
+        now = progress(self.study, self.ledger, self.estimates)
         if now.is_done(task):  # by another process, meanwhile
             return None
         print(
@@ -209,7 +253,12 @@ def _overview(study: Study, now: Progress) -> str:
     for task in now.tasks:
         entry = now.entries.get(task.id)
         state = entry.status if entry else "left"
-        took = in_words(entry.seconds) if entry else ""
+        took = in_words(entry.seconds) if entry else _about(now.guess(task))
         where = entry.folder or entry.error or "" if entry else ""
-        lines.append(f"  {state:6} {took:>10}  {task.command:9} {task.id:32} {where}".rstrip())
-    return "\n".join([*lines, "", _standing(study, now)])
+        lines.append(f"  {state:6} {took:>13}  {task.command:9} {task.id:32} {where}".rstrip())
+    busy = [plans.BUSY] if now.estimates and calibration.is_busy() else []
+    return "\n".join([*lines, "", _standing(study, now), *busy])
+
+
+def _about(seconds: float | None) -> str:
+    return "?" if seconds is None else f"~ {in_words(seconds)}"

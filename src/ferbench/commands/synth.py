@@ -208,6 +208,7 @@ def _extras(job: Synth, folder: Path, sampler: Sampler, plan: Plan) -> None:
         if sheets:
             subtitle = f"psi {job.psi:g}, {_name_of(sampler.generator.source)}"
             contact_sheets.write(folder, classes=plan.classes, subtitle=subtitle)
+            print(f"wrote {folder / contact_sheets.file_name('<class>')}")
         for path in [*_pictures(job, folder, sampler), *_exported(job, folder, plan)]:
             print(f"wrote {path}")
 

@@ -11,7 +11,7 @@ import stylegan2_ada as sg
 from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.classifiers.judge import Judge
-from ferbench.commands import generators, inputs, judges, measured
+from ferbench.commands import generators, inputs, judges, measured, plans
 from ferbench.commands.judges import Wanted
 from ferbench.commands.measured import Outcome
 from ferbench.commands.train_gan_plan import Plan, plan_of, recipe_of, run_of
@@ -28,7 +28,7 @@ from ferbench.gan.setup import Setting, Shards, Training
 from ferbench.gan.trained import TrainedGenerator
 from ferbench.gan.weights import STATE
 from ferbench.recipes.gan import GanRecipe
-from ferbench.runs import Compute, Interrupted, Record, StopSignal, memory, processes
+from ferbench.runs import Compute, Interrupted, Record, StopSignal, loggers, memory, processes
 from ferbench.runs.loggers import open_logger
 
 COMPILERS = ("torch._dynamo", "torch._inductor")  # whose errors are of torch.compile
@@ -38,6 +38,9 @@ TICK_SEEDS = range(8)  # of the samples whose diversity is reported
 def run(job: TrainGan) -> Path:
     """Train until total_kimg were shown, or go on where a run was stopped; the run's folder."""
     compute = Compute.choose(job.device, job.precision)
+    loggers.require(job.logger.name)
+    if job.plan:
+        return plans.show("train-gan", job, plans.of_gan(job), compute)
     compute = replace(compute, device=processes.own_device(compute.device))
     runs.graphs_wanted("gan.graphs", job.gan.graphs, compute.device)
     runs.keep_freed_memory()
@@ -245,4 +248,4 @@ def _summary(folder: Path, kimg: float, best: dict[str, Any]) -> list[str]:
         accuracy = best["class_accuracy"]
         shown = "" if accuracy is None else f", class accuracy {accuracy:.3f}"
         lines.append(f"best at {best['kimg']:.1f} kimg: distance {best['distance']:.2f}{shown}")
-    return [*lines, f"draw from it: ferbench synth gan={folder}"]
+    return lines

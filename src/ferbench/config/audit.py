@@ -15,6 +15,7 @@ from ferbench.config.sections import (
     MOST_STEPS,
     PRECISIONS,
     check_batch,
+    check_figures,
     check_name,
     check_seed,
 )
@@ -99,6 +100,7 @@ class Audit:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     show_real: Result[bool]
     data: Content[SomeFacesConfig]
     privacy: Result[PrivacyConfig]
@@ -107,5 +109,6 @@ class Audit:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_name(self.name)
+        check_figures(self.figures)
         one_of("precision", self.precision, PRECISIONS)
         check_batch(self.batch)

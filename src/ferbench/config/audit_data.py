@@ -6,7 +6,14 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import FacesConfig
-from ferbench.config.sections import PRECISIONS, ModelConfig, check_batch, check_name, check_seed
+from ferbench.config.sections import (
+    PRECISIONS,
+    ModelConfig,
+    check_batch,
+    check_figures,
+    check_name,
+    check_seed,
+)
 from ferbench.errors import between, one_of
 from ferbench.recipes.classifier import Recipe
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
@@ -43,6 +50,7 @@ class AuditData:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     show_real: Result[bool]
     zoom: Result[bool]
     data: Content[FacesConfig]
@@ -58,5 +66,6 @@ class AuditData:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_name(self.name)
+        check_figures(self.figures)
         one_of("precision", self.precision, PRECISIONS)
         check_batch(self.batch)

@@ -6,7 +6,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 from dataclasses import dataclass
 
 from ferbench.config.data import SomeFacesConfig
-from ferbench.config.sections import MOST_IMAGES, check_name, check_seed
+from ferbench.config.sections import MOST_IMAGES, check_figures, check_name, check_seed
 from ferbench.errors import UserError, at_least, at_most, between
 from ferbench.recipes.marks import AsTyped, Content, Neutral, Result
 
@@ -25,11 +25,13 @@ class Bias:
     bootstrap: Result[int]
     seed: Result[int]
     force: Neutral[bool]
+    figures: Neutral[str]
     data: Content[SomeFacesConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_name(self.name)
+        check_figures(self.figures)
         if self.run is not None and self.set is not None:
             raise UserError(
                 f"set={self.set}: run={self.run} is examined on its own test split; "

@@ -19,6 +19,7 @@ from ferbench.config.sections import (
     EvalConfig,
     LoggerConfig,
     ModelConfig,
+    check_figures,
     check_name,
     check_seed,
 )
@@ -91,8 +92,10 @@ class Classify:
     device: Content[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     resume: Neutral[AsTyped[str | None]]
     start: Content[AsTyped[str | None]]
+    plan: Neutral[bool]
     data: Result[DataConfig]
     model: Result[ModelConfig]
     train: Result[Recipe]
@@ -103,6 +106,7 @@ class Classify:
         check_seed(self.seed)
         one_of("precision", self.precision, PRECISIONS)
         check_name(self.name)
+        check_figures(self.figures)
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,13 @@ class Evaluate:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     data: Content[ScoredFacesConfig]
     eval: Result[EvalConfig]
 
     def __post_init__(self) -> None:
         one_of("precision", self.precision, PRECISIONS)
+        check_figures(self.figures)
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,7 @@ class Demo:
     train_faces: int
     test_faces: int
     gan_kimg: float
+    plan: bool
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

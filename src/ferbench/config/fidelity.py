@@ -13,6 +13,7 @@ from ferbench.config.sections import (
     MOST_IN_MEMORY,
     PRECISIONS,
     check_batch,
+    check_figures,
     check_name,
     check_seed,
 )
@@ -63,12 +64,14 @@ class Fidelity:
     device: Neutral[str]
     precision: Content[str]
     force: Neutral[bool]
+    figures: Neutral[str]
     data: Content[SomeFacesConfig]
     metrics: Result[MetricsConfig]
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_name(self.name)
+        check_figures(self.figures)
         one_of("features", self.features, FEATURES)
         one_of("map", self.map, MAPS)
         at_least("map_images", self.map_images, 10)

@@ -19,6 +19,7 @@ MOST_CELLS, MANY_CELLS = 100_000, "clustering grows with it, and cells need imag
 MOST_PX, LARGE_IMAGES = 4096, "one image takes 67 MB as numbers"
 MOST_BATCH, LARGE_BATCH = 65_536, "the images of a step are in memory together"
 MOST_STEPS, LONG = 1_000_000_000, "that is never reached"
+FIGURES = ("png", "pdf")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
@@ -38,6 +39,11 @@ def check_batch(batch: int, key: str = "batch") -> None:
     """Refuse a number of images at a time that no machine has memory for."""
     at_least(key, batch, 1)
     at_most(key, batch, MOST_BATCH, LARGE_BATCH)
+
+
+def check_figures(figures: str) -> None:
+    """Refuse a kind of figures that is not drawn."""
+    one_of("figures", figures, FIGURES)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ No postponed annotations in this file: OmegaConf reads the field types.
 
 from dataclasses import dataclass
 
-from ferbench.config.sections import PRECISIONS
+from ferbench.config.sections import PRECISIONS, check_figures
 from ferbench.errors import UserError, one_of
 from ferbench.recipes.marks import AsTyped
 
@@ -25,9 +25,11 @@ class RunStudy:
     precision: str
     plan: bool
     report: bool
+    figures: str
 
     def __post_init__(self) -> None:
         one_of("precision", self.precision, PRECISIONS)
+        check_figures(self.figures)
         if (self.name is None) == (self.file is None):
             raise UserError("name=null: expected name=STUDY, or file=PATH of a YAML file")
         if self.plan and self.report:

@@ -26,6 +26,7 @@ class TrainGan:
     res: Content[int | None]
     total_kimg: Neutral[float | None]
     judge: Neutral[AsTyped[str]]
+    plan: Neutral[bool]
     data: Result[SomeFacesConfig]
     gan: Result[GanRecipe]
     logger: Neutral[LoggerConfig]

@@ -94,7 +94,7 @@ def _encoders(judge: Judge, batch: int) -> dict[str, views.Encode]:
     """The spaces in which copies of training images are sought."""
 
     def features(images: np.ndarray) -> np.ndarray:
-        return views.unit(judge.describe(images, batch=batch).features)
+        return views.unit(judge.describe(images, batch=batch, what="described").features)
 
     return {"pixels": views.pixels, "gradients": views.gradients, "judge": features}
 

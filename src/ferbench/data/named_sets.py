@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def open_real(folder: Path) -> FaceSet:
 
 
 def require_real(folder: Path) -> None:
-    """UserError with the way to the prepared FER2013 if it is not there."""
+    """UserError, with the way to it, if no prepared FER2013 is there."""
     face_set.restore(folder)
     if not (folder / face_set.MANIFEST).exists():
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
@@ -98,13 +98,15 @@ def store(
     facts: Mapping[str, Any],
     *,
     near_correlation: float | None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> DuplicateReport:
     """Find the copies, then write the set with its duplicate table and its masks of clean images.
 
     facts: what the manifest shall say besides classes, counts and hashes. near_correlation: from
     which images count as near copies (see `near_copies`); None looks for identical ones alone.
+    on_progress: called with the images compared and their number, while near copies are sought.
     """
-    report = duplicates.find(splits, near_correlation=near_correlation)
+    report = duplicates.find(splits, near_correlation=near_correlation, on_progress=on_progress)
     masks = {
         f"{kind}_{split}": getattr(report, kind)(split)
         for kind in ("clean", "near_clean")

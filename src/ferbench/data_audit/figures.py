@@ -61,7 +61,7 @@ def _of_labels(folder: Path, noise: LabelNoise) -> Iterator[Figure]:
 def _balance(path: Path, balance: Balance) -> Path:
     share = 100 * balance.counts / balance.counts.sum(axis=1, keepdims=True)
     with saved(path, 7.2, 3.2) as (_, axes):
-        class_bars(axes, dict(zip(SPLITS, share, strict=True)), BARS, text="{:.1f}")
+        class_bars(axes, dict(zip(SPLITS, share, strict=True)), BARS, text="{:.1f}".format)
         axes.set(ylabel="percent of the split")
     return path
 

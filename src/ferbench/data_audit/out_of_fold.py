@@ -16,9 +16,9 @@ from ferbench.classifiers import batches, training
 from ferbench.classifiers.prediction import predict
 from ferbench.errors import UserError
 from ferbench.files import load_arrays, save_arrays
+from ferbench.progress import epoch_line, say
 from ferbench.recipes.classifier import Recipe
 from ferbench.runs.precision import Precision
-from ferbench.runs.progress import epoch_line, say
 
 WATCHED = 512  # images of a fold that are scored after each epoch; nothing depends on it
 VIEWS = "flip"  # predictions are averaged over each face and its mirror image
@@ -107,7 +107,9 @@ def logits(
         hooks=training.Hooks(on_epoch=say_epoch, should_stop=should_stop),
     )
     model.load_state_dict(fit.weights)
-    held_logits = predict(model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS)
+    held_logits = predict(
+        model, shown.images, batch=how.batch, precision=how.precision, tta=VIEWS, what="judged"
+    )
     save_arrays(path, logits=held_logits)
     state.unlink(missing_ok=True)
     return held_logits

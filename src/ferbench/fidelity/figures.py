@@ -16,11 +16,13 @@ from ferbench.fidelity.comparison import FeatureSet
 from ferbench.fidelity.findings import Findings, Values
 from ferbench.metrics.feature_sets import gaussian_of, principal_plane
 from ferbench.report import Figure
-from ferbench.report.drawing import BLUE, GRAY, ORANGE, STYLE, class_bars, saved
+from ferbench.report.drawing import BLUE, GRAY, ORANGE, STYLE, apart, class_bars, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Of a class's name in a plane, as shares of the axes: its frame, each letter, its height.
+NAME_FRAME, NAME_LETTER, NAME_HEIGHT = 0.035, 0.0195, 0.062
 SHOWN_POINTS = 2000  # of each side in the plane of principal components
 MAP_NAMES = {"tsne": "t-SNE", "umap": "UMAP"}
 TITLES = ("real (reference)", "set")  # of the sides in a plane
@@ -29,6 +31,21 @@ BARS = {"set": (BLUE, ""), "matched": (GRAY, "////"), "floor": (ORANGE, "....")}
 SOURCES = ((BLUE, "o"), (ORANGE, "x"))  # of the panel with all groups
 # One color a class (Okabe and Ito 2008); the names stand in the figure.
 CLASS_COLORS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#0072B2", "#56B4E9", "#555555")
+
+
+CONFUSION = (
+    "What the judge takes the set's images for. A row holds the images of one label, a column "
+    "those that the judge gives one class; in each cell their number and their share of the row."
+)
+BY_CLASS = (
+    "The numbers of each class. set: all its images; matched: as many of each class as the held-"
+    "out real faces have; floor: those held-out real faces themselves."
+)
+COMPONENTS = (
+    "The two largest principal components of the real images' features, at most "
+    f"{SHOWN_POINTS:,} images of each side. A name stands at the median of its class, or beside "
+    "it with a line to it."
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +69,7 @@ def draw(
     if findings.whole.judged is not None:
         path = folder / "confusion.png"
         plot_confusion(findings.whole.judged, path=path, title="the judge on this set")
-        figures.append(Figure(path, "Classes that the judge predicts; rows are the labels."))
+        figures.append(Figure(path, CONFUSION))
     if options.kind != "none":
         figures.append(_draw_components(folder / "components.png", real, sample, options.seed))
     if options.kind in MAP_NAMES:
@@ -87,7 +104,7 @@ def _draw_classes(path: Path, findings: Findings) -> Figure:
         recall = {name: side.gate_recall.tolist() for name, side in ends.items()}
         panels.append(Panel("gate: share that the judge assigns to its class", recall))
     plot_panels(panels, path=path)
-    return Figure(path, "The numbers of each class.")
+    return Figure(path, BY_CLASS)
 
 
 def plot_panels(panels: Sequence[Panel], *, path: Path) -> None:
@@ -112,7 +129,7 @@ def _draw_components(path: Path, real: FeatureSet, sample: FeatureSet, seed: int
     one, two = (f"component {i} ({100 * s:.0f} %)" for i, s in enumerate(plane.shares, 1))
     title = "features, each class named at its middle"
     plot_points(groups, path=path, title=title, axis_names=(one, two))
-    return Figure(path, "The two largest principal components of the real images' features.")
+    return Figure(path, COMPONENTS)
 
 
 def _draw_map(path: Path, sides: Sequence[FeatureSet], options: MapOptions) -> Figure:
@@ -173,7 +190,7 @@ def plot_points(
             if group is None:
                 _scatter_sources(axes, groups)
             else:
-                _scatter(axes, group)
+                _scatter(axes, group, low - pad, high + pad)
             axes.set(xlim=(low[0] - pad[0], high[0] + pad[0]), xlabel=axis_names[0])
             axes.set(ylim=(low[1] - pad[1], high[1] + pad[1]), ylabel=axis_names[1])
             axes.set_title(together if group is None else group.title)
@@ -182,21 +199,35 @@ def plot_points(
         figure.suptitle(title, fontsize=STYLE["axes.titlesize"])
 
 
-def _scatter(axes: Axes, group: Points) -> None:
+def _scatter(axes: Axes, group: Points, low: np.ndarray, high: np.ndarray) -> None:
+    """The points of a group, and its classes' names; low, high: [2], ends of the axes."""
     look: dict[str, Any] = {"s": 5, "linewidths": 0, "alpha": 0.55, "rasterized": True}
     colors = np.array(CLASS_COLORS)[group.labels]
     axes.scatter(group.xy[:, 0], group.xy[:, 1], c=colors, **look)
-    for k, name in enumerate(CLASSES):
-        own = group.xy[group.labels == k]
-        if len(own):
-            x, y = np.median(own, axis=0)
-            frame = {
-                "facecolor": "white",
-                "edgecolor": CLASS_COLORS[k],
-                "boxstyle": "round",
-                "pad": 0.15,
-            }
-            axes.text(x, y, name, ha="center", va="center", fontsize=8, bbox=frame, clip_on=True)
+    shown = [k for k in range(len(CLASSES)) if (group.labels == k).any()]
+    middles = np.array([np.median(group.xy[group.labels == k], axis=0) for k in shown])
+    span = np.maximum(high - low, 1e-9)
+    sizes = np.array([(NAME_FRAME + NAME_LETTER * len(CLASSES[k]), NAME_HEIGHT) for k in shown])
+    places = low + span * apart((middles - low) / span, sizes)
+    for k, middle, place in zip(shown, middles, places, strict=True):
+        _name(axes, k, middle, place)
+
+
+def _name(axes: Axes, k: int, middle: np.ndarray, place: np.ndarray) -> None:
+    """The name of class k at a place, with a line to the middle of its points."""
+    color = CLASS_COLORS[k]
+    frame = {"facecolor": "white", "edgecolor": color, "boxstyle": "round", "pad": 0.15}
+    axes.annotate(
+        CLASSES[k],
+        xy=tuple(middle),
+        xytext=tuple(place),
+        ha="center",
+        va="center",
+        fontsize=8,
+        bbox=frame,
+        arrowprops={"arrowstyle": "-", "color": color, "shrinkA": 0, "shrinkB": 0},
+        clip_on=True,
+    )
 
 
 def _scatter_sources(axes: Axes, groups: Sequence[Points]) -> None:

@@ -21,8 +21,8 @@ from ferbench.fidelity.findings import Diversity, Findings, Side
 from ferbench.fidelity.inception import Inception
 from ferbench.files import load_cached, save_arrays
 from ferbench.metrics import classification
+from ferbench.progress import Counter
 from ferbench.results.rows import ClassifierRow
-from ferbench.runs.progress import Counter
 
 REFERENCE, FLOOR = "train", "public"
 BLOCK = 4096  # images between two steps of the progress bar

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ferbench.classes import CLASSES
+from ferbench.fidelity import verdict
 from ferbench.fidelity.findings import Comparison, Findings
 from ferbench.report import Block, Heading, Table, audit
 from ferbench.report.grid import three_digits
@@ -19,13 +20,20 @@ def blocks(findings: Findings, context: audit.Context) -> list[Block]:
         classes_table(findings),
         *_trained(findings),
     ]
-    return audit.blocks(context, results)
+    return audit.blocks(
+        context,
+        results,
+        verdict=audit.Verdict(verdict.level(findings), verdict.sentences(findings)),
+        advice=verdict.advice(findings),
+    )
 
 
 def summary(findings: Findings, *, width: int) -> str:
-    """The two tables for a terminal of so many characters."""
+    """The two tables for a terminal of so many characters, the verdict and the advice."""
     tables = {"All images": values_table(findings), "Class by class": classes_table(findings)}
-    return audit.summary(tables, width=width)
+    lines = [f"verdict: {verdict.level(findings)}", *verdict.sentences(findings)]
+    lines += audit.advice_lines(verdict.advice(findings))
+    return audit.summary(tables, lines=lines, width=width)
 
 
 # --- tables --------------------------------------------------------------------------------------

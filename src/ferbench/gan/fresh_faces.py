@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import torch
-from tqdm import tqdm
 
 from ferbench.classes import IMAGE_PX
 from ferbench.classifiers.batches import DeviceFaces
 from ferbench.classifiers.teacher import Teacher
 from ferbench.gan.sampler import Rendering, Sampler, Truncation
 from ferbench.gan.trained import TrainedGenerator
+from ferbench.progress import Counter
 from ferbench.runs.precision import Precision
 
 # torch's CPU generators take 32 bits of a seed; the lower half is left to `ferbench synth`.
@@ -67,14 +66,7 @@ class FreshFaces:
         """
         images = self.faces.images[self.faces.first :]  # a view: writing here changes them
         seeds = seeds_of(self.draw_seed, epoch, len(images))
-        with tqdm(
-            total=len(seeds),
-            desc=f"faces of epoch {epoch + 1}",
-            unit="img",
-            disable=None,
-            leave=False,
-            file=sys.stderr,
-        ) as bar:
+        with Counter(len(seeds), f"faces of epoch {epoch + 1}") as bar:
             for start in range(0, len(seeds), BATCH):
                 if self.should_stop():
                     return False

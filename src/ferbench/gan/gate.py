@@ -28,7 +28,7 @@ def gate(judge: Judge | None, images: np.ndarray, labels: np.ndarray) -> dict[st
     facts: dict[str, Any] = {"images": len(labels), "diversity": diversity}
     if judge is None:
         return facts
-    hits = judge.describe(resize(images, IMAGE_PX)).logits.argmax(1) == labels
+    hits = judge.describe(resize(images, IMAGE_PX), what="judged").logits.argmax(1) == labels
     by_class = {
         name: float(hits[labels == k].mean()) if (labels == k).any() else None
         for k, name in enumerate(CLASSES)

@@ -13,7 +13,7 @@ from ferbench.gan import score, trained
 from ferbench.gan.score import Reference, Score
 from ferbench.gan.setup import Training
 from ferbench.gan.weights import Weights
-from ferbench.runs.progress import say
+from ferbench.progress import say
 
 
 class Judging:

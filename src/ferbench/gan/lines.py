@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ferbench.runs.progress import clock
+from ferbench.progress import clock
 
 
 def tick_line(row: Mapping[str, Any], total_kimg: float, names: Sequence[str]) -> str:

@@ -15,8 +15,8 @@ import stylegan2_ada as sg
 from ferbench.files import write_whole
 from ferbench.gan.lines import tick_line
 from ferbench.gan.setup import Training
+from ferbench.progress import MINUTE, Pulse, in_lines, say
 from ferbench.runs.loggers import Logger
-from ferbench.runs.progress import say
 
 HISTORY = "metrics.jsonl"
 
@@ -33,6 +33,7 @@ class Numbers:
         self.folder, self.training, self.logger = folder, training, logger
         self.history = list(history)
         self.names = training.faces.names
+        self.pulse = Pulse(MINUTE)
         self.bar = tqdm(
             total=round(training.recipe.total_kimg, 1),
             initial=training.kimg,
@@ -63,6 +64,7 @@ class Numbers:
         self.progress()
         self.bar.set_postfix_str(f"{row['images_per_second']:.0f} img/s", refresh=False)
         say(tick_line(row, self.training.recipe.total_kimg, self.names))
+        self.pulse.reset()
 
     def write(self, row: Mapping[str, Any]) -> None:
         """metrics.jsonl, whole, so that a resumed run leaves no line twice, and the logger."""
@@ -72,8 +74,11 @@ class Numbers:
         self.logger.log(int(row["tick"]), {"kimg": float(row["kimg"]), **numbers})
 
     def progress(self) -> None:
-        """Move the progress bar to the trainer's count of images."""
+        """Move the progress bar to the trainer's count of images; a line a minute without one."""
         self.bar.update(self.training.kimg - self.bar.n)
+        if in_lines(self.bar) and self.pulse.due():
+            self.pulse.reset()
+            say(f"{self.training.kimg:8.1f} of {self.training.recipe.total_kimg:g} kimg")
 
     def close(self) -> None:
         """End the bar and the logger."""

@@ -16,8 +16,8 @@ from ferbench.data.resize import resize_tensor
 from ferbench.data.synthetic_set import SetWriter
 from ferbench.errors import UserError
 from ferbench.gan.trained import TrainedGenerator, condition_table
+from ferbench.progress import Counter
 from ferbench.runs.precision import Precision
-from ferbench.runs.progress import Counter
 
 CENTER_SEED = 0  # of the latents behind the class centers
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}

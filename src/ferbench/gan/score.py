@@ -50,7 +50,7 @@ def reference(judge: Judge, images: np.ndarray, labels: np.ndarray, *, cache: Pa
     kept = load_cached(cache, "key", "mean", "covariance")
     if kept is not None and np.array_equal(kept["key"], key):
         return Reference(kept["mean"], kept["covariance"])
-    features = judge.describe(images).features
+    features = judge.describe(images, what="real faces, judged").features
     weights = (1 / np.maximum(class_counts(labels), 1))[labels]
     computed = Reference(*weighted_gaussian(features, weights))
     save_arrays(cache, key=key, mean=computed.mean, covariance=computed.covariance)

@@ -10,8 +10,8 @@ import numpy as np
 from ferbench.errors import UserError
 from ferbench.gan.faces import GanFaces
 from ferbench.metrics.feature_sets import pixel_diversity
+from ferbench.progress import say
 from ferbench.recipes.gan import GanRecipe
-from ferbench.runs.progress import say
 
 REFERENCE_FACES = 200  # of each class, for the diversity of real faces
 NEAR_BOUND = 0.999

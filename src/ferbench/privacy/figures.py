@@ -28,7 +28,8 @@ PAIRS, ACROSS = 40, 8  # pairs of neighbors in a picture, pairs in a row
 
 ROC = (
     "Membership inference: share of training images recognized against the share of held-out "
-    "images taken for one. Chance is the gray line."
+    "images taken for one, both on logarithmic axes. Chance is the gray line; the dotted one marks "
+    "1 % of the held-out images."
 )
 DISTANCES = (
     "Distance of each image of the set to the nearest of equally many training and held-out "

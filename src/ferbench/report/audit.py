@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 import shlex
+import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -26,6 +28,8 @@ from ferbench.report.grid import terminal
 WIDE = 200  # characters: at this width no table is cut
 NOTE_WIDTH = 100  # characters: longer lines of text are hard to read
 READ_ON = "`docs/metrics.md` defines every number; all of them stand in `metrics.json`."
+
+UNBROKEN: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 Advice = Sequence[tuple[str, str]]  # (what was found, what to do about it)
 
@@ -135,13 +139,24 @@ def command_line(command: str, words: Mapping[str, Any]) -> str:
 # --- the terminal --------------------------------------------------------------------------------
 
 
-def summary(tables: Mapping[str, Table], *, lines: Iterable[str] = (), width: int = WIDE) -> str:
-    """Tables under their titles, aligned, each with its note; then further lines.
+def summary(
+    tables: Mapping[str, Table], *, lines: Iterable[str] = (), width: int | None = None
+) -> str:
+    """Tables under their titles, aligned, each with its note; then further lines, wrapped.
 
-    width: characters of the terminal; columns that do not fit are named below the table.
+    width: characters of the terminal; columns that do not fit are named below the table. None:
+    those of the terminal at hand, and all columns where there is none.
     """
+    if width is None:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
     texts = [_terminal(title, table, width) for title, table in tables.items()]
-    return "\n".join([*texts, *lines])
+    return "\n".join([*texts, *(_wrapped(line, min(width, NOTE_WIDTH)) for line in lines)])
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A line of text within the width; what belongs to a list stays indented."""
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(line, width, subsequent_indent=indent, **UNBROKEN)
 
 
 def _terminal(title: str, table: Table, width: int) -> str:

@@ -141,7 +141,23 @@ th { border-bottom: 2px solid #888; vertical-align: bottom; } .name { text-align
 img { max-width: 100%; }
 pre { background: #f4f4f4; padding: 0.8em; white-space: pre-wrap; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
+@page { size: A4; margin: 14mm; }
+@media print {
+  body { max-width: none; margin: 0; padding: 0; font-size: 10pt; }
+  h2, h3 { break-after: avoid; margin-top: 1.2em; }
+  table { font-size: 8pt; max-width: 100%; }
+  th, td { padding: 0.2em 0.4em; }
+  .many th, .many td { font-size: 7pt; padding: 0.15em 0.25em; }
+  .name { overflow-wrap: anywhere; }
+  .wide { overflow: visible; }
+  thead { display: table-header-group; }
+  tr, figure, .note, pre, .short table { break-inside: avoid; }
+  img { max-height: 230mm; }
+  a { color: inherit; text-decoration: none; }
+}
 """
+FEW_LINES = 15  # of a table, up to which it stands on one page
+MANY_COLUMNS = 8  # of a table, from which it is set smaller on paper
 
 
 def page(title: str, blocks: Sequence[Block]) -> str:
@@ -166,7 +182,9 @@ def _html(block: Block) -> str:
     if isinstance(block, Code):
         return f"<pre>{markup.escape(block.text.strip())}</pre>"
     note = f'<p class="note">{_inline(block.note)}</p>' if block.note else ""
-    return f'<div class="wide">{grid.html(block.grid(), _inline)}</div>{note}'
+    kind = "wide" + " many" * (len(block.columns) >= MANY_COLUMNS)
+    kind += " short" * (len(block.lines) <= FEW_LINES)
+    return f'<div class="{kind}">{grid.html(block.grid(), _inline)}</div>{note}'
 
 
 def _inline(text: str) -> str:

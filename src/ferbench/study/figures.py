@@ -18,7 +18,10 @@ from ferbench.study.plan import Study
 MARKERS = "osD^vP*X"
 COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "#000000", GRAY)
 SHEET_COLUMNS = 10
-WHISKERS = "whiskers: 95 % interval, over seeds, or of fewer than three over test images."
+WHISKERS = (
+    "the lines with caps are 95 % intervals, over seeds, or with fewer than three seeds over test "
+    "images; a diamond is what earlier work reported."
+)
 
 
 def draw(folder: Path, study: Study, findings: Findings) -> Iterator[Figure]:
@@ -30,7 +33,9 @@ def draw(folder: Path, study: Study, findings: Findings) -> Iterator[Figure]:
         path = _bars(folder / "accuracy.png", study, results)
         yield Figure(path, f"Accuracy of every cell; {WHISKERS}")
     for id, made in findings.sets.items():
-        yield Figure(_sheet(folder / f"set_{id}.png", made), f"First images of {id}.")
+        yield Figure(
+            _sheet(folder / f"set_{id}.png", made), f"The first images of {id}, one row a class."
+        )
 
 
 def _bars(path: Path, study: Study, results: Sequence[CellResult]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean
@@ -65,11 +65,16 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a study stands. folders: of the steps that are done, by id."""
+    """Where a study stands.
+
+    folders: of the steps that are done, by id. estimates: seconds of runs on this machine, by the
+    id of a step or of a cell, as far as they are known.
+    """
 
     tasks: list[Task]
     entries: dict[str, Entry]
     folders: dict[str, str]
+    estimates: Mapping[str, float] = field(default_factory=dict)
 
     def is_done(self, task: Task) -> bool:
         """Whether its result is there."""
@@ -89,31 +94,37 @@ class Progress:
         ]
 
     def time_left(self) -> str:
-        """An estimate from the runs that are done: `about 3 min`.
+        """An estimate from the runs that are done and from the machine's speed: `about 3 min`.
 
-        `more than 3 min` where nothing of some command is done yet, `unknown` if of none.
+        `more than 3 min` where nothing is known of some command, `unknown` if of none.
         """
-        guesses = [self._guess(task) for task in self.left]
+        guesses = [self.guess(task) for task in self.left]
         known = [guess for guess in guesses if guess is not None]
         if guesses and not known:
             return "unknown"
         return f"{'about' if len(known) == len(guesses) else 'more than'} {in_words(sum(known))}"
 
-    def _guess(self, task: Task) -> float | None:
-        """Mean seconds of the same cell's runs, else of the same model's, else of the command's."""
+    def guess(self, task: Task) -> float | None:
+        """Mean seconds of the same cell's runs, else of the same model's; else the estimate.
+
+        Without one, the mean of the command's runs; None where there is nothing to go by.
+        """
         done = [other for other in self.tasks if self.is_done(other)]
         same = [other for other in done if other.command == task.command]
+        of_cells = [other for other in same if other.cell is not None and task.cell is not None]
         alike = [
-            [other for other in same if other.cell is not None and other.cell == task.cell],
-            [other for other in same if _model(other) == _model(task)],
-            same,
+            [other for other in of_cells if other.cell == task.cell],
+            [other for other in of_cells if _model(other) == _model(task)],
         ]
-        nearest = next((group for group in alike if group), None)
-        return fmean(self.entries[o.id].seconds for o in nearest) if nearest else None
+        estimate = self.estimates.get(task.cell or task.id)
+        nearest = next((group for group in alike if group), [] if estimate is not None else same)
+        return fmean(self.entries[o.id].seconds for o in nearest) if nearest else estimate
 
 
-def progress(study: Study, ledger: Ledger) -> Progress:
-    """Where the study stands by its files."""
+def progress(
+    study: Study, ledger: Ledger, estimates: Mapping[str, float] | None = None
+) -> Progress:
+    """Where the study stands by its files; estimates: as in `Progress`."""
     tasks, entries = study.tasks(), {}
     folders: dict[str, str] = {}
     for task in tasks:
@@ -123,7 +134,7 @@ def progress(study: Study, ledger: Ledger) -> Progress:
         if entry is not None and entry.status == DONE and task.cell is None:
             assert entry.folder is not None
             folders[task.id] = entry.folder
-    return Progress(tasks, entries, folders)
+    return Progress(tasks, entries, folders, estimates or {})
 
 
 def entry_of(task: Task, words: list[str], folder: Path, *, began: float) -> Entry:

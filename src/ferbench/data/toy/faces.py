@@ -27,6 +27,7 @@ from ferbench.data.face_set import Faces
 from ferbench.data.toy import action_units
 from ferbench.data.toy.parameters import FaceParameters, sample_identity, sample_view
 from ferbench.data.toy.render import draw
+from ferbench.progress import Counter
 
 CHUNK = 64  # images a worker renders at a time: 0.2 s, so that Ctrl-C is soon obeyed
 
@@ -56,9 +57,10 @@ def sample_faces(n: int, seed: int, *, workers: int = 1, prefix: str = "toy") ->
     images = np.zeros((n, IMAGE_PX, IMAGE_PX), np.uint8)
     units = np.zeros((n, len(action_units.ACTION_UNITS)), np.float32)
     tasks = [Task(seed, start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
-    with closing(_rendered(tasks, workers)) as chunks:
+    with closing(_rendered(tasks, workers)) as chunks, Counter(n, f"{prefix} rendered") as bar:
         for task, chunk in zip(tasks, chunks, strict=True):
             images[task.start : task.stop], units[task.start : task.stop] = chunk
+            bar.update(task.stop - task.start)
     names = np.array([f"{prefix}_{i:06d}" for i in range(n)], dtype=np.str_)
     return Faces(images, np.arange(n, dtype=np.int64) % len(CLASSES), names, units)
 

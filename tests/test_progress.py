@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from ferbench.runs import progress
-from ferbench.runs.progress import Counter, clock, epoch_line, say, steps
+from ferbench import progress
+from ferbench.progress import Counter, clock, epoch_line, say, steps
 
 HISTORY = [
     {"epoch": 1, "train_loss": 2.0, "train_accuracy": 0.1, "seconds": 30.0},
@@ -48,6 +48,35 @@ def test_a_line_a_percent_at_most_every_ten_seconds(
     assert len(lines) == 8
     assert lines[0] == "drawn: 300 of 1,000 img (30 %), 10 img/s, left 0:01:10"
     assert lines[-1].startswith("drawn: 1,000 of 1,000 img (100 %)")
+
+
+def test_work_with_lines_of_its_own_gets_one_a_minute_between_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An epoch of two minutes at 10 images/s, of 100 such epochs: no percent is needed."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with Counter(120_000, "training", own_lines=True) as counter:
+        counter.describe("epoch 1/100", "loss 1.500")
+        for second in range(130):
+            now[0] += 1.0
+            counter.update(10)
+            if second == 100:
+                counter.pulse.reset()  # the work has printed a line
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["epoch 1/100: 600 of 120,000 img (0 %), loss 1.500, 10 img/s, left 3:19:00"]
+
+
+def test_progress_of_done_and_total(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.counting("read") as show:
+        for done in (256, 512, 600):
+            now[0] += 8.0
+            show(done, 600)
+    assert capsys.readouterr().out == "read: 512 of 600 img (85 %), 32 img/s, left 0:00:03\n"
 
 
 def test_short_counts_and_part_percents_print_nothing(
