@@ -247,9 +247,9 @@ def test_what_saw_synthetic_images_does_not_teach(teacher, start, fitted, output
     with pytest.raises(UserError, match=r"^data\.teacher=.*: learned from synthetic faces"):
         fitted("data=synthetic", f"data.teacher={start}")
     _, tuned = fitted(f"start={start}", "name=tuned")
-    with pytest.raises(UserError, match=rf"began with the weights of run:{start.name}; exp"):
+    with pytest.raises(UserError, match=rf"started from the weights of run:{start.name}; exp"):
         fitted("data=synthetic", f"data.teacher={tuned}")
-    with pytest.raises(UserError, match=r"^judge=.*: began with the weights of run:"):
+    with pytest.raises(UserError, match=r"^judge=.*: started from the weights of run:"):
         inputs.open_judge(tuned, CPU)
     data_hash = results.read(outputs, ClassifierRow)[0].data_hash
     assert judges.find(outputs, data_hash) == teacher

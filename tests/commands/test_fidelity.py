@@ -388,7 +388,7 @@ def test_the_best_on_public_is_the_judge(outputs, add_judge):
     [
         ({"data_hash": "other"}, "learned from other faces; expected a run on the Training split"),
         ({"synthetic_images": 5}, "learned from synthetic faces; expected a run on real ones"),
-        ({"pretrained": "run:x"}, "began with the weights of run:x; expected a run that saw its"),
+        ({"pretrained": "run:x"}, "started from the weights of run:x; expected a run that lea"),
     ],
 )
 def test_a_judge_that_learned_from_other_faces_is_refused(add_judge, make_job, column, message):
