@@ -12,9 +12,9 @@ from ferbench.classifiers.batches import DeviceFaces, make_batch
 from ferbench.classifiers.captured import CapturedCall
 from ferbench.classifiers.learner import Learner
 from ferbench.errors import UserError
+from ferbench.progress import say
 from ferbench.recipes.classifier import Augment, Recipe
 from ferbench.runs.machine import fastest_kernels, graphs_wanted
-from ferbench.runs.progress import say
 
 GRAPHS_KEY = "train.graphs"
 CHECK_STEPS = 20  # how often the losses are read where reading costs nothing
