@@ -221,20 +221,6 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_runs(
     assert not folder_of(job).exists()
 
 
-def test_a_study_of_faces_that_are_not_prepared_draws_nothing_first(
-    make_study: Callable[..., Any], tmp_path: Path
-) -> None:
-    """The steps that need no faces would draw for a minute; a plan is made all the same."""
-    steps = [{"id": "set", "command": "synth", "words": ["gan=fer48", "n=70"]}]
-    cells = [{"id": "one", "words": ["data=synthetic", "data.synthetic=@set"]}]
-    empty = f"outputs={tmp_path / 'empty'}"
-    plain = {"compare": [], "chart": {}, "baseline": None}
-    job = make_study({"cells": cells, "steps": steps, **plain}, empty)
-    with pytest.raises(UserError, match="one/s0: data=real: FER2013 is not prepared"):
-        study.run(job, LAUNCHER)
-    assert not (tmp_path / "empty" / "synth").exists()
-
-
 def test_a_study_needs_a_name_or_a_file(make_job: Callable[..., Any]) -> None:
     with pytest.raises(UserError, match="expected name=STUDY"):
         make_job("study")

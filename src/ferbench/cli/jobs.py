@@ -155,7 +155,7 @@ class Launcher:
         report(error, self.full_error)
 
     def check(self, command: str, words: Sequence[str]) -> Any:
-        """The command's config, checked; UserError for words that it would refuse."""
+        """The config of words, before anything runs; UserError if the command would refuse them."""
         return job_of(command, words)
 
     def call(self, command: str, words: Sequence[str]) -> Any:

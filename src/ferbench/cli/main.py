@@ -140,12 +140,6 @@ class _Job:
                 join_sweep()
                 print(f"[{settings.job.num + 1}] {' '.join(given)}", flush=True)
             run_job(self.command, cfg, given, self.full_error, last=not sweep)
-        except KeyboardInterrupt as stop:
-            if sweep:
-                stop.args = (
-                    f"{str(stop) or 'interrupted'}; the same command goes on with the sweep",
-                )
-            raise
         except Exception as error:
             status = report(error, self.full_error)
             if status == NOBODY_READS:

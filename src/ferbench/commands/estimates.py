@@ -198,7 +198,8 @@ class Estimator:
         step = self.earlier.get(gan or NEWEST_GAN)
         if isinstance(step, TrainGan):
             return recipe_of(step)
-        return gan or [generators.SHIPPED, *generators.complete_runs(self.outputs)][-1]
+        complete = generators.complete_runs(self.outputs)
+        return gan or (complete[-1] if complete else generators.SHIPPED)
 
 
 class _UnknownError(Exception):

@@ -51,13 +51,6 @@ def open_base(data: DataConfig, outputs: Path) -> FaceSet:
     return _limited(_opened(data.faces, folder, data.toy), data.real_limit, data.draw_seed)
 
 
-def require_faces(data: FacesConfig | DataConfig, outputs: Path) -> None:
-    """UserError, with the way to it, where FER2013 is needed and not prepared."""
-    kind = data.faces if isinstance(data, DataConfig) else data.name
-    if kind == "real":
-        named_sets.require_real(Path(data.folder or outputs / "data" / FOLDERS[kind]))
-
-
 def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
     """The synthetic set to learn from, None where no set is needed; the newest is named aloud.
 

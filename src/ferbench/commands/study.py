@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ferbench.commands import inputs, plans
+from ferbench.commands import plans
 from ferbench.commands.estimates import Estimator
 from ferbench.commands.launcher import Command, Launcher, command_line, words_of
 from ferbench.config import yaml_files
@@ -18,7 +18,7 @@ from ferbench.config.study import RunStudy
 from ferbench.errors import UserError, one_of
 from ferbench.files import save_json
 from ferbench.report import drawing
-from ferbench.runs import calibration, loggers
+from ferbench.runs import calibration
 from ferbench.study import numbers, yaml_file
 from ferbench.study import report as pages
 from ferbench.study.ledger import (
@@ -41,13 +41,13 @@ def run(job: RunStudy, launcher: Launcher) -> int:
     folder = Path(job.outputs) / "study" / study.name
     ledger = Ledger(folder / RUNS)  # of all budgets: some of their runs are the same
     asked = study.only(job.chosen_cells()) if job.only else study
-    configs = {} if job.report else _checked(asked, launcher, runs=not job.plan)
+    configs = {} if job.report else _checked(asked, launcher)
     estimates = {} if job.report else _estimates(job, asked, configs)
     if job.plan:
         now = progress(asked, ledger, estimates)
         print(_overview(asked, now))
         return len(now.left)
-    failed = [] if job.report else _run_all_or_stop(asked, ledger, launcher, estimates)
+    failed = [] if job.report else _run_all(asked, ledger, launcher, estimates)
     reached = progress(study, ledger)
     pages_folder = folder / study.budget
     pages_folder.mkdir(parents=True, exist_ok=True)
@@ -87,11 +87,10 @@ def _study(job: RunStudy) -> Study:
     )
 
 
-def _checked(study: Study, launcher: Launcher, *, runs: bool) -> dict[str, Any]:
+def _checked(study: Study, launcher: Launcher) -> dict[str, Any]:
     """The configs of all runs, by the id of a step or a cell; `@id` stands for a step's folder.
 
     Refuses a study with a run that its command would refuse, before the first one.
-    runs: whether runs follow, which need the real faces and the loggers' packages.
     """
     folders = {step.id: f"@{step.id}" for step in study.steps}
     configs: dict[str, Any] = {}
@@ -100,8 +99,6 @@ def _checked(study: Study, launcher: Launcher, *, runs: bool) -> dict[str, Any]:
             continue
         try:
             config = launcher.check(task.command, filled(task.words, folders))
-            if runs:
-                _check_needs(config)
         except UserError as error:
             raise UserError(f"{task.id}: {error}") from None
         configs[task.cell or task.id] = config
@@ -124,14 +121,6 @@ def _estimates(job: RunStudy, study: Study, configs: Mapping[str, Any]) -> dict[
     return known
 
 
-def _check_needs(config: Any) -> None:
-    """UserError if the real faces or the logger's package of a run are not there."""
-    if hasattr(config, "logger"):
-        loggers.require(config.logger.name)
-    if hasattr(config, "data"):
-        inputs.require_faces(config.data, Path(config.outputs))
-
-
 def _command(job: RunStudy) -> str:
     """The command line that made the study."""
     words = {
@@ -145,19 +134,6 @@ def _command(job: RunStudy) -> str:
 
 
 # --- running -------------------------------------------------------------------------------------
-
-
-def _run_all_or_stop(
-    study: Study, ledger: Ledger, launcher: Launcher, estimates: Mapping[str, float]
-) -> list[str]:
-    """As `_run_all`; a stop says that the study can go on."""
-    try:
-        return _run_all(study, ledger, launcher, estimates)
-    except KeyboardInterrupt as stop:
-        now = progress(study, ledger)
-        done = f"{len(now.tasks) - len(now.left)} of {len(now.tasks)} runs are done"
-        stop.args = (f"stopped; {done}; the same command goes on with the study",)
-        raise
 
 
 def _run_all(

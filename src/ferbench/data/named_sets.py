@@ -40,12 +40,6 @@ class ToySize:
 
 def open_real(folder: Path) -> FaceSet:
     """The prepared FER2013; UserError with the way to it if it is not there."""
-    require_real(folder)
-    return face_set.read(folder)
-
-
-def require_real(folder: Path) -> None:
-    """UserError, with the way to it, if no prepared FER2013 is there."""
     if not (folder / face_set.MANIFEST).exists():
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise UserError(f"data.folder={folder}: this {face_set.what_is(folder)}")
@@ -53,6 +47,7 @@ def require_real(folder: Path) -> None:
             f"data=real: FER2013 is not prepared ({folder} is missing); {HOW_TO_GET_FER2013}; "
             "data=toy works without it"
         )
+    return face_set.read(folder)
 
 
 def open_toy(folder: Path, size: ToySize, *, workers: int) -> FaceSet:
