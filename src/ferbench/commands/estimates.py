@@ -198,8 +198,8 @@ class Estimator:
         step = self.earlier.get(gan or NEWEST_GAN)
         if isinstance(step, TrainGan):
             return recipe_of(step)
-        runs = generators.complete_runs(self.outputs)
-        return gan or (runs[-1] if runs else generators.SHIPPED)
+        complete = generators.complete_runs(self.outputs)
+        return gan or (complete[-1] if complete else generators.SHIPPED)
 
 
 class _UnknownError(Exception):

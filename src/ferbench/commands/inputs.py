@@ -72,13 +72,6 @@ def base_folder(data: DataConfig, outputs: Path) -> Path:
     return Path(data.folder or outputs / "data" / FOLDERS[data.faces])
 
 
-def require_faces(data: FacesConfig | DataConfig, outputs: Path) -> None:
-    """UserError, with the way to it, where FER2013 is needed and not prepared."""
-    kind = data.faces if isinstance(data, DataConfig) else data.name
-    if kind == "real":
-        named_sets.require_real(Path(data.folder or outputs / "data" / FOLDERS[kind]))
-
-
 def open_synthetic(data: DataConfig, outputs: Path) -> SyntheticSet | None:
     """The synthetic set to learn from, None where no set is needed; the newest is printed.
 

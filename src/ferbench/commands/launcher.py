@@ -13,7 +13,7 @@ class Launcher(Protocol):
     """Runs other commands, each from the words that a user would type."""
 
     def check(self, command: str, words: Sequence[str]) -> Any:
-        """The command's config, checked; UserError for words that the command would refuse."""
+        """The config that words stand for; UserError if the command would refuse them."""
 
     def call(self, command: str, words: Sequence[str]) -> Any:
         """Show the command line and run it here; what the command returns, mostly its folder."""

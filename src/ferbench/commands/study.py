@@ -50,7 +50,7 @@ def run(job: RunStudy, launcher: Launcher) -> int:
         now = progress(asked, ledger, estimates)
         print(_overview(asked, now))
         return len(now.left)
-    failed = [] if job.report else _run_all_or_stop(asked, ledger, launcher, estimates)
+    failed = [] if job.report else _run_all(asked, ledger, launcher, estimates)
     reached = progress(study, ledger)
     pages_folder = folder / study.budget
     pages_folder.mkdir(parents=True, exist_ok=True)
@@ -149,19 +149,6 @@ class _Left:
 
     task: str
     busy: str | None = None
-
-
-def _run_all_or_stop(
-    study: Study, ledger: Ledger, launcher: Launcher, estimates: Mapping[str, float]
-) -> list[str]:
-    """As `_run_all`; a stop says that the study can go on."""
-    try:
-        return _run_all(study, ledger, launcher, estimates)
-    except KeyboardInterrupt as stop:
-        now = progress(study, ledger)
-        done = f"{len(now.tasks) - len(now.left)} of {len(now.tasks)} runs are done"
-        stop.args = (f"stopped; {done}; the same command goes on with the study",)
-        raise
 
 
 def _run_all(
