@@ -66,9 +66,7 @@ def test_what_surely_does_not_fit_is_refused_and_what_may_not_is_said(
 ) -> None:
     machine(meminfo=f"MemAvailable: {10 * GIB // 1024} kB\n")
     if printed is None:
-        pattern = (
-            r"^train\.batch=8: the training needs about 16\.0 GiB of memory, 10\.0 GiB are"
-        )
+        pattern = r"^train\.batch=8: the training needs about 16\.0 GiB of memory, 10\.0 GiB are"
         with pytest.raises(UserError, match=pattern):
             memory.check(needed * 10 * GIB, CPU, "train.batch=8")
         return
