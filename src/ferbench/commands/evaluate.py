@@ -13,7 +13,8 @@ from ferbench.classifiers.scoring import Evaluation
 from ferbench.commands import inputs, measured
 from ferbench.commands.measured import Outcome, Run
 from ferbench.config.commands import Evaluate
-from ferbench.config.data import DataConfig, ScoredFacesConfig, ToyConfig
+from ferbench.config.data import DataConfig, ToyConfig
+from ferbench.config.scored_faces import ScoredFacesConfig
 from ferbench.config.store import read_config
 from ferbench.data.face_set import FaceSet
 from ferbench.files import sha256_of

@@ -17,10 +17,10 @@ from ferbench.config.commands import Classify
 from ferbench.config.data import (
     DataConfig,
     FacesConfig,
-    ScoredFacesConfig,
     SomeFacesConfig,
     ToyConfig,
 )
+from ferbench.config.scored_faces import ScoredFacesConfig
 from ferbench.config.sections import ModelConfig
 from ferbench.config.store import read_config
 from ferbench.data import class_folders, mixing, named_sets, resize, synthetic_set

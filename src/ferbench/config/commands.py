@@ -10,8 +10,9 @@ from ferbench.config.audit import Audit
 from ferbench.config.audit_data import AuditData
 from ferbench.config.bias import Bias
 from ferbench.config.curate import Curate
-from ferbench.config.data import DataConfig, FacesConfig, ScoredFacesConfig
+from ferbench.config.data import DataConfig, FacesConfig
 from ferbench.config.fidelity import Fidelity
+from ferbench.config.scored_faces import ScoredFacesConfig
 from ferbench.config.sections import (
     IN_MEMORY,
     MOST_IN_MEMORY,

@@ -82,7 +82,7 @@ class FacesConfig:
 
     def __post_init__(self) -> None:
         one_of("data.name", self.name, BASES)
-        _check_toy(self.toy, self.name, self.name)
+        check_toy(self.toy, self.name, self.name)
 
 
 @dataclass(frozen=True)
@@ -95,34 +95,6 @@ class SomeFacesConfig(FacesConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_limit(self.real_limit, self.draw_seed)
-
-
-@dataclass(frozen=True)
-class ScoredFacesConfig:
-    """A set of real or toy faces to score a run on, or the run's own: conf/data/own.yaml."""
-
-    own: Content[bool]
-    name: Result[str]
-    folder: Content[AsTyped[str | None]]
-    toy: Result[ToyConfig]
-
-    def __post_init__(self) -> None:
-        one_of("data.name", self.name, ("own",) if self.own else BASES)
-        if self.own:
-            self._check_own()
-            return
-        _check_toy(self.toy, self.name, self.name)
-        if self.folder is None:
-            raise UserError(f"data.folder=null: a value is needed with data={self.name}")
-
-    def _check_own(self) -> None:
-        """Refuse what would be ignored."""
-        toy = {f"toy.{key}": value for key, value in vars(self.toy).items()}
-        for key, value in {"folder": self.folder, **toy}.items():
-            if value is not None:
-                raise UserError(
-                    f"data.{key}={value}: not with data=own; expected data=real or data=toy"
-                )
 
 
 @dataclass(frozen=True)
@@ -249,7 +221,7 @@ class DataConfig:
             self._check_meaning(key, names)
         if self.base is not None:
             one_of("data.base", self.base, BASES)
-        _check_toy(self.toy, self.name, self.faces)
+        check_toy(self.toy, self.name, self.faces)
         _check_limit(self.real_limit, self.draw_seed)
         self._check_balance()
 
@@ -307,7 +279,7 @@ class DataConfig:
         return "-".join(parts)
 
 
-def _check_toy(toy: ToyConfig, name: str, faces: str) -> None:
+def check_toy(toy: ToyConfig, name: str, faces: str) -> None:
     """Refuse a number of toy faces where none are rendered, and its absence where they are."""
     for key, value in vars(toy).items():
         if value is not None and name == "real":
