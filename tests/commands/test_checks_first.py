@@ -64,10 +64,3 @@ def test_a_network_that_does_not_exist(make_job: Callable[..., Any]) -> None:
         classify.run(make_job("classify", *words))
     with pytest.raises(UserError, match="width=None: not a width of cnn"):
         audit_data.run(make_job("audit-data", *words))
-
-
-def test_a_set_that_is_not_there(make_job: Callable[..., Any]) -> None:
-    with pytest.raises(UserError, match="nowhere"):
-        classify.run(
-            make_job("classify", "data=synthetic", "data.base=toy", "data.synthetic=/nowhere")
-        )

@@ -38,7 +38,8 @@ def run(job: Classify) -> Path:
     """Fit and score unless that is done; go on where a run was stopped. Returns its folder."""
     compute = Compute.choose(job.device, job.precision)
     loggers.require(job.logger.name)
-    NetworkOptions(**asdict(job.model))  # refuses what its network does not have
+    if job.start is None:
+        NetworkOptions(**asdict(job.model))  # refuses what its network does not have
     if job.plan:
         what = f"{job.model.name} on {job.data.label}, {job.train.epochs} epochs"
         return plans.show("classify", job, what, compute)

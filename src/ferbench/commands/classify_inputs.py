@@ -68,8 +68,8 @@ def open_all(job: Classify, compute: Compute) -> tuple[Classify, ClassifyInputs]
     data, outputs = job.data, Path(job.outputs)
     runs.graphs_wanted(GRAPHS_KEY, job.train.graphs, compute.device)
     _check_used(data)
-    pool = inputs.open_synthetic(data, outputs)  # first: toy faces may have to be rendered
     faces = inputs.open_base(data, outputs)
+    pool = inputs.open_synthetic(data, outputs)
     hashes = {split: faces.manifest["hashes"][split] for split in faces.splits}
     generator = teacher = start = endless = synthetic_px = None
     if pool is not None:
