@@ -40,7 +40,7 @@ def test_letters_that_a_terminal_lacks_get_substitutes(encoding: str, expected: 
     done = run("table", before=ALL_LETTERS, PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, b"")
     if encoding != "gbk":
-        assert done.stdout == expected
+        assert done.stdout.splitlines(keepends=True)[0] == expected
     else:
         assert done.stdout.decode("gbk").startswith("0.5 \u00b1 0.1 a \u4e2d \u2192 ")
 

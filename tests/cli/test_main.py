@@ -500,10 +500,10 @@ def test_a_line_of_a_sweep_is_one_write(tmp_path: Path, unbuffered: str) -> None
             while text := ours.recv(65536):
                 writes.append(text.decode())
     assert writes == [
-        "[1] format=csw\n",
-        "ferbench: format=csw: unknown; did you mean csv?\n",
-        "[2] format=latexx\n",
-        "ferbench: format=latexx: unknown; did you mean latex?\n",
+        "[1] kind=fidelty\n",
+        "ferbench: kind=fidelty: unknown; did you mean fidelity?\n",
+        "[2] kind=curat\n",
+        "ferbench: kind=curat: unknown; did you mean curate?\n",
         "next: the same command tries the 2 runs that failed again\n",
     ]
 

@@ -21,6 +21,7 @@ from ferbench.commands import (
 )
 from ferbench.data import synthetic_set
 from ferbench.errors import UserError
+from ferbench.files import sha256_of
 from ferbench.results.rows import BiasRow, ClassifierRow, CurateRow, FidelityRow
 
 FAST = ("device=cpu", "precision=fp32")
@@ -72,6 +73,9 @@ def spoil(outputs):
         weights = load_file(run / inputs.WEIGHTS)
         weights["network.head.bias"][0] = value
         save_file(weights, run / inputs.WEIGHTS)
+        facts = json.loads((run / "run.json").read_text())  # as if training had made it so
+        facts[inputs.WEIGHTS_HASH] = sha256_of(run / inputs.WEIGHTS)
+        (run / "run.json").write_text(json.dumps(facts))
 
     return change
 

@@ -102,6 +102,6 @@ def test_a_table_for_a_file_has_no_such_line(form: str, ferbench: Ferbench) -> N
 
 
 def test_a_sweep_with_failures_is_tried_again(ferbench: Ferbench) -> None:
-    status, text = ferbench("table", "-m", "format=csw,terminal")
+    status, text = ferbench("evaluate", "-m", "run=nowhere,elsewhere")
     assert status == 2
-    assert "next: the same command tries the run that failed again\n" in text
+    assert "next: the same command tries the 2 runs that failed again\n" in text

@@ -21,6 +21,7 @@ KINDS = {  # of commands whose rows are not in the table that is printed without
     "audit-data": ("kind=audit-data",),
     "bias": ("kind=bias",),
 }
+WITHOUT_FOLDER = ("prepare", "table", "demo")  # whose `run` returns none
 OF_A_SWEEP: dict[str, Words] = {"train-gan": ("synth",), "synth": ("fidelity",)}
 
 
@@ -29,6 +30,8 @@ def line(command: str, job: Any, returned: Any) -> str | None:
 
     job: its config. returned: what its `run` gave, the folder of its run in most cases.
     """
+    if returned is None and command not in WITHOUT_FOLDER:
+        return None
     if getattr(job, "plan", False):
         return "next: the same command without plan=true"
     steps = AFTER.get(command, _evaluate)(job, returned)

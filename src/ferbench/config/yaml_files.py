@@ -120,14 +120,18 @@ def _keys(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def _scalars(section: Any, lines: list[str], prefix: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The scalars of a YAML mapping node and of those inside it."""
+    """The scalars and lists of a YAML mapping node and of those inside it."""
     import yaml
 
     for key, value in section.value:
+        if key.value == "defaults" and not prefix:
+            continue
         name = prefix + key.value
         if isinstance(value, yaml.MappingNode):
             yield from _scalars(value, lines, f"{name}.")
-        elif isinstance(value, yaml.ScalarNode):
-            behind = lines[value.end_mark.line][value.end_mark.column :]
-            comment = re.fullmatch(r"\s*#\s*(.*)", behind)
-            yield name, (value.value, comment[1] if comment else "")
+        elif isinstance(value, yaml.ScalarNode) or value.flow_style:  # a list in brackets
+            line, behind = lines[value.end_mark.line], value.end_mark.column
+            comment = re.fullmatch(r"\s*#\s*(.*)", line[behind:])
+            text = line[value.start_mark.column : behind]
+            scalar = value.value if isinstance(value, yaml.ScalarNode) else text
+            yield name, (scalar, comment[1] if comment else "")

@@ -80,6 +80,7 @@ _AT_MOST: dict[str, tuple[float, str]] = {
     "lr": (100, "every step would break the weights"),
     "adam_eps": (1, "steps would vanish"),
     "r1_gamma": _LARGE,
+    "r2_gamma": _LARGE,
     "path_weight": _LARGE,
     "ema_rampup": (1e6, "that is no bound"),
     "collapse_diversity": (1e6, "that is never reached"),
@@ -103,7 +104,10 @@ class GanSchedule:
     def __post_init__(self) -> None:
         for key in ("lr", "penalty", "augment_p"):
             points = getattr(self, key)
-            whole = all(len(point) == 2 and min(point) >= 0 for point in points)
+            whole = all(
+                len(point) == 2 and all(0 <= number <= MOST_KIMG for number in point)
+                for point in points
+            )
             kimg = [point[0] for point in points] if whole else []
             if not whole or kimg != sorted(set(kimg)):
                 raise UserError(
