@@ -44,10 +44,10 @@ def test_every_command_ends_with_what_to_do_next(ferbench: Ferbench, tmp_path: P
         return text, the_next_ones(text)
 
     _, following = typed("prepare", "source=toy", *TOY[1:])
-    assert following == [["classify", "model=cnn", "data=toy"]]
+    assert following == [["classify", "model=cnn", *TOY]]
     _, following = typed("classify", *TOY, *FIT)
     run = following[0][1].removeprefix("run=")
-    assert following == [["bias", f"run={run}", "data=toy"], ["table"]]
+    assert following == [["bias", f"run={run}", *TOY], ["table"]]
     _, following = typed("train-gan", *TOY, *GAN)
     text, following = typed(*following[0], "n=140", "out_px=48", "judge=none")
     made = following[0][1].removeprefix("set=")
@@ -62,7 +62,7 @@ def test_every_command_ends_with_what_to_do_next(ferbench: Ferbench, tmp_path: P
         text,
         re.MULTILINE,
     )
-    assert after_fidelity == [["audit", f"set={made}", "data=toy"], ["table", "kind=fidelity"]]
+    assert after_fidelity == [["audit", f"set={made}", *TOY], ["table", "kind=fidelity"]]
     again, following = typed("fidelity", f"set={made}", *TOY, "map=none")
     assert "done already" in again and "\nreport: outputs/fidelity/" in again
     assert following == after_fidelity
@@ -77,7 +77,7 @@ def test_every_command_ends_with_what_to_do_next(ferbench: Ferbench, tmp_path: P
     _, following = typed(*following[0], *TOY[1:], "bootstrap=10")
     assert following == [["table", "kind=bias"]]
     _, following = typed("audit-data", *TOY, "label_noise=none")
-    assert following == [["classify", "model=cnn", "data=toy"], ["table", "kind=audit-data"]]
+    assert following == [["classify", "model=cnn", *TOY], ["table", "kind=audit-data"]]
     _, following = typed("curate", f"set={made}", *TOY, "confidence=0", "mismatched=keep")
     assert following[0][0] == "fidelity"
     assert typed("evaluate", f"run={run}", *TOY, "eval.split=public")[1] == [["table"]]

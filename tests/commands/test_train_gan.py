@@ -516,6 +516,29 @@ def test_a_state_of_another_run_is_refused(gan_job: Callable[..., Any], short_ru
         train_gan.run(gan_job("total_kimg=0.096", "judge=none"))
 
 
+def test_a_state_of_other_settings_is_refused(gan_job: Callable[..., Any], short_run: Path) -> None:
+    """It fits the networks, but another loss led to it."""
+    state = checkpoint.load_plain(short_run / "state.pt")
+    first = ["gan.loss=relativistic", "judge=none", "name=other", "total_kimg=0.032"]
+    other = train_gan.run(gan_job(*first))
+    (other / "state.pt").unlink()
+    checkpoint.save_state(other / "state.pt", state, format_name=STATE_FORMAT)
+    words = ["gan.loss=relativistic", "judge=none", "name=other", "total_kimg=0.096"]
+    with pytest.raises(UserError, match="is the state of a run with other settings"):
+        train_gan.run(gan_job(*words))
+
+
+def test_a_complete_run_without_its_state_is_left_alone(
+    gan_job: Callable[..., Any], short_run: Path
+) -> None:
+    """It cannot be made longer; its weights are not those of a new beginning."""
+    (short_run / "state.pt").unlink()
+    before = (short_run / trained.LATEST).read_bytes()
+    with pytest.raises(UserError, match=r"state\.pt: is missing, so this run cannot go on"):
+        train_gan.run(gan_job("total_kimg=0.096", "judge=none"))
+    assert (short_run / trained.LATEST).read_bytes() == before
+
+
 @pytest.mark.parametrize("form", [None, "ferbench train-gan state 99"])
 def test_a_state_of_another_format_is_refused_in_one_line(
     gan_job: Callable[..., Any], short_run: Path, form: str | None

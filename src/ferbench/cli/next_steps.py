@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.classes import SPLITS
+from ferbench.config import yaml_files
 from ferbench.config.data import BASES
 
 Words = Sequence[str]  # a command and its words
@@ -58,7 +59,9 @@ def _typed(words: Words) -> str:
 
 
 def _prepare(job: Any, _: Any) -> list[Words]:
-    return [("classify", "model=cnn", f"data={'toy' if job.source == 'toy' else 'real'}")]
+    if job.source != "toy":
+        return [("classify", "model=cnn", "data=real")]
+    return [("classify", "model=cnn", "data=toy", *_toy_sizes(job.data))]
 
 
 def _train_gan(job: Any, folder: Path) -> list[Words]:
@@ -136,7 +139,18 @@ def _faces(job: Any) -> list[str]:
     """data=toy for a command that reads faces, where these were toy faces."""
     data = getattr(job, "data", None)
     kind = getattr(data, "base", None) or getattr(data, "name", None)
-    return [f"data={kind}"] if kind in BASES and kind != "real" else []
+    return ["data=toy", *_toy_sizes(data)] if kind in BASES and kind != "real" else []
+
+
+def _toy_sizes(data: Any) -> list[str]:
+    """The numbers of toy faces, and their seed, that are not the usual ones."""
+    usual = yaml_files.keys_of_option("data", "toy")
+    chosen = {key: getattr(data.toy, key) for key in ("train", "public", "private", "seed")}
+    return [
+        f"data.toy_{key}={value}"
+        for key, value in chosen.items()
+        if value is not None and str(value) != usual[f"data.toy.{key}"][0]
+    ]
 
 
 def _named_set(job: Any) -> list[str]:

@@ -57,6 +57,7 @@ def _measure(job: Fidelity, read: FidelityInputs, compute: Compute, record: Reco
             _settings(job),
             path_length=_path_length(job, read),
             trained=tuple(row for row in rows if _learned_from(row, read.sample)),
+            has_generator=bool(read.sample.facts),
         )
         on_step("figures")
         maps = MapOptions(job.map, job.map_images, job.seed)

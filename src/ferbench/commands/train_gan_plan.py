@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ferbench import runs
 from ferbench.classes import CLASSES
 from ferbench.commands import judges, measured
 from ferbench.commands.judges import Wanted
@@ -20,6 +21,8 @@ from ferbench.gan.trained import TrainedGenerator
 from ferbench.gan.weights import STATE
 from ferbench.recipes.gan import GanRecipe
 from ferbench.runs import Compute, processes
+
+HAVE_STATE = ("complete", "interrupted")  # runs that ended so have saved their state
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,11 @@ def plan_of(this: Run, recipe: GanRecipe, wanted: Wanted) -> Plan:
         return Plan(this.folder, done=True)
     measured.check_inputs(this)
     path = this.folder / STATE
-    state = weights.load_state(path) if path.exists() else None
+    if not path.exists() and runs.status_of(this.folder).get("status") in HAVE_STATE:
+        raise UserError(
+            f"{path}: is missing, so this run cannot go on; force=true trains anew, in a new folder"
+        )
+    state = weights.load_state(path, recipe) if path.exists() else None
     judge = _judge(this.job, wanted, weights.best_of(state).get("judge"))
     return Plan(this.folder, False, _shards(recipe, state), state, judge)
 

@@ -53,7 +53,6 @@ def require_real(folder: Path) -> None:
             f"data=real: FER2013 is not prepared ({folder} is missing); {HOW_TO_GET_FER2013}; "
             "data=toy works without it"
         )
-    return face_set.read(folder)
 
 
 def open_toy(folder: Path, size: ToySize, *, workers: int, anew: bool = False) -> FaceSet:

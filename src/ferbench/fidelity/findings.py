@@ -98,7 +98,7 @@ class Findings:
     reference: the real images' own diversity. whole: the set against the reference. matched: a
     part of the set with as many images of each class as the floor. floor: PublicTest without
     copies of Training images, against the same reference. trained: classifiers that learned from
-    this very set.
+    this very set. has_generator: whether it is known what drew the images.
     """
 
     reference: Diversity
@@ -107,6 +107,7 @@ class Findings:
     floor: Side
     path_length: float | None
     trained: tuple[ClassifierRow, ...]
+    has_generator: bool = True
 
     @property
     def sides(self) -> dict[str, Side]:

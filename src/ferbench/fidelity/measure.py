@@ -142,11 +142,12 @@ def measure(
     *,
     path_length: float | None,
     trained: tuple[ClassifierRow, ...],
+    has_generator: bool = True,
 ) -> Findings:
     """All numbers; matched and floor have as many images of each class as the smaller of both.
 
-    path_length: of the generator, if it was measured. trained: rows of the classifiers that
-    learned from the sample.
+    path_length: of the generator, if it was measured. has_generator: whether it is known. trained:
+    rows of the classifiers that learned from the sample.
     """
     both = (comparison.class_counts(side.features.labels) for side in (sample, floor))
     counts = tuple(min(pair) for pair in zip(*both, strict=True))
@@ -163,6 +164,7 @@ def measure(
         floor=against.side(floor, floor_rows),
         path_length=path_length,
         trained=trained,
+        has_generator=has_generator,
     )
 
 

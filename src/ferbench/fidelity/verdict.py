@@ -114,8 +114,11 @@ def _of_dead(findings: Findings) -> Iterator[tuple[str, str]]:
         names = ", ".join(dead)
         yield (
             f"*{names}*: the images hardly show the class, or hardly differ",
-            "do not train on these images: a classifier learns nothing of the class from them; "
-            "train the generator longer (`total_kimg`) or with `gan.class_sampling=balanced`",
+            "do not train on these images: a classifier learns nothing of the class from them"
+            + _generator(
+                findings,
+                "; train the generator longer (`total_kimg`) or with `gan.class_sampling=balanced`",
+            ),
         )
 
 
@@ -133,8 +136,10 @@ def _of_variety(findings: Findings) -> Iterator[tuple[str, str]]:
     if _coverage_share(findings) < VARIED:
         yield (
             f"coverage is {100 * _coverage_share(findings):.0f} % of that of held-out real faces",
-            "draw with `psi=1`; `ferbench curate spread=true` from a larger pool; train the "
-            "generator longer (`total_kimg`)",
+            "`ferbench curate spread=true` from a larger pool"
+            + _generator(
+                findings, "; draw with `psi=1`; train the generator longer (`total_kimg`)"
+            ),
         )
 
 
@@ -142,6 +147,14 @@ def _of_nearness(findings: Findings) -> Iterator[tuple[str, str]]:
     if _distance_ratio(findings) >= FAR:
         yield (
             f"the FID is {_distance_ratio(findings):.3g} times that of held-out faces",
-            "train the generator longer (`total_kimg`), and choose its best weights by a judge; "
-            "`ferbench curate` from a larger pool",
+            "`ferbench curate` from a larger pool"
+            + _generator(
+                findings,
+                "; train the generator longer (`total_kimg`), its best weights chosen by a judge",
+            ),
         )
+
+
+def _generator(findings: Findings, advice: str) -> str:
+    """Advice about the generator, nothing where none is known."""
+    return advice if findings.has_generator else ""
