@@ -41,6 +41,7 @@ RECIPE = Recipe(
     score_epochs=1,
     select="last",
     compile=False,
+    graphs="auto",
     augment=STILL,
 )
 

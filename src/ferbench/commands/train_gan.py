@@ -14,7 +14,7 @@ from ferbench.classifiers.judge import Judge
 from ferbench.commands import generators, inputs, judges, measured, plans
 from ferbench.commands.judges import Wanted
 from ferbench.commands.measured import Outcome
-from ferbench.commands.train_gan_plan import Plan, plan_of, recipe_of, run_of
+from ferbench.commands.train_gan_plan import Plan, plan_of, recipe_of, run_of, settings_of
 from ferbench.config.train_gan import TrainGan
 from ferbench.data.face_set import Faces
 from ferbench.errors import UserError
@@ -95,7 +95,8 @@ def _training(
     )
     shards = Shards(plan.shards, processes.own_part(plan.shards))
     trainer = setup.trainer(recipe, faces, setting, shards, start=start)
-    training = Training(recipe, faces, trainer, setup.real_batches(recipe, faces, setting))
+    batches = setup.real_batches(recipe, faces, setting)
+    training = Training(recipe, faces, trainer, batches, settings_of(recipe))
     if plan.state is not None:
         _go_on_from(plan, training)
     return training

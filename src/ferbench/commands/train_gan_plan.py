@@ -89,6 +89,11 @@ def run_of(
     )
 
 
+def settings_of(recipe: GanRecipe) -> str:
+    """Hash of what a training's numbers depend on in its recipe."""
+    return runs.hash_of(identity(recipe))
+
+
 def plan_of(this: Run, recipe: GanRecipe, wanted: Wanted) -> Plan:
     """Folder, shards, state and judge; says so if there is nothing left to do."""
     if measured.is_done(this):
@@ -100,7 +105,7 @@ def plan_of(this: Run, recipe: GanRecipe, wanted: Wanted) -> Plan:
         raise UserError(
             f"{path}: is missing, so this run cannot go on; force=true trains anew, in a new folder"
         )
-    state = weights.load_state(path, recipe) if path.exists() else None
+    state = weights.load_state(path, settings_of(recipe)) if path.exists() else None
     judge = _judge(this.job, wanted, weights.best_of(state).get("judge"))
     return Plan(this.folder, False, _shards(recipe, state), state, judge)
 

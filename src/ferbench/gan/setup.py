@@ -42,12 +42,16 @@ class Shards:
 
 @dataclass(frozen=True)
 class Training:
-    """A training under way: how, on what, the networks with their loop, and the real batches."""
+    """A training under way: how, on what, the networks with their loop, and the real batches.
+
+    settings: a hash of what its numbers depend on in the recipe, which its states are marked with.
+    """
 
     recipe: GanRecipe
     faces: GanFaces
     trainer: sg.Trainer
     batches: sg.RealBatches
+    settings: str = ""
 
     @property
     def kimg(self) -> float:

@@ -7,24 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ferbench.config.identity import identity
 from ferbench.errors import UserError
 from ferbench.gan import trained
 from ferbench.gan.setup import Training
-from ferbench.recipes.gan import GanRecipe
-from ferbench.runs import checkpoint, hash_of
+from ferbench.runs import checkpoint
 
 STATE = "state.pt"
 STATE_FORMAT = "ferbench train-gan state 2"
 
 
-def load_state(path: Path, recipe: GanRecipe) -> dict[str, Any]:
-    """A state that `Weights.save_state` wrote in a run of this recipe.
+def load_state(path: Path, settings: str) -> dict[str, Any]:
+    """A state that `Weights.save_state` wrote in a training with these `Training.settings`.
 
-    Raises UserError if it is damaged, of another format or of a run of another recipe.
+    Raises UserError if it is damaged, of another format or of another training.
     """
     state = checkpoint.load_state(path, format_name=STATE_FORMAT)
-    if state["recipe"] != hash_of(identity(recipe)):
+    if state["settings"] != settings:
         raise UserError(f"{path}: is the state of a run with other settings; expected its own")
     return state
 
@@ -83,7 +81,7 @@ class Weights:
             "batches": self.training.batches.state_dict(),
             "history": json.dumps(history),
             "best": json.dumps(best),
-            "recipe": hash_of(identity(self.training.recipe)),
+            "settings": self.training.settings,
         }
         checkpoint.save_state(self.folder / STATE, state, format_name=STATE_FORMAT)
         self.saved_kimg = self.training.kimg
