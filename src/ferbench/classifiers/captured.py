@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from stylegan2_ada.training.captured import first_cause, renew
+
 EAGER_CALLS = 3  # before the capture: they choose kernels, compile and make what outlives a call
 
 
@@ -97,22 +99,12 @@ class CapturedCall:
             if self.on_refusal is None:
                 raise
             self.refused, one.inputs, one.output = True, [], None
-            self.on_refusal(" ".join(_first_cause(error).split())[:200])
+            self.on_refusal(" ".join(first_cause(error).split())[:200])
             return False
         one.graph = graph
         return True
 
 
-def _first_cause(error: BaseException) -> str:
-    """The first line of what went wrong; the end of the capture fails after it with less to say."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
 def _renew_generator(state: Tensor) -> None:
     """Put the default generator back to `state`: a failed capture leaves it set up for a graph."""
-    fresh = torch.Generator(device="cuda")
-    fresh.set_state(state)
-    default = torch.cuda.default_generators[torch.cuda.current_device()]
-    default.graphsafe_set_state(fresh.graphsafe_get_state())
+    renew(torch.cuda.default_generators[torch.cuda.current_device()], state)

@@ -12,6 +12,7 @@ import stylegan2_ada as sg
 from ferbench.classes import CLASSES, IMAGE_PX
 from ferbench.gan import faces as gan_faces
 from ferbench.gan import setup, trained
+from ferbench.gan.faces import GanFaces
 from ferbench.gan.sampler import DTYPES
 from ferbench.gan.setup import Setting, Shards
 from ferbench.recipes.gan import GanRecipe
@@ -24,15 +25,7 @@ DRAWN = 64  # images of a step of drawing
 
 def training(recipe: GanRecipe, compute: Compute) -> float:
     """Seconds that a real image takes in training: the steps from one R1 penalty to the next."""
-    images, labels = _noise(max(4 * recipe.batch, 64))
-    faces = gan_faces.prepare(
-        images,
-        labels,
-        res=recipe.res,
-        channels=1,
-        conditional=recipe.conditional,
-        scalar_label=recipe.scalar_label,
-    )
+    faces = _faces(recipe, max(4 * recipe.batch, 64))
     setting = Setting(0, compute.precision.name, compute.device)
     shards = Shards(recipe.shards, range(recipe.shards))
     trainer = setup.trainer(recipe, faces, setting, shards, start=None)
@@ -65,8 +58,15 @@ def drawing(network: sg.TwoStageGenerator, compute: Compute, *, classes: int) ->
 
 def network_of(recipe: GanRecipe) -> sg.TwoStageGenerator:
     """The generator of a recipe, with random weights."""
-    images, labels = _noise(len(CLASSES))
-    faces = gan_faces.prepare(
+    faces = _faces(recipe, len(CLASSES))
+    network: sg.TwoStageGenerator = setup.networks(recipe, faces, precision="fp32")[0]
+    return network
+
+
+def _faces(recipe: GanRecipe, count: int) -> GanFaces:
+    """Noise in place of faces, as the recipe wants them."""
+    images, labels = _noise(count)
+    return gan_faces.prepare(
         images,
         labels,
         res=recipe.res,
@@ -74,8 +74,6 @@ def network_of(recipe: GanRecipe) -> sg.TwoStageGenerator:
         conditional=recipe.conditional,
         scalar_label=recipe.scalar_label,
     )
-    network: sg.TwoStageGenerator = setup.networks(recipe, faces, precision="fp32")[0]
-    return network
 
 
 def _noise(count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -103,7 +103,7 @@ def test_what_cannot_be_captured_goes_on_without(cuda, monkeypatch, caplog):
     """One line says why, nothing else is tried, and draws go on where they were."""
     generator = torch.Generator().manual_seed(1)
     graphs, before = Graphs(CPU, [generator], required=False), generator.get_state()
-    monkeypatch.setattr(captured, "_renew", lambda one, state: one.set_state(state))
+    monkeypatch.setattr(captured, "renew", lambda one, state: one.set_state(state))
     cuda.fails = RuntimeError("operation not permitted when stream is capturing\nmore")
     with caplog.at_level(logging.WARNING, "stylegan2_ada"):
         assert run(graphs, cuda, 5) == 5

@@ -78,25 +78,25 @@ class Graphs:
                 part()
         except RuntimeError as error:
             torch.cuda.set_stream(outside)  # a capture that fails to end stays on its own
-            reason = _first_cause(error)
+            reason = first_cause(error)
             if self.required:
                 raise RuntimeError(f"{name}: no CUDA graph can be made of it: {reason}") from error
             self.refused = reason
             for generator, state in zip(self.generators, states, strict=True):
-                _renew(generator, state)
+                renew(generator, state)
             log.warning("%s runs without CUDA graphs, more slowly: %s", name, reason)
         else:
             self._graphs[name] = graph
 
 
-def _first_cause(error: BaseException) -> str:
+def first_cause(error: BaseException) -> str:
     """The first line of what went wrong; the end of the capture fails after it with less to say."""
     while error.__context__ is not None:
         error = error.__context__
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _renew(generator: torch.Generator, state: Tensor) -> None:
+def renew(generator: torch.Generator, state: Tensor) -> None:
     """Put a generator back to `state`: a failed capture leaves it set up for a graph."""
     fresh = torch.Generator(generator.device)
     fresh.set_state(state)

@@ -100,7 +100,7 @@ class PhaseLosses:
             logits, aux = self._logits(fakes, c, streams, "aux_loss_fake")
             if self.paired:
                 with torch.no_grad():
-                    real_logits, _ = self._logits(reals, real_c, streams)
+                    real_logits, _ = self._logits(from_uint8(reals), real_c, streams)
                 loss = relativistic_loss(logits - real_logits)
             else:
                 loss = generator_loss(logits)
@@ -143,7 +143,7 @@ class PhaseLosses:
             if not self.paired:
                 fake_loss = discriminator_fake_loss(fake_logits)
                 yield (fake_loss + fake_aux).mean()
-            logits, aux = self._logits(reals, real_c, streams, "aux_loss_real")
+            logits, aux = self._logits(from_uint8(reals), real_c, streams, "aux_loss_real")
             if self.paired:
                 loss = self._smoothed(logits - fake_logits)
                 yield (loss + aux + fake_aux).mean()
@@ -174,7 +174,7 @@ class PhaseLosses:
         """
         options = self.options
         for shard, (streams, reals, c) in enumerate(self._real_shards(images, conditions)):
-            yield self._penalty(reals, c, streams, "r1_penalty") * options.r1_gamma
+            yield self._penalty(from_uint8(reals), c, streams, "r1_penalty") * options.r1_gamma
             if options.r2_gamma > 0:
                 fakes, fake_c = self._shown_fakes(shard, c)
                 penalty = self._penalty(fakes.detach(), fake_c, streams, "r2_penalty")
@@ -253,14 +253,12 @@ class PhaseLosses:
     def _real_shards(
         self, images: Tensor, conditions: Tensor
     ) -> Iterator[tuple[Streams, Tensor, Tensor]]:
-        """Streams, images in [-1, 1] and conditions of each shard of this process."""
+        """Streams, uint8 images and conditions of each shard of this process."""
         own = self.shard * len(self.streams)
         assert len(images) == len(conditions) == own, f"{len(images)} images, expected {own}"
-        parts = zip(
+        yield from zip(
             self.streams, images.split(self.shard), conditions.split(self.shard), strict=True
         )
-        for streams, reals, c in parts:
-            yield streams, from_uint8(reals), c
 
     def _batch_means(self, ws: Tensor) -> Tensor:
         """This shard's part of the running means, in one row: mean w, statistics of each norm."""
